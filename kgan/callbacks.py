@@ -1,0 +1,183 @@
+"""What a run does beside training: report, show, save, and stop when it must."""
+
+import json
+import math
+import signal
+import sys
+import time
+
+import keras
+import tensorflow as tf
+
+from kgan.errors import UserError
+from kgan.grid import grid
+from kgan.page import write_page
+from kgan.paths import replacing
+
+
+def duration(seconds):
+    """`1:02:03` or `2:03`."""
+    seconds = round(seconds)
+    hours, minutes = seconds // 3600, seconds // 60 % 60
+    return f"{hours}:{minutes:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
+
+
+class Stage(keras.callbacks.Callback):
+    """A callback that knows the step of the run, counted from 1 over all its parts."""
+
+    def __init__(self, start):
+        super().__init__()
+        self.start = start
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.after_step(self.start + batch + 1, logs)
+
+    def after_step(self, step, logs):
+        raise NotImplementedError
+
+
+class StopOnNonFinite(Stage):
+    """Ends the run at the first term that is infinite or not a number."""
+
+    def __init__(self, start, state):
+        super().__init__(start)
+        self.state = state
+
+    def after_step(self, step, logs):
+        bad = [name for name, value in logs.items() if not math.isfinite(float(value))]
+        if bad:
+            terms = [name for name in bad if not name.endswith("/total")] or bad
+            steps = self.state.steps()
+            last = f"the last good checkpoint is of step {steps[-1]}" if steps else "none was saved"
+            raise UserError(
+                f"{', '.join(terms)} became not-a-number at step {step}; {last}. Lower "
+                "--learning_rate, set --clip_norm 1, or use --precision float32."
+            )
+
+
+class Report(Stage):
+    """Means of the terms to `metrics.jsonl` and TensorBoard, a line of progress to stderr."""
+
+    def __init__(self, start, run, *, steps, images, every, seconds=0.0, stream=sys.stderr):
+        super().__init__(start)
+        self.run, self.steps, self.images, self.every = run, steps, images, every
+        self.before, self.stream = seconds, stream
+        self.live = stream.isatty()
+        self.rate, self.first = None, None
+
+    def on_train_begin(self, logs=None):
+        self.writer = tf.summary.create_file_writer(str(self.run / "tensorboard"))
+        self.begun = self.marked = time.perf_counter()
+        self.marked_step = self.start
+
+    @property
+    def seconds(self):
+        """Training time of the run so far, over all its parts."""
+        return self.before + time.perf_counter() - self.begun
+
+    def after_step(self, step, logs):
+        now = time.perf_counter()
+        if step == self.start + 1:
+            self.first = now - self.begun  # tracing and compiling
+            self.marked, self.marked_step = now, step
+        if step % self.every and step != self.steps:
+            return
+        if step > self.marked_step:
+            self.rate = (step - self.marked_step) / (now - self.marked)
+            self.marked, self.marked_step = now, step
+        terms = {name: float(value) for name, value in logs.items()}
+        self._record(step, terms)
+        self._progress(step, terms)
+        self.model.reset_metrics()
+
+    def _record(self, step, terms):
+        line = {
+            "step": step,
+            "seconds": round(self.seconds, 2),
+            "images_per_second": round(self.rate * self.images, 3) if self.rate else None,
+            "learning_rate": self.model.learning_rate(),
+            "terms": terms,
+        }
+        with open(self.run / "metrics.jsonl", "a") as file:
+            file.write(json.dumps(line) + "\n")
+        with self.writer.as_default(step):
+            for name, value in terms.items():
+                tf.summary.scalar(name, value)
+            tf.summary.scalar("learning_rate", line["learning_rate"])
+        self.last = line
+
+    def _progress(self, step, terms):
+        left = f"{duration((self.steps - step) / self.rate)} left" if self.rate else "…"
+        totals = "  ".join(f"{n.split('/')[0]} {v:.3f}" for n, v in terms.items() if "total" in n)
+        rate = f"{1 / self.rate:.3f} s/step" if self.rate else ""
+        text = f"step {step}/{self.steps}  {100 * step / self.steps:3.0f} %  {rate}  {left}  {totals}"
+        print(f"\r{text:<100}" if self.live else text, end="" if self.live else "\n",
+              file=self.stream, flush=True)
+
+    def on_train_end(self, logs=None):
+        self.writer.close()
+        if self.live:
+            print(file=self.stream)
+
+
+class Samples(Stage):
+    """Grids of what the model makes of fixed pictures, and the page that shows the run."""
+
+    def __init__(self, start, run, *, batch, every, steps):
+        super().__init__(start)
+        self.run, self.batch, self.every, self.steps = run, batch, every, steps
+
+    def on_train_begin(self, logs=None):
+        self.writer = tf.summary.create_file_writer(str(self.run / "tensorboard"))
+        if self.start == 0:
+            self.draw(0)
+
+    def after_step(self, step, logs):
+        if step % self.every == 0 or step == self.steps:
+            self.draw(step)
+
+    def draw(self, step):
+        """Writes `samples/step_….png` and the page."""
+        with self.model.averaged_weights():
+            sheet = grid(self.model.show(self.batch))
+        path = self.run / "samples" / f"step_{step:06d}.png"
+        with replacing(path) as new:
+            sheet.save(new)
+        with self.writer.as_default(step):
+            tf.summary.image("samples", keras.utils.img_to_array(sheet)[None] / 255.0)
+        self.writer.flush()
+        write_page(self.run)
+
+
+class Keeper(Stage):
+    """Saves the run every few minutes, at its end, and when it is told to stop.
+
+    SIGTERM and SIGINT (Ctrl-C) end the run after the step that is under way and its saving.
+    """
+
+    def __init__(self, start, state, report, *, minutes, steps):
+        super().__init__(start)
+        self.state, self.report, self.minutes, self.steps = state, report, minutes, steps
+        self.signal = None
+
+    def on_train_begin(self, logs=None):
+        self.saved = time.perf_counter()
+        self.handlers = {
+            s: signal.signal(s, self._stop) for s in (signal.SIGTERM, signal.SIGINT)
+        }
+
+    def _stop(self, number, frame):
+        self.signal = signal.Signals(number).name
+
+    def after_step(self, step, logs):
+        due = time.perf_counter() - self.saved > 60 * self.minutes
+        if due or self.signal or step == self.steps:
+            self.state.save(seconds=self.report.seconds)
+            self.saved = time.perf_counter()
+        if self.signal:
+            self.model.stop_training = True
+
+    def release(self):
+        """Gives the signals back to whoever had them."""
+        for number, handler in getattr(self, "handlers", {}).items():
+            signal.signal(number, handler)

@@ -1,0 +1,41 @@
+"""`tools/export`: a trained translator as a SavedModel that TensorFlow Serving serves as it is."""
+
+import pathlib
+
+from kgan.cli.flags import Flags, tool
+from kgan.machine import quiet
+
+ABOUT = """Write a SavedModel, <out>/<name>/<version>/, and check it in a fresh process that has
+TensorFlow and nothing of kgan. Beside it: serving files, warm-up requests, a client."""
+
+
+@tool
+def main(arguments):
+    flags = Flags("export", ABOUT, "tools/export --model cyclegan --out models")
+    flags.add("model", "cyclegan", "a name of the zoo, or the folder of a run")
+    flags.add("out", "models", "folder of the served models")
+    flags.add("name", None, "name to serve it under; default: the model's own")
+    flags.add("direction", None, "what serving_default does; default: the model's first direction")
+    flags.add("allow_untrained", False, "export fresh weights too")
+    flags.add("check", True, "run the export in a fresh process and compare it")
+    flags.parse(arguments)
+    quiet()
+
+    from kgan.export import check_export, export_model
+    from kgan.weights import load
+
+    model = load(flags.model, weights="auto" if flags.allow_untrained else "required")
+    path = export_model(
+        model, flags.out, direction=flags.direction, name=flags.name,
+        allow_untrained=flags.allow_untrained,
+    )
+    result = {"status": "done", "model": flags.model, "path": str(path)}
+    result["megabytes"] = round(sum(f.stat().st_size for f in _files(path)) / 1e6, 2)
+    if flags.check:
+        checked = check_export(path, model)
+        result |= {k: checked[k] for k in ("signatures", "float_difference", "level_difference")}
+    return result
+
+
+def _files(path):
+    return [f for f in pathlib.Path(path).rglob("*") if f.is_file()]

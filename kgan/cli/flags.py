@@ -1,0 +1,141 @@
+"""Command lines made from recipes: absl's flags, one line for an error, help by heading.
+
+Every tool keeps its flags in a `FlagValues` of its own, so that nothing global is touched and a
+model's recipe decides which flags there are.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+
+from absl import flags
+
+from kgan.errors import UsageError, UserError
+from kgan.recipe import nearest
+
+HEADINGS = ("call", "model", "loss", "data", "schedule", "run", "machine")
+_DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
+
+
+class Flags:
+    """The flags of one tool.
+
+    Args:
+        tool: its name, as in `tools/train`.
+        about: what it does, one or two lines.
+        example: a command line that works.
+    """
+
+    def __init__(self, tool, about, example):
+        self.tool, self.about, self.example = tool, about, example
+        self.values = flags.FlagValues()
+        self.headings = {}
+
+    def add(self, name, default, help, *, group="call", low=None, high=None, choices=None):
+        """Defines a flag; its type is that of the default, None means a string."""
+        values = self.values
+        if isinstance(default, bool):
+            flags.DEFINE_boolean(name, default, help, flag_values=values)
+        elif choices and isinstance(default, str):
+            flags.DEFINE_enum(name, default, list(choices), help, flag_values=values)
+        elif isinstance(default, (int, float)):
+            _DEFINE[type(default)](
+                name, default, help, lower_bound=low, upper_bound=high, flag_values=values
+            )
+        else:
+            flags.DEFINE_string(name, default, help, flag_values=values)
+        self.headings.setdefault(group, []).append(name)
+
+    def add_knobs(self, knobs):
+        """A flag for each field of a `kgan.recipe.Knobs`, with its values as defaults."""
+        for field in dataclasses.fields(knobs):
+            known = field.metadata
+            self.add(
+                field.name, getattr(knobs, field.name), known["help"], group=known["group"],
+                low=known["low"], high=known["high"], choices=known["choices"],
+            )
+
+    def read(self, knobs):
+        """A copy of `knobs` with the values of its flags."""
+        return knobs.replace(
+            **{f.name: self.values[f.name].value for f in dataclasses.fields(knobs)}
+        )
+
+    def parse(self, arguments, positional=0):
+        """Parses; returns the positional arguments.
+
+        Raises:
+            UsageError: an unknown flag (with the nearest names), a bad value, too many arguments.
+            SystemExit: after `--help`.
+        """
+        if any(a in ("--help", "-h", "-help") for a in arguments):
+            print(self.help())
+            raise SystemExit(0)
+        try:
+            rest = self.values([self.tool, *arguments])[1:]
+        except flags.UnrecognizedFlagError as error:
+            names = [n for group in self.headings.values() for n in group]
+            raise UsageError(f"There is no flag --{error.flagname}. "
+                             + nearest(error.flagname, names)) from None
+        except flags.Error as error:
+            text = str(error).replace("flag ", "", 1).splitlines()[0]
+            raise UsageError(text) from None
+        if len(rest) > positional:
+            raise UsageError(f"{rest[positional]!r} is one argument too many; see "
+                             f"tools/{self.tool} --help.")
+        return rest
+
+    def __getattr__(self, name):
+        return self.values[name].value
+
+    def help(self):
+        """The text of `--help`."""
+        lines = [self.about, "", f"  {self.example}"]
+        for heading in HEADINGS:
+            names = self.headings.get(heading)
+            if not names:
+                continue
+            lines += ["", heading]
+            for name in names:
+                flag = self.values[name]
+                shown = "" if flag.default in (None, "") else f" [{flag.default}]"
+                choices = getattr(flag.parser, "enum_values", None)
+                choices = f" ({' | '.join(choices)})" if choices else ""
+                lines.append(f"  --{name:<22} {flag.help}{choices}{shown}")
+        return "\n".join(lines)
+
+
+def scan(arguments, name):
+    """The value of `--name` before the flags are known; None if it is not there."""
+    for i, argument in enumerate(arguments):
+        bare = argument.lstrip("-")
+        if argument.startswith("-") and bare.startswith(f"{name}="):
+            return bare[len(name) + 1 :]
+        if argument.startswith("-") and bare == name and i + 1 < len(arguments):
+            return arguments[i + 1]
+    return None
+
+
+def tool(run):
+    """Turns `run(arguments) -> dict` into a tool's main: JSON line, exit codes, short errors."""
+
+    def main(arguments=None):
+        arguments = sys.argv[1:] if arguments is None else arguments
+        try:
+            result = run(arguments)
+            code = 0 if result.get("status", "done") == "done" else 1
+        except UserError as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2 if isinstance(error, UsageError) else 1
+        except KeyboardInterrupt:
+            print("stopped", file=sys.stderr)
+            return 1
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        print(json.dumps(result), flush=True)
+        return code
+
+    main.__doc__ = run.__doc__
+    return main

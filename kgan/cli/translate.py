@@ -1,0 +1,104 @@
+"""`tools/translate`: pictures in, translated pictures out, of any size and with their alpha."""
+
+import pathlib
+import sys
+import time
+
+import numpy as np
+
+from kgan import registry
+from kgan.cli.flags import Flags, tool
+from kgan.data.pictures import BrokenPicture, read_with_alpha, write_png
+from kgan.errors import UsageError, UserError
+from kgan.machine import quiet
+
+ABOUT = """Translate a picture or all pictures of a folder. Results are PNG files of the same size;
+transparency is carried over. A result that exists already stays, unless --overwrite."""
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+
+
+@tool
+def main(arguments):
+    flags = Flags("translate", ABOUT, "tools/translate --model cyclegan --input faces --output out")
+    flags.add("model", "cyclegan", "a name of the zoo, or the folder of a run or of an export")
+    flags.add("input", None, "a picture or a folder of pictures (searched to the bottom)")
+    flags.add("output", None, "folder of the results; made if it does not exist")
+    flags.add("direction", None, "a2b or b2a; default: the model's first")
+    flags.add("overwrite", False, "replace results that exist")
+    flags.parse(arguments)
+    if not flags.input or not flags.output:
+        raise UsageError("--input and --output are needed; see tools/translate --help.")
+    source, out = pathlib.Path(flags.input), pathlib.Path(flags.output)
+    _check_model(flags.model, flags.direction)
+    jobs = _jobs(source, out)
+    there = [target for _, target in jobs if target.exists()]
+    if there and not flags.overwrite:
+        raise UserError(f"{len(there)} of {len(jobs)} results exist already, such as {there[0]}: "
+                        "choose another --output or say --overwrite.")
+    quiet()
+    return _translate(flags.model, flags.direction, jobs, out)
+
+
+def _check_model(name, direction):
+    if not pathlib.Path(name).is_dir():
+        known = registry.entry(name).model.directions
+        if direction and direction not in known:
+            raise UsageError(f"--direction {direction} is not one of {', '.join(known)}.")
+
+
+def _jobs(source, out):
+    """[(picture, result)], results keeping the folders of their pictures."""
+    if source.is_file():
+        return [(source, out / f"{source.stem}.png")]
+    if not source.is_dir():
+        raise UserError(f"There is no file or folder {source}.")
+    pictures = [
+        p for p in sorted(source.rglob("*"))
+        if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith(".")
+    ]
+    if not pictures:
+        raise UserError(f"{source} holds no pictures ({' '.join(sorted(SUFFIXES))}).")
+    targets = [(out / p.relative_to(source)).with_suffix(".png") for p in pictures]
+    doubles = {t for t in targets if targets.count(t) > 1} if len(set(targets)) < len(targets) else ()
+    return [
+        (p, t.with_name(f"{p.name}.png") if t in doubles else t)
+        for p, t in zip(pictures, targets, strict=True)
+    ]
+
+
+def _translate(name, direction, jobs, out):
+    import tensorflow as tf
+
+    from kgan.weights import load
+
+    model = load(name, weights="required")
+    direction = direction or next(iter(model.directions))
+    if direction not in model.directions:
+        raise UsageError(f"--direction {direction} is not one of {', '.join(model.directions)}.")
+    run = tf.function(
+        lambda images: model.translate(images, direction),
+        input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)], autograph=False,
+    )
+    begun, done, broken = time.perf_counter(), 0, []
+    for i, (picture, target) in enumerate(jobs):
+        try:
+            rgb, alpha = read_with_alpha(picture)
+        except BrokenPicture as error:
+            print(f"skipped: {error}", file=sys.stderr)
+            broken.append(str(picture))
+            continue
+        result = run(rgb[None])[0].numpy()
+        if alpha is not None:
+            result = np.dstack([result, alpha])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        write_png(target, result)
+        done += 1
+        if sys.stderr.isatty():
+            left = (time.perf_counter() - begun) / (i + 1) * (len(jobs) - i - 1)
+            print(f"\r{i + 1}/{len(jobs)}  {left:.0f} s left ", end="", file=sys.stderr)
+    if not done:
+        raise UserError(f"None of the {len(jobs)} pictures could be read.")
+    return {
+        "status": "done", "model": name, "direction": direction, "translated": done,
+        "skipped": broken, "output": str(out), "seconds": round(time.perf_counter() - begun, 2),
+    }

@@ -1,0 +1,91 @@
+"""Data: where pictures come from and in which order a training sees them.
+
+A specification names a source: `avatars:Eyeglasses`, `folder:PATH`, `celeba:PATH?attribute=Smiling`,
+`tfds:cycle_gan/apple2orange`. A source answers with `Data`: uint8 pictures by domain, decoded and
+resized once, on disk under the user's cache directory. `kgan.data.stream` makes batches of them.
+"""
+
+from dataclasses import dataclass
+
+from kgan.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a source found.
+
+    Pictures are anything with `len`, a `shape` (n, h, w, 3) and `pictures[int array]` that gives a
+    uint8 array; arrays and memory maps are.
+
+    Attributes:
+        spec: the specification.
+        train: `{domain: pictures}`, `{"a": ..., "b": ...}` for two domains, `{"a": ...}` for one.
+        test: the same of held-out pictures.
+        summary: lines that say what was found.
+        paired: `a[i]` and `b[i]` show the same.
+        truth: for sources that know it, `truth[d][i]` is what the edit of `test[d][i]` should give.
+        deterministic: the direction in which the true edit is unique, `"a2b"` or `"b2a"`.
+    """
+
+    spec: str
+    train: dict
+    test: dict
+    summary: tuple = ()
+    paired: bool = False
+    truth: dict | None = None
+    deterministic: str | None = None
+
+
+def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip"):
+    """Opens a data set.
+
+    Args:
+        spec: `source:rest`, see the module.
+        size: side of the test pictures and of what a training crops, pixels.
+        seed: of generated pictures and of splits that a source does not give.
+        load_size: side of the training pictures; None = `size`.
+        bad_images: `"skip"` leaves broken pictures out and counts them, `"fail"` stops at them.
+
+    Returns:
+        A `Data`.
+
+    Raises:
+        UsageError: the specification names no source.
+        UserError: the source cannot be read; the message says what to do.
+    """
+    kind, colon, rest = spec.partition(":")
+    sources = _sources()
+    if not colon or kind not in sources:
+        from kgan.recipe import nearest
+
+        raise UsageError(
+            f"--data {spec} names no source (source:what, as in avatars:Eyeglasses). "
+            + nearest(kind, sources)
+        )
+    return sources[kind]()(
+        rest, size=size, load_size=load_size or size, seed=seed, bad_images=bad_images
+    )
+
+
+def _sources():
+    def avatars():
+        from kgan.data.avatars import open_avatars
+
+        return open_avatars
+
+    def folder():
+        from kgan.data.folders import open_folder
+
+        return open_folder
+
+    def celeba():
+        from kgan.data.celeba import open_celeba
+
+        return open_celeba
+
+    def tfds():
+        from kgan.data.tfds import open_tfds
+
+        return open_tfds
+
+    return {"avatars": avatars, "folder": folder, "celeba": celeba, "tfds": tfds}

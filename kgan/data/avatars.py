@@ -1,0 +1,279 @@
+"""The embedded data set `avatars`: drawn faces with exact labels and true counterfactuals.
+
+`avatars:Eyeglasses` is two sets of different faces, `a` without and `b` with the attribute, and
+nothing else that tells them apart: every other part has the same distribution in both. (Where an
+attribute hides others, these follow it: hair colours exclude each other, and a hat or a bald head
+shows no hair colour. Domains for hair colours and `Bald` hold no face on which they are hidden.)
+Training is unpaired. Of each test face the picture with the attribute switched is there too, so
+that an edit can be measured against the truth.
+
+Faces, splits and pictures are a pure function of the seed. They are drawn once, on all cores, and
+kept as `.npy` below `kgan.paths.cache_dir()`. See `avatar_parts` for what a face is.
+"""
+
+import difflib
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+import urllib.parse
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from kgan import paths
+from kgan.data import avatar_parts as parts
+from kgan.data.avatar_parts import ATTRIBUTES, DETERMINISTIC
+from kgan.errors import UsageError
+
+__all__ = ["ATTRIBUTES", "DETERMINISTIC", "VERSION", "open_avatars", "picture", "sample"]
+
+VERSION = 1  # of the pictures: raise it with any change of what a seed draws
+_TRAIN, _TEST = 4000, 500  # faces per domain
+_FEW = 64  # pictures up to here are drawn in this process
+
+
+def open_avatars(rest, *, size, load_size=None, seed=0, bad_images="skip"):
+    """Opens `avatars:<attribute>`; draws it on first use.
+
+    Args:
+        rest: attribute, one of `ATTRIBUTES`, and counts of faces per domain if they differ from
+            4000 and 500: "Eyeglasses" or "Eyeglasses?n=8000&test=100".
+        size: side in pixels of the test pictures and the truth.
+        load_size: side of the training pictures; `size` by default.
+        seed: integer >= 0 that everything follows from.
+        bad_images: not used, no drawn picture is broken.
+
+    Returns:
+        `kgan.data.Data`: pictures uint8 [n, side, side, 3]; `truth[domain][i]` is
+        `test[domain][i]` with the attribute switched.
+
+    Raises:
+        UsageError: an unknown attribute or option, a count, size or seed out of range.
+    """
+    from kgan.data import Data
+
+    name, train, test = _parse(rest)
+    load_size = size if load_size is None else load_size
+    _check({"size": size, "load_size": load_size, "seed": seed})
+
+    def train_faces():
+        return list(itertools.chain(*_domains(name, train, seed, "train")))
+
+    def test_faces():
+        without, with_it = _domains(name, test, seed, "test")
+        truth = [parts.with_attribute(face, name, True) for face in without]
+        truth += [parts.with_attribute(face, name, False) for face in with_it]
+        return without + with_it + truth
+
+    stem = f"avatars-v{VERSION}-seed{seed}-{name}"
+    drawn = _cached(f"{stem}-train-n{train}-{load_size}px", train_faces, 2 * train, load_size)
+    held = _cached(f"{stem}-test-n{test}-{size}px", test_faces, 4 * test, size)
+    return Data(
+        spec=f"avatars:{rest}",
+        train={"a": drawn[:train], "b": drawn[train:]},
+        test={"a": held[:test], "b": held[test : 2 * test]},
+        summary=(
+            f"avatars: a = faces without {name}, b = faces with it, unpaired, seed {seed}",
+            f"train {train} + {train} at {load_size} px; test {test} + {test} at {size} px, each "
+            f"with its true counterfactual",
+        ),
+        truth={"a": held[2 * test : 3 * test], "b": held[3 * test :]},
+        deterministic=DETERMINISTIC[name],
+    )
+
+
+def sample(n, *, size, seed=0, split="train"):
+    """Faces as they come, every attribute at its natural frequency; cached.
+
+    Args:
+        n: how many, >= 1; the first n of any larger number.
+        size: side in pixels.
+        seed: integer >= 0.
+        split: "train" or "test"; the test faces of every attribute are apart from "train".
+
+    Returns:
+        (pictures uint8 [n, size, size, 3], labels uint8 [n, len(ATTRIBUTES)]).
+    """
+    _check({"n": n, "size": size, "seed": seed})
+    if split not in ("train", "test"):
+        raise UsageError(f"avatars: split is train or test, not {split!r}")
+
+    def faces():
+        return list(itertools.islice(_distinct(_stream(seed, split)), n))
+
+    stem = f"avatars-v{VERSION}-seed{seed}-sample-{split}-n{n}"
+    pictures = _cached(f"{stem}-{size}px", faces, n, size)
+    shape = (n, len(ATTRIBUTES))
+    found = _stored(f"{stem}-labels", shape, lambda: np.stack([*map(parts.labels, faces())]))
+    return pictures, found
+
+
+def picture(attributes=ATTRIBUTES, *, size=96, columns=4, seed=0):
+    """A picture for the documentation: one face without and with each attribute.
+
+    Args:
+        attributes: names out of `ATTRIBUTES`, in the order in which they are shown.
+        size: side of one face in pixels.
+        columns: pairs in a row.
+        seed: integer >= 0, picks the face.
+
+    Returns:
+        `PIL.Image.Image`, RGB, on white, each pair with its name below.
+    """
+    plain = frozenset({"No_Beard"})
+    face = next(face for face in _stream(seed, "train") if face.on == plain)
+    gap, text = 8, 16
+    rows = -(-len(attributes) // columns)
+    cell = 2 * size + gap, size + text + gap
+    sheet = Image.new("RGB", (columns * cell[0] - gap, rows * cell[1] - gap), "white")
+    pen = ImageDraw.Draw(sheet)
+    for k, name in enumerate(attributes):
+        parts.check_attribute(name)
+        x, y = k % columns * cell[0], k // columns * cell[1]
+        base = parts.with_attribute(parts.uncover(face, name), name, False)
+        for side, shown in enumerate((base, parts.with_attribute(base, name, True))):
+            drawn = Image.fromarray(parts.draw(parts.look(shown), size))
+            sheet.paste(drawn, (x + side * size, y))
+        pen.text((x + size, y + size + 2), name.replace("_", " "), fill="black", anchor="ma")
+    return sheet
+
+
+def _parse(rest):
+    """("Eyeglasses?n=8000&test=100") -> (attribute, training faces, test faces) per domain."""
+    name, _, query = rest.partition("?")
+    if not name:
+        raise UsageError(
+            f"avatars: name an attribute, as in avatars:{ATTRIBUTES[0]}; "
+            f"there are {', '.join(ATTRIBUTES)}"
+        )
+    parts.check_attribute(name)
+    counts = {"n": _TRAIN, "test": _TEST}
+    for key, value in urllib.parse.parse_qsl(query, keep_blank_values=True):
+        if key not in counts:
+            near = difflib.get_close_matches(key, counts, n=1, cutoff=0.3) or counts
+            raise UsageError(f"avatars: no option {key!r}; nearest: {', '.join(near)}")
+        if not (value.isascii() and value.isdigit()):
+            raise UsageError(f"avatars: {key} is a whole number, not {value!r}")
+        counts[key] = int(value)
+    _check(counts)
+    return name, counts["n"], counts["test"]
+
+
+def _check(numbers):
+    for key, number in numbers.items():
+        low, high = (0, 2**31 - 1) if key == "seed" else (1, 2**20)
+        if not low <= number <= high:
+            raise UsageError(f"avatars: {key} is between {low} and {high}, not {number}")
+
+
+def _stream(seed, split):
+    return (parts.sample_face(seed, split, index) for index in itertools.count())
+
+
+def _distinct(faces, name=None):
+    """`faces` less those that look like an earlier one, the state of `name` aside."""
+    seen = set()
+    for face in faces:
+        bare = parts.with_attribute(face, name, False) if name else face
+        look = json.dumps(parts.look(bare))
+        if look not in seen:
+            seen.add(look)
+            yield face
+
+
+def _domains(name, n, seed, split):
+    """n faces without the attribute and n others with it, as lists of `Face`."""
+    faces = (parts.uncover(face, name) for face in _stream(seed, split))
+    chosen = list(itertools.islice(_distinct(faces, name), 2 * n))
+    return (
+        [parts.with_attribute(face, name, False) for face in chosen[:n]],
+        [parts.with_attribute(face, name, True) for face in chosen[n:]],
+    )
+
+
+def _cached(stem, faces, n, size):
+    """The pictures [n, size, size, 3] of the list `faces()`, drawn only if the cache lacks them."""
+    return _stored(stem, (n, size, size, 3), lambda: _draw_all([*map(parts.look, faces())], size))
+
+
+def _stored(stem, shape, make):
+    """The cached uint8 array of this name, memory-mapped; made and stored if it is not there."""
+    path = paths.cache_dir() / f"{stem}.npy"
+    for attempt in range(2):
+        try:
+            array = np.load(path, mmap_mode="r", allow_pickle=False)
+            if array.shape == shape and array.dtype == np.uint8:
+                return array
+        except (OSError, ValueError):  # not there, or cut short by something other than us
+            pass
+        if attempt == 0:
+            made = make()
+            with paths.replacing(path) as new:
+                np.save(new, made, allow_pickle=False)
+    raise OSError(f"{path} cannot be read back after it was written")
+
+
+def _draw_all(looks, size):
+    """Draws many looks, on all cores, with a progress line: uint8 [n, size, size, 3]."""
+    pictures = np.empty((len(looks), size, size, 3), np.uint8)
+    if len(looks) <= _FEW:
+        for index, look in enumerate(looks):
+            pictures[index] = parts.draw(look, size)
+        return pictures
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    count = min(cores, 8)
+    helpers = [_helper(looks[k::count], size) for k in range(count)]
+    start = shown = None
+    try:
+        for index in range(len(looks)):
+            data = helpers[index % count].stdout.read(pictures[index].nbytes)
+            if len(data) != pictures[index].nbytes:
+                raise RuntimeError("a process that draws avatars died; its message is above")
+            pictures[index] = np.frombuffer(data, np.uint8).reshape(size, size, 3)
+            now = time.monotonic()
+            if start is None:  # the time before the first picture is the start of the processes
+                start = shown = now
+            elif now - shown > 1 or index + 1 == len(looks):
+                shown, left = now, (now - start) / index * (len(looks) - index - 1)
+                print(
+                    f"\ravatars: drawn {index + 1} of {len(looks)} at {size} px, "
+                    f"{left:.0f} s left ",
+                    end="",
+                    file=sys.stderr,
+                    flush=True,
+                )
+    finally:
+        print(file=sys.stderr)
+        for helper in helpers:
+            helper.kill()
+            helper.stdout.close()
+            helper.wait()
+    return pictures
+
+
+# Drawing processes are plain Python processes fed through pipes: multiprocessing would either fork
+# a process that runs TensorFlow or import the caller's script a second time.
+_HELPER = (
+    "import json, sys; job = json.load(sys.stdin); sys.path[:] = job['path']; "
+    "from kgan.data.avatars import _serve; _serve(job)"
+)
+
+
+def _helper(looks, size):
+    helper = subprocess.Popen(
+        [sys.executable, "-c", _HELPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    )
+    job = {"path": [os.path.abspath(entry) for entry in sys.path], "looks": looks, "size": size}
+    helper.stdin.write(json.dumps(job).encode())
+    helper.stdin.close()
+    return helper
+
+
+def _serve(job):
+    """What a drawing process does: the pictures of `job`, raw, to its standard output."""
+    for look in job["looks"]:
+        sys.stdout.buffer.write(parts.draw(look, job["size"]).tobytes())
+    sys.stdout.buffer.flush()

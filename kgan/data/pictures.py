@@ -1,0 +1,282 @@
+"""One picture file to a uint8 array and back.
+
+JPEG, PNG, WebP, BMP, TIFF and GIF, told apart by content and not by name, decoded by Pillow; of an
+animation the first frame. Every file becomes upright 8-bit RGB: grey, palette and CMYK are
+converted, 16-bit values are scaled (Pillow alone clips them), the EXIF rotation is applied, colour
+profiles are ignored. Transparency is composited on white for training and kept apart by
+`read_with_alpha`. The size that a header declares is checked before any pixel is decoded, without
+Pillow's global limit: the decoder of the one format is called directly. Every failure is a
+`BrokenPicture` of one line.
+
+Pictures are cut to their central square and resized with Pillow's bicubic filter, which averages
+when it shrinks. This keeps the aspect; the released CycleGAN and pix2pix squeeze the whole picture
+into a square instead.
+"""
+
+import contextlib
+import io
+import os
+import stat
+
+import numpy as np
+from PIL import (
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from kgan.errors import UserError
+from kgan.paths import replacing
+
+SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
+MAX_PIXELS = 50_000_000
+MAX_BYTES = 256 * 2**20
+
+_DECODERS = (
+    (b"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
+    (b"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    (b"GIF8", GifImagePlugin.GifImageFile),
+    (b"BM", BmpImagePlugin.BmpImageFile),
+    (b"II*\0", TiffImagePlugin.TiffImageFile),
+    (b"MM\0*", TiffImagePlugin.TiffImageFile),
+    (b"II+\0", TiffImagePlugin.TiffImageFile),
+    (b"MM\0+", TiffImagePlugin.TiffImageFile),
+)
+_ORIENTATION = 0x0112
+_UPRIGHT = {  # EXIF orientation -> what makes the picture upright
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
+    8: lambda a: np.rot90(a),
+}
+
+
+class BrokenPicture(UserError):
+    """A file that is no usable picture. `name` is the file, `reason` says in one line why."""
+
+    def __init__(self, name, reason):
+        super().__init__(f"{name}: {reason}")
+        self.name = name
+        self.reason = reason
+
+
+def printable(name):
+    """A file name as text that any terminal can show on one line."""
+    return "".join(c if c.isprintable() else "?" for c in str(name))
+
+
+def read_picture(source, *, channels=3, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES):
+    """Decodes one picture; transparent parts are composited on white.
+
+    Args:
+        source: the path of a file, or its content as `bytes`.
+        channels: 3 for RGB, 1 for grey (ITU-R 601 luma).
+        max_pixels: a picture whose header declares more is refused undecoded.
+        max_bytes: a larger file is refused unread.
+
+    Returns:
+        uint8 array [height, width, channels].
+
+    Raises:
+        BrokenPicture: the file cannot be read or is no whole picture.
+    """
+    if channels not in (1, 3):
+        raise ValueError(f"channels must be 1 or 3, not {channels}")
+    rgb, alpha, _ = _decode(source, None, max_pixels, max_bytes)
+    rgb = _on_white(rgb, alpha)
+    return rgb if channels == 3 else np.asarray(Image.fromarray(rgb).convert("L"))[:, :, None]
+
+
+def read_with_alpha(source, *, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES):
+    """Decodes one picture and keeps its transparency apart.
+
+    Args and errors: those of `read_picture`.
+
+    Returns:
+        uint8 RGB [height, width, 3], not composited, and uint8 alpha [height, width] or None where
+        the file holds no transparency.
+    """
+    rgb, alpha, _ = _decode(source, None, max_pixels, max_bytes)
+    return rgb, alpha
+
+
+def read_reduced(source, short_side, *, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES):
+    """Like `read_picture`, for a picture that will be shrunk to `short_side` pixels anyway.
+
+    A large JPEG is decoded at 1/2, 1/4 or 1/8 scale, several times faster, as long as twice
+    `short_side` remains.
+
+    Returns:
+        uint8 RGB array and the full (width, height) of the upright picture.
+    """
+    rgb, alpha, size = _decode(source, 2 * short_side, max_pixels, max_bytes)
+    return _on_white(rgb, alpha), size
+
+
+def picture_size(source, *, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES):
+    """The (width, height) of the upright picture, from its header alone.
+
+    Raises:
+        BrokenPicture: as `read_picture`, as far as the header shows it.
+    """
+    with _opened(source, max_pixels, max_bytes) as image:
+        return _upright_size(image, image.size)
+
+
+def resize_cover(array, size):
+    """Cuts the central square and resizes it to size x size (bicubic).
+
+    Args:
+        array: uint8 [height, width, 3], [height, width, 1] or [height, width].
+        size: the new side in pixels.
+
+    Returns:
+        uint8 array [size, size, ...] with the channels of `array`.
+    """
+    height, width = array.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    square = array[top : top + side, left : left + side]
+    if side == size:
+        return np.ascontiguousarray(square)
+    flat = square[:, :, 0] if square.shape[2:] == (1,) else square
+    image = Image.fromarray(np.ascontiguousarray(flat)).resize(
+        (size, size), Image.Resampling.BICUBIC
+    )
+    return np.asarray(image).reshape((size, size, *array.shape[2:]))
+
+
+def write_png(path, array):
+    """Writes a PNG that holds pixels and nothing else, whole or not at all.
+
+    Args:
+        path: the new file; its folder is made.
+        array: uint8 [height, width], [height, width, 1], [height, width, 3] (RGB) or
+            [height, width, 4] (RGBA).
+    """
+    array = np.asarray(array)
+    if array.dtype != np.uint8:
+        raise ValueError(f"write_png wants uint8 pixels, not {array.dtype}")
+    image = Image.fromarray(array[:, :, 0] if array.shape[2:] == (1,) else array)
+    with replacing(path) as new:
+        image.save(new, format="PNG")
+
+
+@contextlib.contextmanager
+def _opened(source, max_pixels, max_bytes):
+    """Yields the picture with its header read and checked; any failure becomes a BrokenPicture."""
+    name = "the picture" if isinstance(source, bytes) else printable(source)
+    try:
+        with _stream(source, name, max_bytes) as stream:
+            decoder = _decoder(stream.read(16), name)
+            stream.seek(0)
+            image = decoder(stream)
+            width, height = image.size
+            if width * height > max_pixels:
+                raise BrokenPicture(
+                    name, f"declares {width}x{height} pixels, more than the {max_pixels:,} allowed"
+                )
+            yield image
+    except BrokenPicture:
+        raise
+    except OSError as error:
+        raise BrokenPicture(name, error.strerror or _reason(error)) from error
+    except Exception as error:  # Pillow's decoders raise nearly anything on damaged input
+        raise BrokenPicture(name, _reason(error)) from error
+
+
+def _reason(error):
+    text = printable(" ".join(str(error).split())) or "no details"
+    return f"damaged or truncated ({type(error).__name__}: {text[:120]})"
+
+
+@contextlib.contextmanager
+def _stream(source, name, max_bytes):
+    if isinstance(source, bytes):
+        stream, length = io.BytesIO(source), len(source)
+    else:
+        info = os.stat(source)
+        if not stat.S_ISREG(info.st_mode):  # opening a pipe would wait forever
+            raise BrokenPicture(name, "not a regular file")
+        stream, length = open(source, "rb"), info.st_size  # noqa: SIM115 (closed below)
+    with stream:
+        if not length:
+            raise BrokenPicture(name, "the file is empty")
+        if length > max_bytes:
+            raise BrokenPicture(name, f"{length:,} bytes, more than the {max_bytes:,} allowed")
+        yield stream
+
+
+def _decoder(start, name):
+    """What decodes a file that begins with these 16 bytes."""
+    for magic, decoder in _DECODERS:
+        if start.startswith(magic):
+            return decoder
+    if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
+        return WebPImagePlugin.WebPImageFile
+    begin = printable(start.decode("ascii", "replace"))
+    raise BrokenPicture(
+        name, f"not a JPEG, PNG, WebP, BMP, TIFF or GIF file (it begins with '{begin}')"
+    )
+
+
+def _decode(source, enough, max_pixels, max_bytes):
+    """RGB, alpha or None, and the full (width, height); all upright."""
+    with _opened(source, max_pixels, max_bytes) as image:
+        size = image.size
+        if enough:
+            image.draft(None, (enough, enough))
+        image.load()
+        rgb, alpha = _rgb_and_alpha(image)
+        size = _upright_size(image, size)
+        turn = _UPRIGHT.get(_orientation(image))
+        if turn:
+            rgb = np.ascontiguousarray(turn(rgb))
+            alpha = None if alpha is None else np.ascontiguousarray(turn(alpha))
+        return rgb, alpha, size
+
+
+def _orientation(image):
+    if isinstance(image, TiffImagePlugin.TiffImageFile):  # Pillow has turned it already
+        return 1
+    try:
+        return image.getexif().get(_ORIENTATION, 1)
+    except Exception:  # damaged EXIF beside good pixels: take them as they lie
+        return 1
+
+
+def _upright_size(image, size):
+    return size[::-1] if _orientation(image) in (5, 6, 7, 8) else size
+
+
+def _rgb_and_alpha(image):
+    if image.mode.startswith("I"):
+        grey = _eight_bits(np.asarray(image))
+        return np.repeat(grey[:, :, None], 3, axis=2), None
+    if image.mode == "F":
+        raise ValueError("32-bit float pixels have no known range; save it with 8 or 16 bits")
+    if image.has_transparency_data:
+        rgba = np.asarray(image.convert("RGBA"))
+        return np.ascontiguousarray(rgba[:, :, :3]), np.ascontiguousarray(rgba[:, :, 3])
+    return np.asarray(image.convert("RGB")), None
+
+
+def _eight_bits(grey):
+    """Scales 16-bit grey to 8 bits; values beyond 65535 are read as 31-bit."""
+    grey = np.clip(grey.astype(np.int64), 0, None)
+    full = 65535 if grey.max() <= 65535 else 2**31 - 1
+    return ((grey * 255 + full // 2) // full).astype(np.uint8)
+
+
+def _on_white(rgb, alpha):
+    if alpha is None:
+        return rgb
+    weight = alpha[:, :, None].astype(np.uint16)
+    return ((rgb * weight + 255 * (255 - weight) + 127) // 255).astype(np.uint8)

@@ -1,0 +1,333 @@
+"""A list of picture files to a cached uint8 array: every file is decoded once.
+
+The array lies in the cache directory under a name made from the files' names, sizes and times and
+from the wanted size, so that a changed folder is read again and an unchanged one is not. Broken
+pictures are left out and remembered beside it. An array too large for the cache is not stored;
+its pictures are then decoded whenever they are asked for.
+"""
+
+import concurrent.futures
+import dataclasses
+import hashlib
+import itertools
+import json
+import os
+import pathlib
+import shutil
+import sys
+import time
+from typing import NamedTuple
+
+import numpy as np
+
+from kgan.data import pictures
+from kgan.data.pictures import BrokenPicture
+from kgan.errors import UsageError, UserError
+from kgan.paths import cache_dir, replacing
+
+CACHE_LIMIT = 8 * 2**30  # bytes of one stored array
+WORKERS = 2
+_CHUNK = 64
+
+
+class Rows:
+    """The pictures of `images` at `rows`, as Images: what a split leaves of a stored array."""
+
+    def __init__(self, images, rows):
+        self._images, self._rows = images, np.asarray(rows, np.int64)
+        self.shape = (len(self._rows), *images.shape[1:])
+
+    def __len__(self):
+        return len(self._rows)
+
+    def __getitem__(self, index):
+        return self._images[self._rows[index]]
+
+
+class PictureFiles:
+    """Images that are decoded from their files each time they are asked for."""
+
+    def __init__(self, files, size, pairs=False, part=None):
+        self._files, self._size, self._pairs, self._part = tuple(files), size, pairs, part
+        self.shape = (len(self._files), size, size, 3)
+
+    def __len__(self):
+        return len(self._files)
+
+    def __getitem__(self, index):
+        rows = np.arange(len(self))[index]
+        if rows.ndim == 0:
+            return self._one(rows)
+        out = np.empty((len(rows), *self.shape[1:]), np.uint8)
+        for place, row in enumerate(rows):
+            out[place] = self._one(row)
+        return out
+
+    def _one(self, row):
+        pixels, _ = decode(self._files[row], self._size, self._pairs)
+        return pixels if self._part is None else half(pixels, self._part)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scan:
+    """What a list of files turned out to hold.
+
+    Attributes:
+        files: the whole pictures, in the order given.
+        broken: (name, reason) of the others.
+        sizes: (width, height) of the smallest, the median and the largest picture, by area.
+        folder: where the cache lies.
+        stored: uint8 [n, size, size, 3], of pairs [n, size, 2 * size, 3]; None if too large.
+        size: side of the pictures.
+        pairs: each file holds two pictures side by side.
+    """
+
+    files: tuple
+    broken: tuple
+    sizes: tuple
+    folder: pathlib.Path
+    stored: np.ndarray | None
+    size: int
+    pairs: bool
+
+    def images(self, rows=None, part=None):
+        """All pictures, or those at `rows`, as Images; `part` 0 or 1 picks a half of each pair."""
+        if self.stored is None:
+            files = self.files if rows is None else [self.files[row] for row in rows]
+            return PictureFiles(files, self.size, self.pairs, part)
+        images = self.stored if part is None else half(self.stored, part)
+        return images if rows is None else Rows(images, rows)
+
+
+class Item(NamedTuple):
+    """One picture on its way into the cache; `pixels` None: it is broken and `note` says why."""
+
+    name: str
+    pixels: np.ndarray | None
+    size: tuple | None  # full (width, height)
+    note: object = None
+
+
+def half(pixels, part):
+    """The left (0) or right (1) square of pictures side by side [..., size, 2 * size, 3]."""
+    size = pixels.shape[-3]
+    return pixels[..., part * size : (part + 1) * size, :]
+
+
+def decode(file, size, pairs=False):
+    """One file to uint8 [size, size, 3], a pair to [size, 2 * size, 3], and its (width, height)."""
+    rgb, full = pictures.read_reduced(file, size)
+    if not pairs:
+        return pictures.resize_cover(rgb, size), full
+    middle = rgb.shape[1] // 2
+    if not middle:
+        raise BrokenPicture(pictures.printable(file), "one pixel wide, not two pictures")
+    sides = rgb[:, :middle], rgb[:, rgb.shape[1] - middle :]
+    return np.concatenate([pictures.resize_cover(side, size) for side in sides], axis=1), full
+
+
+def is_pair(size):
+    """Whether a (width, height) is twice as wide as high, to 1 %."""
+    width, height = size
+    return abs(width - 2 * height) <= 0.01 * width
+
+
+def list_pictures(folder):
+    """All picture files under `folder`, sorted by relative name.
+
+    Hidden files and folders are left out; links are followed, each real folder once.
+
+    Raises:
+        UserError: a folder that cannot be read.
+    """
+
+    def refuse(error):
+        raise UserError(f"{pictures.printable(error.filename)}: cannot be read: {error.strerror}")
+
+    root, seen, found = pathlib.Path(folder), {os.path.realpath(folder)}, []
+    for here, folders, files in os.walk(root, onerror=refuse, followlinks=True):
+        kept = []
+        for name in sorted(folders):
+            real = os.path.realpath(os.path.join(here, name))
+            if not name.startswith((".", "__MACOSX")) and real not in seen:
+                seen.add(real)
+                kept.append(name)
+        folders[:] = kept
+        found += [
+            pathlib.Path(here, name)
+            for name in files
+            if not name.startswith(".") and name.lower().endswith(pictures.SUFFIXES)
+        ]
+    return sorted(found, key=lambda file: file.relative_to(root).parts)
+
+
+def scan_pictures(files, *, root, size, pairs=None, bad_images="skip"):
+    """Decodes `files` into the cache, or finds them there.
+
+    Args:
+        files: paths below `root`.
+        root: the names in the cache and in messages are relative to it.
+        size: side of the stored pictures in pixels.
+        pairs: None; "halves": each file is split down its middle into two pictures; "2:1": the
+            same, and a file that is not twice as wide as high is broken.
+        bad_images: "skip" leaves broken pictures out, "fail" raises.
+
+    Returns:
+        A `Scan` with at least one picture.
+
+    Raises:
+        UserError: none of the files is a picture; or some are broken and `bad_images` is "fail".
+    """
+    if bad_images not in ("skip", "fail"):
+        raise UsageError(f"bad_images must be skip or fail, not {bad_images}")
+    root = pathlib.Path(root)
+    names = [os.fspath(file.relative_to(root)) for file in files]
+    place = cache_dir() / f"folders-v1-{_digest(files, names, size, pairs)}"
+    shape = (size, 2 * size if pairs else size, 3)
+    room = min(CACHE_LIMIT, shutil.disk_usage(place.parent).free)
+    too_large = len(files) * int(np.prod(shape)) > room
+    index = load(place, stored=not too_large)
+    if index is None:
+        items = _decoded(files, names, size, pairs)
+        index = store(place, items, total=len(files), shape=shape, write=not too_large)
+    judge(index, root, bad_images)
+    return Scan(
+        files=tuple(files[position] for position in index["kept"]),
+        broken=tuple(map(tuple, index["broken"])),
+        sizes=tuple(map(tuple, index["sizes"])),
+        folder=place,
+        stored=index["stored"],
+        size=size,
+        pairs=bool(pairs),
+    )
+
+
+def judge(index, root, bad_images):
+    """Raises a UserError if no picture is left, or if one is broken and `bad_images` is "fail"."""
+    broken = index["broken"]
+    first = "; ".join(f"{pictures.printable(name)}: {reason}" for name, reason in broken[:5])
+    where = pictures.printable(root)
+    if not index["kept"]:
+        raise UserError(f"{where}: none of the {len(broken):,} pictures can be read ({first})")
+    if broken and bad_images == "fail":
+        raise UserError(f"{where}: {len(broken):,} broken pictures ({first})")
+
+
+def load(place, stored=True):
+    """The index of a cached array with the array itself as "stored"; None if it is not there.
+
+    A stored array is taken even where none is asked for.
+    """
+    try:
+        index = json.loads((place / "index.json").read_text())
+        array = place / "pictures.npy"
+        if not stored and not array.exists():
+            return {**index, "stored": None}
+        return {**index, "stored": np.load(array, mmap_mode="r")}
+    except (OSError, ValueError):  # absent or damaged
+        return None
+
+
+def store(place, items, *, total, shape, write=True):
+    """Writes the pixels of `items` one after the other and an index beside them.
+
+    Args:
+        place: the new folder, renamed into place when whole.
+        items: iterable of `Item`.
+        total: how many will come.
+        shape: of one picture.
+        write: whether to keep the pixels.
+
+    Returns:
+        The index, as `load` gives it: kept (positions), notes (of the kept), broken, sizes, stored.
+
+    Raises:
+        UserError: the disk is full or not writable.
+    """
+    index = {"kept": [], "notes": [], "broken": [], "sizes": []}
+    try:
+        with replacing(place) as new:
+            new.mkdir()
+            with open(new / "pictures.npy", "wb") as out:
+                _fill(out, index, progress(items, total), shape, write)
+            if not write:
+                os.remove(new / "pictures.npy")
+            by_area = sorted(index["sizes"], key=lambda size: size[0] * size[1])
+            if by_area:
+                index["sizes"] = [by_area[0], by_area[len(by_area) // 2], by_area[-1]]
+            (new / "index.json").write_text(json.dumps(index))
+    except OSError as error:
+        raise UserError(f"{place}: pictures cannot be stored: {error.strerror}") from error
+    if not index["kept"] or not write:
+        return {**index, "stored": None}
+    return load(place)
+
+
+def progress(items, total, delay=2.0):
+    """Passes `items` on; after `delay` seconds a line on stderr shows rate and time left."""
+    start = said = time.monotonic()
+    lively = sys.stderr.isatty()
+    for done, item in enumerate(items, 1):
+        yield item
+        now = time.monotonic()
+        if now - start > delay and (now - said > (0.5 if lively else 10) or done == total):
+            said, rate = now, done / (now - start)
+            left = f"{rate:,.0f} a second, {(total - done) / rate:,.0f} s left"
+            line = f"reading pictures: {done:,} of {total:,}, {left}"
+            print(f"{line:<78}", end="\r" if lively else "\n", file=sys.stderr, flush=True)
+    if lively and said > start:
+        print(file=sys.stderr)
+
+
+def _fill(out, index, items, shape, write):
+    _write_header(out, 0, shape)
+    start = out.tell()
+    for position, item in enumerate(items):
+        if item.pixels is None:
+            index["broken"].append((item.name, item.note))
+            continue
+        index["kept"].append(position)
+        index["notes"].append(item.note)
+        index["sizes"].append(item.size)
+        if write:
+            out.write(item.pixels.tobytes())
+    out.seek(0)
+    _write_header(out, len(index["kept"]), shape)
+    if out.tell() != start:  # numpy leaves room for a longer first axis
+        raise RuntimeError("the header of an .npy file changed its length")
+
+
+def _write_header(out, count, shape):
+    header = {"descr": "|u1", "fortran_order": False, "shape": (count, *shape)}
+    np.lib.format.write_array_header_1_0(out, header)
+
+
+def _digest(files, names, size, pairs):
+    digest = hashlib.sha256(f"{size} {pairs}".encode())
+    for file, name in zip(files, names, strict=True):
+        try:
+            info = file.stat()
+            state = f"{info.st_size} {info.st_mtime_ns}"
+        except OSError:
+            state = "unreadable"
+        digest.update(os.fsencode(name) + f"\0{state}\0".encode())
+    return digest.hexdigest()[:20]
+
+
+def _decoded(files, names, size, pairs):
+    """Yields one `Item` per file, in order, decoded by a few threads."""
+
+    def item(work):
+        file, name = work
+        try:
+            pixels, full = decode(file, size, bool(pairs))
+            if pairs == "2:1" and not is_pair(full):
+                return Item(name, None, None, f"{full[0]}x{full[1]} is not twice as wide as high")
+            return Item(name, pixels, full)
+        except BrokenPicture as error:
+            return Item(name, None, None, error.reason)
+
+    work = zip(files, names, strict=True)
+    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+        while chunk := list(itertools.islice(work, _CHUNK)):
+            yield from pool.map(item, chunk)

@@ -1,0 +1,89 @@
+"""Batches: the order, cropping and mirroring of training pictures, a pure function of (seed, step).
+
+Because step 1,000 has the same pictures whether it was reached in one go or after an interruption,
+a run needs to save no iterator. Augmentation comes after the cache of decoded pictures, so that
+every visit to a picture differs.
+"""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+
+
+class Sampler:
+    """Chooses, crops and mirrors the pictures of a step.
+
+    Each domain is visited in an order of its own, every picture once before any a second time;
+    paired domains share order, crop and mirror.
+
+    Args:
+        pictures: `{domain: pictures}`, see `kgan.data.Data`.
+        batch: pictures of each domain in a batch.
+        size: side of the crop, pixels.
+        flip: mirror each picture with probability 1/2.
+        seed: of order and augmentation.
+        paired: whether `a[i]` and `b[i]` show the same.
+    """
+
+    def __init__(self, pictures, *, batch, size, flip=True, seed=0, paired=False):
+        self.pictures, self.batch, self.size = pictures, batch, size
+        self.flip, self.seed, self.paired = flip, seed, paired
+        self._order = functools.lru_cache(maxsize=8)(self._draw_order)
+
+    def __call__(self, step):
+        """uint8 [batch, size, size, 3] for each domain, in the order of `pictures`."""
+        return [self._domain(i, int(step)) for i in range(len(self.pictures))]
+
+    def _draw_order(self, stream, epoch, count):
+        return np.random.default_rng([self.seed, 1, stream, epoch]).permutation(count)
+
+    def _domain(self, index, step):
+        pictures = list(self.pictures.values())[index]
+        stream = 0 if self.paired else index
+        count = len(pictures)
+        places = np.arange(step * self.batch, (step + 1) * self.batch)
+        chosen = np.array([self._order(stream, p // count, count)[p % count] for p in places])
+        loaded = pictures[chosen]
+        random = np.random.default_rng([self.seed, 2, stream, step])
+        room = np.array(loaded.shape[1:3]) - self.size
+        corners = random.integers(0, room + 1, (self.batch, 2))
+        mirrored = random.random(self.batch) < 0.5
+        if room.any():
+            s = self.size
+            crops = zip(loaded, corners, strict=True)
+            loaded = np.stack([x[y : y + s, z : z + s] for x, (y, z) in crops])
+        if self.flip and mirrored.any():
+            loaded = np.where(mirrored[:, None, None, None], loaded[:, :, ::-1], loaded)
+        return np.ascontiguousarray(loaded)
+
+
+def batches(data, recipe, *, start=0, per_step=1):
+    """The training batches of a recipe from step `start` on.
+
+    Args:
+        data: a `kgan.data.Data`.
+        recipe: a `kgan.recipe.Recipe`.
+        start: the first step.
+        per_step: batches that the model takes in a step; they come joined into one.
+
+    Returns:
+        An endless `tf.data.Dataset` of `{domain: float32 [batch * per_step, size, size, 3]}` in
+        [-1, 1].
+    """
+    batch = recipe.batch * per_step
+    sampler = Sampler(
+        data.train, batch=batch, size=recipe.size, flip=recipe.flip, seed=recipe.seed,
+        paired=data.paired,
+    )
+    shape = [batch, recipe.size, recipe.size, 3]
+
+    def load(step):
+        pictures = tf.numpy_function(sampler, [step], [tf.uint8] * len(data.train))
+        return {
+            domain: tf.ensure_shape(tf.cast(x, tf.float32) / 127.5 - 1.0, shape)
+            for domain, x in zip(data.train, pictures, strict=True)
+        }
+
+    steps = tf.data.Dataset.range(start, np.iinfo(np.int64).max)
+    return steps.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)

@@ -1,0 +1,414 @@
+"""GAN: the one trainer.
+
+A model says which networks it has, which player owns which of them and what each player pays
+(`loss_terms`). Everything else is here, once: one forward pass for all players under one persistent
+tape, an optimizer for each player, replicas, XLA, precision, moving averages, reported means.
+
+The class is light so that recipes can be read without TensorFlow: it becomes a `keras.Model` when
+an instance is made (`CycleGAN(recipe)` is one, with `fit`, `save_weights` and so on).
+"""
+
+import contextlib
+import functools
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kgan.lazy import keras, ops, tf
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training step in which some players move.
+
+    Attributes:
+        players: who moves; empty = all.
+        repeat: how many times the phase runs in a step, on a batch of its own each time, as a
+            critic that moves five times for each move of its generator.
+        loss_terms: the method that says what they pay; None = the model's `loss_terms`.
+    """
+
+    players: tuple = ()
+    repeat: int = 1
+    loss_terms: object = None
+
+
+@functools.cache
+def _keras_class(cls):
+    return type(cls.__name__, (cls, keras.Model), {"__doc__": cls.__doc__})
+
+
+class GAN:
+    """A set of networks and the game that trains them.
+
+    A subclass declares `players` and `directions` and writes `build_networks` and `loss_terms`.
+
+    Args:
+        recipe: a `kgan.recipe.Recipe`.
+        precision: a Keras dtype policy for the networks: `"float32"`, `"mixed_bfloat16"` or
+            `"mixed_float16"`. Variables, normalisation statistics, losses and outputs are float32.
+
+    Attributes:
+        players: `{player: names of its networks}`. A network of no player is frozen.
+        phases: what a training step consists of.
+        averaged: the players whose weights have a moving average when `recipe.ema` is set.
+        directions: `{direction: name of the network that translates so}`; the first is the default.
+        multiple: the sides that the networks need are multiples of this.
+        smallest: the smallest side that the networks take.
+        nets: `{name: network}`.
+        name_in_zoo, trained, metadata: set by the zoo when it loads weights.
+    """
+
+    players: ClassVar[dict] = {}
+    phases: ClassVar[tuple] = (Phase(),)
+    averaged: ClassVar[tuple] = ("generator",)
+    directions: ClassVar[dict] = {}
+    multiple = 1
+    smallest = 1
+
+    def __new__(cls, *arguments, **keywords):
+        real = cls if issubclass(cls, keras.Model) else _keras_class(cls)
+        return keras.Model.__new__(real, *arguments, **keywords)
+
+    def __init__(self, recipe, precision="float32"):
+        super().__init__(name=type(self).__name__.lower())
+        self.recipe = recipe
+        self.precision = precision
+        self.name_in_zoo = self.name
+        self.trained = False
+        self.metadata = {}
+        with _policy(precision):
+            self.nets = self.build_networks(recipe)
+        for name, net in self.nets.items():
+            setattr(self, name, net)
+        self.step = self.add_weight(
+            shape=(), dtype="int64", initializer="zeros", trainable=False, name="step",
+            aggregation="only_first_replica",
+        )
+        self.averages = [
+            self.add_weight(
+                shape=v.shape, initializer="zeros", trainable=False, dtype="float32",
+                name="average", aggregation="only_first_replica",
+            )
+            for v in self._averaged_variables()
+        ]
+        for average, v in zip(self.averages, self._averaged_variables(), strict=True):
+            average.assign(v)
+        self.built = True
+        self.trackers = {}
+        self.optimizers = {}
+
+    # What a model says of itself
+
+    def build_networks(self, recipe):
+        """Returns `{name: network or layer}`; each becomes an attribute of that name."""
+        raise NotImplementedError
+
+    def loss_terms(self, batch):
+        """What each player pays on a batch.
+
+        Args:
+            batch: `{domain: float32 [n, h, w, c] in [-1, 1]}` and `"key"`, int32 [2], the
+                randomness of this step and replica (for `tf.random.stateless_*`).
+
+        Returns:
+            `{player: {term: float32 scalar, the mean over the batch, already weighted}}`.
+        """
+        raise NotImplementedError
+
+    def batch_channels(self):
+        """`{domain: channels}` of the pictures in a batch."""
+        return {"a": 3, "b": 3}
+
+    def batch_spec(self, count=None):
+        """`{domain: tf.TensorSpec}` of a batch of `count` pictures."""
+        size = self.recipe.size
+        return {
+            domain: tf.TensorSpec([count, size, size, channels], tf.float32)
+            for domain, channels in self.batch_channels().items()
+        }
+
+    def build_optimizer(self, player, schedule):
+        """The optimizer of a player, not yet built; `schedule` is its learning rate."""
+        return keras.optimizers.Adam(
+            schedule, beta_1=self.recipe.beta_1, beta_2=0.999, epsilon=1e-8, name=f"adam_{player}"
+        )
+
+    def show(self, batch):
+        """Pictures to look at for fixed inputs: `{title: float32 [n, h, w, c] in [-1, 1]}`."""
+        shown = {}
+        for direction in self.directions:
+            source = batch[direction[0]]
+            shown[direction[0]] = source
+            shown[direction] = self.translate(source, direction)
+        return shown
+
+    # Deployment
+
+    def call(self, images, direction=None):
+        return self.translate(images, direction)
+
+    def translate(self, images, direction=None):
+        """Translates pictures of any size.
+
+        Sides are padded by reflection to what the network needs and the result is cropped back, so
+        it has the size of the input.
+
+        Args:
+            images: [n, h, w, 3], float in [-1, 1], or uint8, which gives uint8 back.
+            direction: one of `directions`; None = the first.
+
+        Returns:
+            A tensor of the shape and type of `images`.
+        """
+        names = list(self.directions)
+        direction = direction or names[0]
+        if direction not in names:
+            raise ValueError(f"direction {direction!r} is not one of {', '.join(names)}")
+        network = self.nets[self.directions[direction]]
+        images = tf.convert_to_tensor(images)
+        x = ops.cast(images, "float32")
+        if images.dtype == tf.uint8:
+            x = x / 127.5 - 1.0
+        height, width = tf.shape(x)[1], tf.shape(x)[2]
+        x = _to_channels(x, network.inputs[0].shape[-1])
+        for axis, side in ((1, height), (2, width)):
+            x = tf.gather(x, self._reflected(side), axis=axis)
+        x = network(x, training=False)[:, :height, :width]
+        x = _to_channels(x, 3)
+        x = tf.ensure_shape(x, images.shape)
+        if images.dtype == tf.uint8:
+            return tf.cast(tf.clip_by_value(tf.round((x + 1.0) * 127.5), 0, 255), tf.uint8)
+        return x
+
+    def _reflected(self, side):
+        """Indices along one axis that extend it by reflection to a size the networks take."""
+        target = tf.maximum(side, self.smallest)
+        target = (target + self.multiple - 1) // self.multiple * self.multiple
+        period = tf.maximum(2 * (side - 1), 1)
+        index = tf.range(target) % period
+        return tf.where(index < side, index, period - index)
+
+    # Training
+
+    def compile(self, xla=False, steps_per_execution=1):
+        """Makes optimizers and trackers. Call it before training or loading a run's state.
+
+        Args:
+            xla: compile the forward and backward pass of each replica with XLA.
+            steps_per_execution: as in Keras.
+        """
+        # Keras must not guess: no optimizer of its own, no XLA around the strategy.
+        super().compile(
+            optimizer=None, jit_compile=False, steps_per_execution=steps_per_execution
+        )
+        recipe = self.recipe
+        schedule = LinearDecay(recipe.learning_rate, recipe.steps, recipe.decay_from)
+        for player in self.players:
+            optimizer = self.build_optimizer(player, schedule)
+            if self.precision == "mixed_float16":
+                optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+            optimizer.build(self.variables_of(player))
+            self.optimizers[player] = optimizer
+        self._replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in self._term_names()}
+        self._passes = [
+            tf.function(functools.partial(self._gradients, phase), jit_compile=xla, autograph=False)
+            for phase in self.phases
+        ]
+
+    def variables_of(self, player):
+        """The trainable variables that a player owns."""
+        return [v for name in self.players[player] for v in self.nets[name].trainable_variables]
+
+    @property
+    def run_variables(self):
+        """All that a run must save to go on bit for bit: `{unique path: keras variable}`."""
+        owned = [(f"nets/{name}", net.variables) for name, net in self.nets.items()]
+        owned += [(f"optimizers/{p}", o.variables) for p, o in self.optimizers.items()]
+        owned += [("averages", self.averages), ("step", [self.step])]
+        return {f"{room}/{i}": v for room, vs in owned for i, v in enumerate(vs)}
+
+    @property
+    def batches_per_step(self):
+        """How many batches a step takes: one for each repeat of each phase."""
+        return sum(phase.repeat for phase in self.phases)
+
+    def train_step(self, batch):
+        """A step of every phase on this replica's share of the batch; returns the running means."""
+        slices = self.batches_per_step
+        parts = [batch] if slices == 1 else _slices(batch, slices)
+        turn = 0
+        for phase, gradients_of in zip(self.phases, self._passes, strict=True):
+            for _ in range(phase.repeat):
+                self._play(phase, gradients_of, {**parts[turn], "key": self._key(turn)})
+                turn += 1
+        self._follow()
+        self.step.assign_add(1)
+        return {name: tracker.result() for name, tracker in self.trackers.items()}
+
+    def _play(self, phase, gradients_of, batch):
+        values = {p: [tf.convert_to_tensor(v) for v in self.variables_of(p)] for p in self.players}
+        state = [tf.convert_to_tensor(v) for v in self._state()]
+        terms, gradients, state = gradients_of(values, state, batch)
+        for player in phase.players or self.players:
+            self._apply(player, gradients[player])
+        for variable, value in zip(self._state(), state, strict=True):
+            variable.assign(value)
+        for player, paid in terms.items():
+            for term, value in {**paid, "total": sum(paid.values())}.items():
+                self.trackers[f"{player}/{term}"].update_state(value)
+
+    def _gradients(self, phase, values, state, batch):
+        """Pure: values of all variables and a batch in; terms, gradients and new state out.
+
+        Variables are given as tensors so that the function can be compiled for each replica.
+        """
+        players = phase.players or tuple(self.players)
+        mapping = [
+            pair for p in values for pair in zip(self.variables_of(p), values[p], strict=True)
+        ]
+        mapping += zip(self._state(), state, strict=True)
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch([values[player] for player in players])
+            with keras.StatelessScope(state_mapping=mapping) as scope:
+                terms = (phase.loss_terms or type(self).loss_terms)(self, batch)
+            totals = {p: self._scaled(p, sum(terms[p].values())) for p in players}
+        gradients = {
+            p: tape.gradient(totals[p], values[p], unconnected_gradients="zero") for p in players
+        }
+        new = [scope.get_current_value(v) for v in self._state()]
+        return terms, gradients, new
+
+    def _scaled(self, player, total):
+        total = total / self._replicas
+        if self.precision == "mixed_float16":
+            total = self.optimizers[player].scale_loss(total)
+        return total
+
+    def _apply(self, player, gradients):
+        """Gives a player's optimizer its gradients; Keras adds those of all replicas."""
+        if self.recipe.clip_norm:
+            replica = tf.distribute.get_replica_context()
+            if self._replicas > 1:
+                gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+            scale = 1.0
+            if self.precision == "mixed_float16":
+                scale = self.optimizers[player].scale_loss(tf.ones(()))
+            gradients, _ = tf.clip_by_global_norm(gradients, self.recipe.clip_norm * scale)
+            gradients = [g / self._replicas for g in gradients]
+        self.optimizers[player].apply(gradients, self.variables_of(player))
+
+    def _follow(self):
+        """Moves the averages towards the weights; the first steps count more, as in TensorFlow."""
+        if not self.averages:
+            return
+        step = tf.cast(tf.convert_to_tensor(self.step), tf.float32)
+        decay = tf.minimum(self.recipe.ema, (1.0 + step) / (10.0 + step))
+        for average, variable in zip(self.averages, self._averaged_variables(), strict=True):
+            now = tf.convert_to_tensor(average)
+            average.assign(now + (1.0 - decay) * (tf.convert_to_tensor(variable) - now))
+
+    @contextlib.contextmanager
+    def averaged_weights(self):
+        """In the block, the networks have their moving averages as weights (if there are any)."""
+        variables = self._averaged_variables() if self.averages else []
+        held = [v.numpy() for v in variables]
+        for variable, average in zip(variables, self.averages, strict=True):
+            variable.assign(average)
+        try:
+            yield self
+        finally:
+            for variable, value in zip(variables, held, strict=True):
+                variable.assign(value)
+
+    def adopt_averages(self):
+        """Makes the moving averages the weights, for good."""
+        for variable, average in zip(self._averaged_variables(), self.averages, strict=True):
+            variable.assign(average)
+
+    def learning_rate(self):
+        """The learning rate at the present step, the same for all players."""
+        optimizer = next(iter(self.optimizers.values()))
+        return float(optimizer.learning_rate)
+
+    def _averaged_variables(self):
+        players = [p for p in self.averaged if p in self.players] if self.recipe.ema else []
+        return [v for player in players for v in self.variables_of(player)]
+
+    def _state(self):
+        return [v for net in self.nets.values() for v in net.non_trainable_variables]
+
+    def _key(self, turn):
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        step = tf.cast(tf.convert_to_tensor(self.step), tf.int32) * self.batches_per_step + turn
+        return tf.stack([tf.cast(replica, tf.int32) * 65537 + self.recipe.seed, step])
+
+    def _term_names(self):
+        """The names under which terms are reported, from a trace of each phase's `loss_terms`."""
+        spec = {**self.batch_spec(2), "key": tf.TensorSpec([2], tf.int32)}
+        found = {}
+        for phase in self.phases:
+
+            def terms(batch, phase=phase):
+                with keras.StatelessScope():
+                    return (phase.loss_terms or type(self).loss_terms)(self, batch)
+
+            traced = tf.function(terms, autograph=False).get_concrete_function(spec)
+            for player, paid in traced.structured_outputs.items():
+                found.update(dict.fromkeys(f"{player}/{term}" for term in (*paid, "total")))
+        return list(found)
+
+    @property
+    def metrics(self):
+        return list(self.trackers.values())
+
+
+@functools.cache
+def _schedule_class():
+    class Decay(keras.optimizers.schedules.LearningRateSchedule):
+        """Constant, then linear to 0 at the last step (CycleGAN section 7.1)."""
+
+        def __init__(self, rate, steps, start):
+            self.rate, self.steps, self.start = rate, steps, start
+
+        def __call__(self, step):
+            step = ops.cast(step, "float32")
+            first = self.steps * self.start
+            left = (self.steps - step) / max(self.steps - first, 1.0)
+            return self.rate * ops.clip(left, 0.0, 1.0)
+
+        def get_config(self):
+            return {"rate": self.rate, "steps": self.steps, "start": self.start}
+
+    return Decay
+
+
+def LinearDecay(rate, steps, start):  # a class to its callers
+    """A Keras schedule: `rate` up to `start * steps`, then linear to 0 at `steps`."""
+    return _schedule_class()(rate, steps, start)
+
+
+@contextlib.contextmanager
+def _policy(name):
+    """Layers made in the block have the dtype policy `name`."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def _slices(batch, count):
+    """Cuts each entry of a batch into `count` equal batches."""
+    cut = {name: tf.split(value, count, axis=0) for name, value in batch.items()}
+    return [{name: parts[i] for name, parts in cut.items()} for i in range(count)]
+
+
+def _to_channels(x, channels):
+    """Grey from RGB (BT.601 luma) or RGB from grey; other tensors unchanged."""
+    if x.shape[-1] == 3 and channels == 1:
+        return tf.reduce_sum(x * tf.constant([0.299, 0.587, 0.114]), axis=-1, keepdims=True)
+    if x.shape[-1] == 1 and channels == 3:
+        return tf.repeat(x, 3, axis=-1)
+    return x

@@ -1,0 +1,28 @@
+"""Modules that are imported when they are first used.
+
+A zoo file names its recipe and its model in one place, and the tools read recipes to make their
+flags before TensorFlow is loaded (`tools/train --help` answers in a fraction of a second). So a zoo
+file takes what it needs of TensorFlow from here:
+
+    from kgan.lazy import losses, networks, ops
+"""
+
+import importlib
+
+
+class _Lazy:
+    def __init__(self, name):
+        self._name = name
+
+    def __getattr__(self, attribute):
+        return getattr(importlib.import_module(self._name), attribute)
+
+    def __repr__(self):
+        return f"<lazy {self._name}>"
+
+
+keras = _Lazy("keras")
+ops = _Lazy("keras.ops")
+tf = _Lazy("tensorflow")
+losses = _Lazy("kgan.losses")
+networks = _Lazy("kgan.networks")

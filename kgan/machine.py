@@ -1,0 +1,51 @@
+"""Devices: which there are, how a model is spread over them, and whether XLA pays."""
+
+import contextlib
+import os
+
+from kgan.errors import UserError
+from kgan.lazy import tf
+
+
+def quiet():
+    """Keeps TensorFlow's start-up chatter off the screen; call it before TensorFlow is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+
+def prepare(machine):
+    """Sets devices up as a `kgan.recipe.Machine` says; once, before anything runs.
+
+    Returns:
+        (`tf.distribute.Strategy` or None for one device, whether to use XLA, a line that says so).
+
+    Raises:
+        UserError: more devices are asked for than there are.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    kind = "GPU" if gpus else "CPU"
+    if gpus and machine.devices > len(gpus):
+        raise UserError(f"--devices {machine.devices}: there are {len(gpus)} GPUs.")
+    if not gpus and machine.devices > 1:
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        parts = [tf.config.LogicalDeviceConfiguration()] * machine.devices
+        try:
+            tf.config.set_logical_device_configuration(cpu, parts)
+        except RuntimeError as error:
+            raise UserError(f"--devices {machine.devices} must be set before TensorFlow runs: "
+                            f"{error}") from None
+    devices = [d.name for d in tf.config.list_logical_devices(kind)]
+    devices = devices[: machine.devices or len(devices)]
+    mirrored = machine.strategy == "mirrored" or (machine.strategy == "auto" and len(devices) > 1)
+    strategy = tf.distribute.MirroredStrategy(devices) if mirrored else None
+    xla = machine.xla == "on" or (machine.xla == "auto" and kind != "CPU")
+    count = len(devices) if mirrored else 1
+    text = f"{count} x {kind}{' mirrored' if mirrored else ''}, {machine.precision}, XLA "
+    return strategy, xla, text + ("on" if xla else "off")
+
+
+def scope(strategy):
+    """The scope in which a model for this strategy is made."""
+    return strategy.scope() if strategy else contextlib.nullcontext()

@@ -1,0 +1,1 @@
+"""Measures. Each says how it was computed; none knows a model."""

@@ -1,0 +1,34 @@
+"""Distances between pictures and the pictures that they should be; means over pictures.
+
+All take uint8 arrays [n, h, w, 3]. PSNR and SSIM are scikit-image's.
+"""
+
+import numpy as np
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+
+def l1(x, y, where=None):
+    """Mean absolute difference in levels of 0..255; with `where` [n, h, w], over those pixels."""
+    difference = np.abs(x.astype(np.float32) - y.astype(np.float32)).mean(axis=-1)
+    return float(difference.mean() if where is None else difference[where].mean())
+
+
+def psnr(x, y):
+    """Mean over pictures of the peak signal-to-noise ratio, dB; equal pictures count as 100 dB."""
+    return float(np.mean([_psnr(a, b) for a, b in zip(x, y, strict=True)]))
+
+
+def _psnr(a, b):
+    return 100.0 if np.array_equal(a, b) else peak_signal_noise_ratio(b, a, data_range=255)
+
+
+def ssim(x, y):
+    """Mean structural similarity (Wang et al. 2004): Gaussian window of sigma 1.5, RGB."""
+    values = [
+        structural_similarity(
+            a, b, data_range=255, channel_axis=-1, gaussian_weights=True, sigma=1.5,
+            use_sample_covariance=False,
+        )
+        for a, b in zip(x, y, strict=True)
+    ]
+    return float(np.mean(values))

@@ -1,0 +1,40 @@
+"""Discriminators: pictures in, logits out (no sigmoid)."""
+
+import keras
+from keras import layers
+
+from kgan.networks.layers import NORMAL_002, InstanceNormalization
+
+
+def patch_discriminator(name, *, filters=64, strided=3, channels=3):
+    """PatchGAN (Isola et al. 2017, section 6.1.2; CycleGAN section 7.2): a logit for each patch.
+
+    `C64-C128-C256-C512` with 4x4 kernels, the last of stride 1, then a 4x4 convolution to one map;
+    instance norm except in the first, LeakyReLU 0.2. 2,764,737 parameters and patches of 70 px with
+    three strided layers.
+
+    Args:
+        name: of the network.
+        filters: maps of the first layer; they double up to eight times that.
+        strided: layers of stride 2; patches of 16, 34, 70, 142 px for 1, 2, 3, 4.
+        channels: of the pictures.
+
+    Returns:
+        A functional `keras.Model`: [n, h, w, channels] -> float32 [n, h', w', 1]; 256 px give
+        30x30 logits with three strided layers.
+    """
+    picture = keras.Input((None, None, channels), name="picture")
+    x = picture
+    for i in range(strided + 1):
+        width, stride = filters * min(2**i, 8), 2 if i < strided else 1
+        x = _conv(x, width, stride)
+        if i:
+            x = InstanceNormalization()(x)
+        x = layers.LeakyReLU(negative_slope=0.2)(x)
+    x = _conv(x, 1, 1)
+    return keras.Model(picture, layers.Activation("linear", dtype="float32")(x), name=name)
+
+
+def _conv(x, filters, stride):
+    x = layers.ZeroPadding2D(1)(x)
+    return layers.Conv2D(filters, 4, stride, padding="valid", kernel_initializer=NORMAL_002)(x)

@@ -1,0 +1,89 @@
+"""Generators: picture in, picture out, both float32 in [-1, 1]."""
+
+import keras
+from keras import layers, ops
+
+from kgan.networks.layers import NORMAL_002, InstanceNormalization, ReflectionPadding2D
+
+
+def _conv(x, filters, kernel, stride=1, name=None):
+    return layers.Conv2D(
+        filters, kernel, stride, padding="valid", kernel_initializer=NORMAL_002, name=name
+    )(x)
+
+
+def _norm_relu(x):
+    return layers.ReLU()(InstanceNormalization()(x))
+
+
+def _residual(x, filters):
+    y = _norm_relu(_conv(ReflectionPadding2D(1)(x), filters, 3))
+    y = InstanceNormalization()(_conv(ReflectionPadding2D(1)(y), filters, 3))
+    return layers.Add()([x, y])
+
+
+def _double(x, filters, upsample):
+    """Twice the size: the paper's transposed convolution, or nearest neighbours and a convolution.
+
+    The second never makes a checkerboard (Odena et al. 2016).
+    """
+    if upsample == "nearest":
+        return _conv(ReflectionPadding2D(1)(layers.UpSampling2D(2)(x)), filters, 3)
+    x = layers.Conv2DTranspose(
+        filters, 3, 2, padding="valid", kernel_initializer=NORMAL_002
+    )(x)
+    return layers.Cropping2D(((1, 0), (1, 0)))(x)
+
+
+@keras.saving.register_keras_serializable("kgan")
+class Blend(layers.Layer):
+    """`mask * change + (1 - mask) * picture`: a generator that edits instead of drawing anew.
+
+    Input: the picture [n, h, w, c] and maps [n, h, w, c + 1], the change before its tanh and the
+    mask before its sigmoid. Output float32 [n, h, w, c].
+    """
+
+    def __init__(self, **keywords):
+        super().__init__(dtype="float32", **keywords)
+
+    def call(self, picture, maps):
+        change, mask = ops.tanh(maps[..., :-1]), ops.sigmoid(maps[..., -1:])
+        return mask * change + (1.0 - mask) * picture
+
+
+def resnet_generator(
+    name, *, filters=64, blocks=9, channels_in=3, channels_out=3, upsample="transpose", blend=False
+):
+    """The ResNet generator of CycleGAN (Zhu et al. 2017, section 7.2; after Johnson et al. 2016).
+
+    `c7s1-64, d128, d256, R256 x blocks, u128, u64, c7s1-3`, instance norm, reflection padding in
+    the 7x7 and the residual convolutions, convolutions keep their bias. Padding and cropping follow
+    the PyTorch code to the pixel, so that its weights would fit. 11,378,179 parameters with 9
+    blocks, 7,837,699 with 6.
+
+    Args:
+        name: of the network.
+        filters: maps of the first layer.
+        blocks: residual blocks.
+        channels_in, channels_out: of the pictures.
+        upsample: `"transpose"` (the paper's) or `"nearest"`.
+        blend: end in `Blend` (our addition) instead of tanh; needs as many channels out as in.
+
+    Returns:
+        A functional `keras.Model`: [n, h, w, channels_in] -> [n, h, w, channels_out] in [-1, 1];
+        sides must be multiples of 4 and at least 8.
+    """
+    picture = keras.Input((None, None, channels_in), name="picture")
+    x = _norm_relu(_conv(ReflectionPadding2D(3)(picture), filters, 7))
+    for width in (2 * filters, 4 * filters):
+        x = _norm_relu(_conv(layers.ZeroPadding2D(1)(x), width, 3, 2))
+    for _ in range(blocks):
+        x = _residual(x, 4 * filters)
+    for width in (2 * filters, filters):
+        x = _norm_relu(_double(x, width, upsample))
+    x = _conv(ReflectionPadding2D(3)(x), channels_out + int(blend), 7)
+    if blend:
+        output = Blend(name="blend")(picture, x)
+    else:
+        output = layers.Activation("tanh", dtype="float32")(x)
+    return keras.Model(picture, output, name=name)

@@ -1,0 +1,251 @@
+"""A run: training in a folder that can be left and taken up again at any time.
+
+The folder holds `recipe.json`, `run.json` (state and plan), `checkpoints/`, `metrics.jsonl`,
+`tensorboard/`, `samples/`, `index.html`, and at the end `weights/`, `export/` and `metrics.json`.
+"""
+
+import contextlib
+import fcntl
+import json
+import pathlib
+import re
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from kgan import registry
+from kgan.errors import UsageError, UserError
+from kgan.paths import replacing
+from kgan.recipe import Knobs, differences, fixed_fields, knob, read_recipe, write_recipe
+
+
+@dataclass(frozen=True)
+class RunOptions(Knobs):
+    """How a run reports and saves. Not part of a recipe: none of it changes the result."""
+
+    out: str = knob("", "folder of the run; empty = runs/MODEL-DATA-SIZE", group="run")
+    bad_images: str = knob("skip", "broken pictures: leave them out, or fail",
+                           choices=("skip", "fail"), group="data")
+    log_every: int = knob(25, "steps between lines of progress", low=1, group="run")
+    sample_every: int = knob(250, "steps between sample grids", low=1, group="run")
+    save_minutes: float = knob(5.0, "minutes between checkpoints", low=0, group="run")
+    keep: int = knob(3, "checkpoints that are kept", low=1, group="run")
+    export: bool = knob(True, "write a SavedModel at the end", group="run")
+
+
+def default_folder(name, recipe):
+    """`runs/cyclegan-avatars-Eyeglasses-64` and the like."""
+    words = re.findall(r"[\w.=-]+", recipe.data)
+    data = "-".join(words[:1] + words[-1:]) if len(words) > 1 else "-".join(words)
+    return pathlib.Path("runs") / f"{name}-{data}-{recipe.size}"
+
+
+def train(name, recipe, machine, options):
+    """Trains a model of the zoo, from the start or from where its folder stopped.
+
+    Args:
+        name: of the zoo.
+        recipe: its recipe.
+        machine: a `kgan.recipe.Machine`.
+        options: a `RunOptions`.
+
+    Returns:
+        What the tool prints: `{"status": "done" or "interrupted", "run": folder, ...}`.
+
+    Raises:
+        UserError: the folder holds another run, the data cannot be read, a term became
+            not-a-number, or no checkpoint can be read.
+    """
+    folder = pathlib.Path(options.out or default_folder(name, recipe))
+    with _locked(folder):
+        _agree(folder, name, recipe)
+        return _Run(folder, name, recipe, machine, options).train()
+
+
+@contextlib.contextmanager
+def _locked(folder):
+    """One process a run."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = open(folder / ".lock", "w")
+    except OSError as error:
+        raise UserError(f"The run cannot be written to {folder}: {error.strerror}.") from None
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserError(f"{folder} is being trained by another process.") from None
+        yield
+
+
+def _agree(folder, name, recipe):
+    """Records the recipe of a new run; refuses to go on with one that differs."""
+    path = folder / "recipe.json"
+    if path.exists():
+        old_name, values = read_recipe(path)
+        if old_name != name:
+            raise UsageError(f"{folder} is a run of {old_name}, not of {name}: choose another "
+                             "--out.")
+        changed = differences(registry.recipe(name).replace(**values), recipe)
+        for field in changed.keys() & fixed_fields(recipe):
+            old, new = changed[field]
+            raise UsageError(
+                f"{folder} was begun with --{field} {old}, not {new}: go on with the same recipe "
+                f"(--recipe {path}) or choose another --out."
+            )
+    with replacing(path) as new:
+        write_recipe(new, name, recipe)
+
+
+class _Run:
+    def __init__(self, folder, name, recipe, machine, options):
+        self.folder, self.name, self.recipe = folder, name, recipe
+        self.machine, self.options = machine, options
+
+    def train(self):
+        import keras
+
+        from kgan import machine as devices
+        from kgan.checkpoint import RunState
+        from kgan.data import open_data
+        from kgan.weights import build
+
+        recipe = self.recipe
+        keras.utils.set_random_seed(recipe.seed)
+        strategy, xla, self.devices = devices.prepare(self.machine)
+        replicas = strategy.num_replicas_in_sync if strategy else 1
+        if recipe.batch % replicas:
+            raise UsageError(f"--batch {recipe.batch} cannot be shared by {replicas} devices.")
+        self.data = open_data(
+            recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed,
+            bad_images=self.options.bad_images,
+        )
+        with devices.scope(strategy):
+            self.model = build(self.name, recipe, self.machine.precision)
+            self.model.compile(xla=xla)
+        self._check_domains()
+        self.state = RunState(self.folder, self.model, self.options.keep)
+        found = self.state.restore() or {"step": 0, "seconds": 0.0}
+        self.plan = self._plan(found)
+        print("\n".join(self.plan), file=sys.stderr, flush=True)
+        if found["step"] >= recipe.steps:
+            return self._finish(found["seconds"])
+        self._status("running")
+        return self._fit(found)
+
+    def _check_domains(self):
+        missing = set(self.model.batch_channels()) - set(self.data.train)
+        if missing:
+            raise UserError(
+                f"{self.name} needs two sets of pictures and {self.recipe.data} has one: name a "
+                "folder with trainA and trainB."
+            )
+
+    def _plan(self, found):
+        from kgan.callbacks import duration
+        from kgan.weights import parameters
+
+        recipe = self.recipe
+        counts = ", ".join(f"{n} {c:,}" for n, c in parameters(self.model).items())
+        defaults = differences(registry.recipe(self.name), recipe)
+        changed = ", ".join(f"{k} {v}" for k, (_, v) in defaults.items()) or "as registered"
+        where = f"from step {found['step']} ({duration(found['seconds'])} trained)"
+        return [
+            f"model    {self.name}: {counts} parameters",
+            f"recipe   {changed}",
+            *(f"data     {line}" for line in self.data.summary),
+            f"devices  {self.devices}; batch {recipe.batch} over all of them",
+            f"steps    {recipe.steps:,}, {where if found['step'] else 'from the start'}",
+            f"run      {self.folder}; open {self.folder / 'index.html'} to watch",
+        ]
+
+    def _fit(self, found):
+        from kgan import callbacks as stages
+        from kgan.data.stream import batches
+
+        recipe, options, start = self.recipe, self.options, found["step"]
+        report = stages.Report(
+            start, self.folder, steps=recipe.steps, every=options.log_every,
+            images=recipe.batch * self.model.batches_per_step, seconds=found["seconds"],
+        )
+        keeper = stages.Keeper(
+            start, self.state, report, minutes=options.save_minutes, steps=recipe.steps
+        )
+        samples = stages.Samples(
+            start, self.folder, batch=self.sample_batch(), every=options.sample_every,
+            steps=recipe.steps,
+        )
+        dataset = batches(self.data, recipe, start=start, per_step=self.model.batches_per_step)
+        try:
+            self.model.fit(
+                dataset, epochs=1, steps_per_epoch=recipe.steps - start, verbose=0, shuffle=False,
+                callbacks=[stages.StopOnNonFinite(start, self.state), report, samples, keeper],
+            )
+        except UserError as error:
+            self._status("failed", str(error))
+            raise
+        finally:
+            keeper.release()
+        if keeper.signal and int(self.model.step) < recipe.steps:
+            return self._interrupted(keeper.signal)
+        return self._finish(report.seconds)
+
+    def sample_batch(self, count=6):
+        """Fixed held-out pictures, float32 in [-1, 1], for the sample grids."""
+        pictures = {}
+        for domain in self.model.batch_channels():
+            held = self.data.test[domain]
+            chosen = held[np.arange(min(count, len(held)))]
+            pictures[domain] = chosen.astype(np.float32) / 127.5 - 1.0
+        return pictures
+
+    def _interrupted(self, signal):
+        step = int(self.model.step)
+        self._status("interrupted", f"stopped by {signal} at step {step}")
+        print(f"stopped at step {step}; the same command goes on from there", file=sys.stderr)
+        return {"status": "interrupted", "model": self.name, "run": str(self.folder), "step": step}
+
+    def _finish(self, seconds):
+        """Writes what leaves the run; does again only what is missing."""
+        from kgan import weights
+        from kgan.export import export_model
+        from kgan.grid import grid
+
+        step = int(self.model.step)
+        done = self.folder / "weights" / "metadata.json"
+        if not done.exists() or json.loads(done.read_text()).get("step") != step:
+            with self.model.averaged_weights():
+                preview = grid(self.model.show(self.sample_batch()))
+            facts = {
+                "step": step, "images": step * self.recipe.batch * self.model.batches_per_step,
+                "seconds": round(seconds, 1), "trained_on": self.devices,
+                "data": list(self.data.summary),
+            }
+            weights.write(self.model, self.folder / "weights", facts=facts, preview=preview)
+        if self.options.export and not (self.folder / "export" / self.name).exists():
+            export_model(weights.read(self.folder / "weights"), self.folder / "export")
+        result = {
+            "status": "done", "model": self.name, "run": str(self.folder), "step": step,
+            "seconds": round(seconds, 1), "page": str(self.folder / "index.html"),
+        }
+        self._metrics(result)
+        self._status("done")
+        return result
+
+    def _metrics(self, result):
+        path = self.folder / "metrics.json"
+        known = json.loads(path.read_text()) if path.exists() else {}
+        with replacing(path) as new:
+            new.write_text(json.dumps({**known, "training": result}, indent=2) + "\n")
+
+    def _status(self, status, message=""):
+        from kgan.page import write_page
+
+        content = {
+            "status": status, "message": message, "plan": self.plan, "devices": self.devices,
+            "precision": self.machine.precision,
+        }
+        with replacing(self.folder / "run.json") as new:
+            new.write_text(json.dumps(content, indent=2) + "\n")
+        write_page(self.folder)

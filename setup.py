@@ -1,0 +1,54 @@
+"""Packaging. `zoo/` at the top of the checkout is installed as `kgan.zoo`."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+HERE = pathlib.Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "kgan/__init__.py").read_text()).group(1)
+TOOLS = ("train", "translate", "evaluate", "export", "zoo", "benchmark", "demo")
+
+setup(
+    name="kgan",
+    version=VERSION,
+    description="A Keras model zoo of GANs that translate and edit images: train, translate, "
+    "evaluate, export, serve.",
+    long_description=(HERE / "README.md").read_text() if (HERE / "README.md").exists() else "",
+    long_description_content_type="text/markdown",
+    author="The kgan developers",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords="gan keras tensorflow image-to-image cyclegan image-editing model-zoo",
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Programming Language :: Python :: 3.13",
+        "Topic :: Scientific/Engineering :: Image Processing",
+    ],
+    python_requires=">=3.10,<3.14",
+    packages=[*find_packages(include=["kgan", "kgan.*"]), "kgan.zoo"],
+    package_dir={"kgan": "kgan", "kgan.zoo": "zoo"},
+    package_data={"kgan.zoo": ["*.md", "weights/*/*"]},
+    install_requires=[
+        "tensorflow>=2.20,<2.23",
+        "keras>=3.15.1,<4",
+        "tensorboard>=2.19",
+        "tensorflow-datasets>=4.9.9",
+        "numpy>=1.26",
+        "pillow>=11.1",
+        "absl-py>=2.1",
+        "scikit-image>=0.24",
+        "dicebear-core>=10.7,<11",
+        "dicebear-styles>=10.6,<11",
+        "resvg-py>=0.5",
+    ],
+    extras_require={"dev": ["pytest>=8", "ruff>=0.15"]},
+    entry_points={
+        "console_scripts": [f"kgan-{tool} = kgan.cli.{tool}:main" for tool in TOOLS],
+    },
+)

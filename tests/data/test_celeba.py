@@ -1,0 +1,146 @@
+"""CelebA in the forms in which it is distributed, made tiny."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kgan.data import open_data, scan
+from kgan.data.celeba import open_celeba, read_attributes, read_partition
+from kgan.errors import UsageError, UserError
+
+NAMES = ["Eyeglasses", "Male", "Smiling"]
+SMILING = {2, 3, 5, 7, 8}  # numbers of the pictures
+GLASSES = {1, 2}
+
+
+def has(number):
+    return [number in GLASSES, number % 2 == 0, number in SMILING]
+
+
+def picture(number):
+    return f"{number:06}.jpg"
+
+
+def write_txt(path, numbers):
+    lines = [str(len(numbers)), " ".join(NAMES) + " "]
+    for number in numbers:
+        lines.append(picture(number) + "".join("  1" if x else " -1" for x in has(number)))
+    path.write_text("\n".join(lines) + "\n")
+
+
+def write_csv(path, numbers):
+    lines = [",".join(["image_id", *NAMES])]
+    lines += [",".join([picture(n), *("1" if x else "-1" for x in has(n))]) for n in numbers]
+    path.write_text("\r\n".join(lines))
+
+
+@pytest.fixture
+def root(tmp_path, monkeypatch):
+    """Ten pictures of 20 x 30 whose value is 20 times their number, but white at top and bottom."""
+    monkeypatch.setenv("KGAN_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "celeba" / "img_align_celeba"
+    folder.mkdir(parents=True)
+    for number in range(1, 11):
+        pixels = np.full((30, 20, 3), 255, np.uint8)
+        pixels[5:25] = 20 * number
+        Image.fromarray(pixels).save(folder / picture(number), quality=100, subsampling=0)
+    write_txt(folder.parent / "list_attr_celeba.txt", range(1, 11))
+    return folder.parent
+
+
+def partition(root, suffix=".txt"):
+    lines = [f"{picture(n)} {0 if n <= 6 else 1 if n == 7 else 2}" for n in range(1, 11)]
+    if suffix == ".csv":
+        lines = ["image_id,partition", *(line.replace(" ", ",") for line in lines)]
+    (root / f"list_eval_partition{suffix}").write_text("\n".join(lines))
+
+
+def numbers(images):
+    values = images[np.arange(len(images))].mean(axis=(1, 2, 3))
+    return np.round(values / 20).astype(int).tolist()
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".csv"])
+def test_official_split_and_both_label_forms(root, suffix):
+    partition(root, suffix)
+    if suffix == ".csv":
+        (root / "list_attr_celeba.txt").unlink()
+        write_csv(root / "list_attr_celeba.csv", range(1, 11))
+    data = open_data(f"celeba:{root}?attribute=Smiling", size=8, load_size=12)
+    assert data.train["a"].shape == (3, 12, 12, 3) and data.test["b"].shape == (1, 8, 8, 3)
+    assert numbers(data.train["a"]) == [1, 4, 6] and numbers(data.train["b"]) == [2, 3, 5]
+    assert numbers(data.test["a"]) == [9, 10] and numbers(data.test["b"]) == [8]
+    assert data.train["a"][np.arange(3)].max() < 130  # the white ends are cut off
+    text = "\n".join(data.summary)
+    assert "train b (with): 3 pictures (all 20x30): 000002.jpg" in text
+
+
+@pytest.mark.parametrize("load_size", [8, 12])
+def test_without_partition_some_are_held_out(root, load_size):
+    data = open_celeba(f"{root}?attribute=Smiling", size=8, load_size=load_size)
+    for domain, all_of_it in (("a", set(range(1, 11)) - SMILING), ("b", SMILING)):
+        train, test = numbers(data.train[domain]), numbers(data.test[domain])
+        assert len(test) == 1 and data.test[domain].shape[1] == 8
+        assert sorted(train + test) == sorted(all_of_it)
+
+
+def test_one_cache_serves_every_attribute(root, monkeypatch):
+    partition(root)
+    open_celeba(f"{root}?attribute=Smiling", size=8)
+    monkeypatch.setattr(scan, "decode", None)
+    data = open_celeba(f"{root}?attribute=Male", size=8)
+    assert numbers(data.train["b"]) == [2, 4, 6]
+    with pytest.raises(UserError, match="no training or no test picture with"):
+        open_celeba(f"{root}?attribute=Eyeglasses", size=8)
+
+
+def test_broken_and_unlisted_pictures(root):
+    (root / "img_align_celeba" / picture(2)).write_bytes(b"")
+    write_txt(root / "list_attr_celeba.txt", range(1, 10))
+    data = open_celeba(f"{root}?attribute=Smiling", size=8)
+    assert sorted(numbers(data.train["b"]) + numbers(data.test["b"])) == [3, 5, 7, 8]
+    text = "\n".join(data.summary)
+    assert "skipped 1 broken: 000002.jpg (the file is empty)" in text
+    assert "9 of 10 pictures are among the 9 labels" in text
+    with pytest.raises(UserError, match="1 broken"):
+        open_celeba(f"{root}?attribute=Smiling", size=8, bad_images="fail")
+
+
+def test_archive_folders(root):
+    (root / "Img").mkdir()
+    (root / "Anno").mkdir()
+    (root / "img_align_celeba").rename(root / "Img" / "img_align_celeba")
+    (root / "list_attr_celeba.txt").rename(root / "Anno" / "list_attr_celeba.txt")
+    assert len(open_celeba(f"{root}?attribute=Male", size=8).train["a"]) == 4
+
+
+def test_what_does_not_fit(root, tmp_path):
+    with pytest.raises(UsageError, match=r"no attribute 'Smilling'. Did you mean Smiling"):
+        open_celeba(f"{root}?attribute=Smilling", size=8)
+    with pytest.raises(UsageError, match=r"attribute=NAME. Known: Eyeglasses, Male, Smiling"):
+        open_celeba(str(root), size=8)
+    with pytest.raises(UserError, match="no such folder"):
+        open_celeba(f"{root}x?attribute=Male", size=8)
+    write_txt(root / "list_attr_celeba.txt", range(100, 110))
+    with pytest.raises(UserError, match="none of its pictures"):
+        open_celeba(f"{root}?attribute=Male", size=8)
+    (root / "list_attr_celeba.txt").write_text(f"1\nA B\n{picture(1)} 1\n")
+    with pytest.raises(UserError, match=r"picture 1 \(000001.jpg\): expected 2 values"):
+        open_celeba(f"{root}?attribute=A", size=8)
+    (root / "list_attr_celeba.txt").unlink()
+    with pytest.raises(UserError, match=r"no list_attr_celeba.txt or .csv; expected\n"):
+        open_celeba(f"{root}?attribute=Male", size=8)
+
+
+def test_tables(tmp_path):
+    write_txt(tmp_path / "a.txt", [1, 2])
+    write_csv(tmp_path / "a.csv", [1, 2])
+    names, labels = read_attributes(tmp_path / "a.txt")
+    assert names == NAMES and labels == {picture(n): tuple(has(n)) for n in (1, 2)}
+    assert read_attributes(tmp_path / "a.csv") == (names, labels)
+    (tmp_path / "p.txt").write_text("a.jpg 0\nb.jpg 3\n")
+    with pytest.raises(UserError, match="line 2"):
+        read_partition(tmp_path / "p.txt")
+    (tmp_path / "empty.txt").write_text("")
+    with pytest.raises(UserError, match="is empty"):
+        read_attributes(tmp_path / "empty.txt")

@@ -1,0 +1,423 @@
+"""What leaves the house: signatures, pictures of every kind, refusals, versions, serving files."""
+
+import base64
+import http.server
+import io
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import threading
+import zlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from PIL import Image, ImageOps
+from tensorflow.core.framework import tensor_pb2
+
+from kgan import export, registry, serving, weights
+from kgan.errors import UserError
+
+
+def translator():
+    """A tiny CycleGAN whose fresh weights are scaled up, so that it changes what it is given."""
+    keras.utils.set_random_seed(3)
+    entry = registry.entry("cyclegan_small")
+    model = weights.build("cyclegan_small", entry.recipe.replace(**entry.tiny))
+    for network in ("g_ab", "g_ba"):
+        for v in model.nets[network].trainable_variables:
+            v.assign(v * 10.0)
+    model.name_in_zoo = "tiny"
+    model.trained, model.metadata = True, {"licences": {"weights": "CC0-1.0"}, "step": 7}
+    return model
+
+
+def levels(model, picture, direction="a2b"):
+    """uint8 [h, w, 3] -> uint8 [h, w, 3], by Keras and NumPy."""
+    made = np.asarray(model.translate(np.float32(picture[None]) / 127.5 - 1, direction)[0])
+    return np.uint8(np.clip(np.rint((made + 1) * 127.5), 0, 255))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return translator()
+
+
+@pytest.fixture(scope="module")
+def path(model, tmp_path_factory):
+    return export.export_model(model, tmp_path_factory.mktemp("models"), max_pixels=10_000)
+
+
+@pytest.fixture(scope="module")
+def loaded(path):
+    return tf.saved_model.load(str(path))
+
+
+@pytest.fixture(scope="module")
+def serve(loaded):
+    def run(*pictures, signature="serving_default"):
+        made = loaded.signatures[signature](image_bytes=tf.constant(pictures))["image_bytes"]
+        return [np.asarray(Image.open(io.BytesIO(png))) for png in made.numpy()]
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def picture():
+    return serving.example_picture(21, 34)
+
+
+def encoded(image, form="PNG", **options):
+    file = io.BytesIO()
+    image = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    image.save(file, form, **options)
+    return file.getvalue()
+
+
+def assert_close(made, wanted):
+    assert made.shape == wanted.shape and made.dtype == np.uint8
+    assert np.abs(np.int32(made) - wanted).max() <= 1
+
+
+def test_signatures(loaded):
+    assert set(loaded.signatures) == {"serving_default", "images", "serving_b2a", "images_b2a"}
+    for name, function in loaded.signatures.items():
+        is_bytes = name.startswith("serving")
+        key, dtype = ("image_bytes", tf.string) if is_bytes else ("images", tf.uint8)
+        shape = [None] if is_bytes else [None, None, None, 3]
+        (given,) = function.structured_input_signature[1].values()
+        assert (given.name, given.dtype, given.shape.as_list()) == (key, dtype, shape)
+        assert {k: v.dtype for k, v in function.structured_outputs.items()} == {key: dtype}
+
+
+def test_images_of_odd_size_in_both_directions(model, loaded, picture):
+    for signature, direction in (("images", "a2b"), ("images_b2a", "b2a")):
+        made = loaded.signatures[signature](images=np.stack([picture, picture[::-1]]))["images"]
+        assert_close(made[0].numpy(), levels(model, picture, direction))
+        assert_close(made[1].numpy(), levels(model, picture[::-1], direction))
+    given = np.float32(picture[None]) / 127.5 - 1
+    made = loaded.translate["b2a"](tf.constant(given))
+    np.testing.assert_allclose(made, model.translate(given, "b2a"), atol=1e-4)
+
+
+def test_batch_of_mixed_sizes_and_formats(model, loaded, serve, picture):
+    jpeg = encoded(picture[:9], "JPEG", quality=95)
+    made = serve(encoded(picture), jpeg, encoded(picture[:1, :1]))
+    assert_close(made[0], levels(model, picture))
+    assert_close(made[1], levels(model, np.asarray(Image.open(io.BytesIO(jpeg)))))
+    assert_close(made[2], levels(model, picture[:1, :1]))
+    other = serve(encoded(picture), signature="serving_b2a")[0]
+    assert_close(other, levels(model, picture, "b2a"))
+    empty = loaded.signatures["serving_default"](image_bytes=tf.constant([], tf.string))
+    assert empty["image_bytes"].shape == (0,)
+
+
+def test_output_is_clipped(model, serve):
+    white = np.full((8, 8, 3), 255, np.uint8)
+    assert_close(serve(encoded(white))[0], levels(model, white))
+
+
+def test_alpha_is_carried_over(model, serve, picture):
+    alpha = np.arange(21 * 34, dtype=np.uint8).reshape(21, 34)
+    (made,) = serve(encoded(np.dstack([picture, alpha])))
+    assert_close(made[..., :3], levels(model, picture))
+    np.testing.assert_array_equal(made[..., 3], alpha)
+    palette = Image.fromarray(picture).quantize(8)
+    (made,) = serve(encoded(palette, transparency=3))
+    np.testing.assert_array_equal(made[..., 3], np.where(np.asarray(palette) == 3, 0, 255))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "RGBA", "I;16"])
+def test_every_png_becomes_rgb(model, serve, picture, mode):
+    if mode == "I;16":
+        grey = np.asarray(Image.fromarray(picture).convert("L"))
+        image, wanted = Image.fromarray(np.uint16(grey) * 257), np.dstack([grey] * 3)
+    else:
+        image = Image.fromarray(picture)
+        image = image.quantize(16) if mode == "P" else image.convert(mode)
+        wanted = np.asarray(image.convert("RGB"))
+    assert_close(serve(encoded(image))[0], levels(model, wanted))
+
+
+def test_grey_and_cmyk_jpeg(model, serve, picture):
+    grey = encoded(Image.fromarray(picture).convert("L"), "JPEG")
+    wanted = np.asarray(Image.open(io.BytesIO(grey)).convert("RGB"))
+    assert_close(serve(grey)[0], levels(model, wanted))
+    assert serve(encoded(Image.fromarray(picture).convert("CMYK"), "JPEG"))[0].shape == (21, 34, 3)
+
+
+@pytest.mark.parametrize("byte_order", ["<", ">"])
+def test_jpeg_is_turned_upright(byte_order, picture):
+    decode = tf.function(serving.decode_picture, input_signature=[tf.TensorSpec([], tf.string)])
+    for orientation in range(10):  # 0 and 9 are not orientations and are left alone
+        exif = Image.Exif()
+        exif.endian = byte_order
+        exif[0x010F], exif[0x0112], exif[0x0131] = "maker", orientation, "software"
+        jpeg = encoded(picture, "JPEG", exif=exif)
+        assert (b"II*\0" in jpeg) == (byte_order == "<")
+        wanted = ImageOps.exif_transpose(Image.open(io.BytesIO(jpeg)))
+        rgb, alpha = decode(jpeg)
+        np.testing.assert_array_equal(rgb, np.asarray(wanted))
+        assert rgb.shape[:2] == alpha.shape[:2] and np.all(alpha == 255)
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_odd_exif_is_harmless(picture):
+    decode = tf.function(serving.decode_picture, input_signature=[tf.TensorSpec([], tf.string)])
+    for block in (b"", b"MM", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff" + b"\xff" * 99):
+        jpeg = encoded(picture, "JPEG", comment=b"hello", exif=b"Exif\0\0" + block)
+        np.testing.assert_array_equal(decode(jpeg)[0], np.asarray(Image.open(io.BytesIO(jpeg))))
+
+
+def png_of_zeros(width, height):
+    """A small valid PNG of zeros, 1 bit grey, of any declared size."""
+
+    def chunk(kind, content):
+        crc = zlib.crc32(kind + content).to_bytes(4, "big")
+        return len(content).to_bytes(4, "big") + kind + content + crc
+
+    sides = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    rows = zlib.compress(bytes(min((width + 7) // 8 + 1, 2000) * min(height, 12000)), 9)
+    chunks = chunk(b"IHDR", sides + b"\1\0\0\0\0"), chunk(b"IDAT", rows), chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + b"".join(chunks)
+
+
+def peak_kilobytes():
+    return int(re.search(r"VmHWM:\s+(\d+)", pathlib.Path("/proc/self/status").read_text())[1])
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_bomb_is_refused_before_decoding(serve):
+    bomb = png_of_zeros(14000, 12000)
+    assert len(bomb) < 30_000
+    pathlib.Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+    before = peak_kilobytes()
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"more than 10000 pixels.*14000"):
+        serve(bomb)
+    assert peak_kilobytes() - before < 100_000  # decoding it takes more than 500 000
+
+
+@pytest.mark.parametrize(
+    ("sides", "words"),
+    [((0, 5), "no pixels"), ((5, 0), "no pixels"), ((2**32 - 1, 5), "no pixels"),
+     ((2**31 - 1, 2**31 - 1), "pixels"), ((101, 100), "more than 10000 pixels")],
+)
+def test_declared_sides_are_checked(serve, sides, words):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=words):
+        serve(png_of_zeros(*sides))
+
+
+def test_largest_allowed_picture_passes(serve):
+    assert serve(png_of_zeros(100, 100))[0].shape == (100, 100, 3)
+
+
+def test_large_jpeg_is_refused(serve):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="more than 10000 pixels"):
+        serve(encoded(Image.new("RGB", (2000, 1000)), "JPEG"))
+
+
+def test_garbage_is_refused(serve, picture):
+    png, jpeg, gif = encoded(picture), encoded(picture, "JPEG"), encoded(picture, "GIF")
+    for garbage in (b"", b"\x89PNG", b"<html>", gif, encoded(picture, "BMP"), png[8:]):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="neither PNG nor JPEG"):
+            serve(garbage)
+    for damaged in (png[:16], png[:20], png[:60], jpeg[:3], jpeg[:40], jpeg[:-60]):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            serve(damaged)
+
+
+def test_fresh_process_agrees_with_keras(model, path):
+    result = export.check_export(path, model)
+    assert "kgan" not in result["modules"] and "tensorflow" in result["modules"]
+    assert result["float_difference"] <= 1e-4 and result["level_difference"] <= 1
+    assert result["images"].shape == (2, 37, 51, 3)
+    assert set(result["signatures"]) >= {"serving_default", "images"}
+    with pytest.raises(RuntimeError, match="differs from the model"):
+        other = translator()
+        other.nets["g_ab"] = other.nets["g_ba"]
+        export._compare(result, other, export_metadata(path), *example_inputs())
+
+
+def export_metadata(path):
+    return json.loads((path / "assets.extra/metadata.json").read_text())
+
+
+def example_inputs():
+    batch = np.stack([serving.example_picture(37, 51), serving.example_picture(37, 51)[::-1, ::-1]])
+    return batch, [batch[0], serving.example_picture(45, 33)]
+
+
+def test_saved_model_cli_lists_the_signatures(path):
+    command = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "show"]
+    command += ["--dir", str(path), "--tag_set", "serve"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    for name in ("serving_default", "images", "serving_b2a", "images_b2a"):
+        assert f'SignatureDef key: "{name}"' in done.stdout
+
+
+def test_only_what_translating_needs_is_saved(model, path):
+    saved = dict(tf.train.list_variables(str(path / "variables/variables")))
+    saved = [shape for name, shape in saved.items() if name.startswith("weights")]
+    assert len(saved) == sum(len(n.variables) for n in (model.g_ab, model.g_ba))
+    wanted = sum(n.count_params() for n in (model.g_ab, model.g_ba))
+    assert sum(int(np.prod(s)) for s in saved) == wanted == export_metadata(path)["params"]
+
+
+def test_metadata(path):
+    metadata = export_metadata(path)
+    assert metadata["recipe"]["size"] == 16 and metadata["direction"] == "a2b"
+    assert metadata["packages"]["tensorflow"] == tf.__version__
+    assert metadata["licences"] == {"weights": "CC0-1.0"} and metadata["metadata"]["step"] == 7
+    assert (metadata["value_range"], metadata["colour_order"]) == ([-1, 1], "RGB")
+    assert (metadata["multiple"], metadata["precision"]) == (4, "float32")
+    assert set(metadata["sha256"]) >= {"saved_model.pb", "variables/variables.index"}
+
+
+def test_a_changed_file_is_named(path, tmp_path):
+    made = shutil.copytree(path, tmp_path / "1")
+    file = made / "variables/variables.data-00000-of-00001"
+    content = bytearray(file.read_bytes())
+    content[-9] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(UserError, match="data-00000-of-00001 is not"):
+        export.check_export(made)
+
+
+def prediction_log():
+    """The message class `tensorflow.serving.PredictionLog`, of the fields in use."""
+    pool = descriptor_pool.DescriptorPool()
+
+    def add(file):
+        for needed in file.dependencies:
+            add(needed)
+        pool.AddSerializedFile(file.serialized_pb)
+
+    add(tensor_pb2.DESCRIPTOR)
+    file = descriptor_pb2.FileDescriptorProto(
+        name="prediction_log.proto", package="tensorflow.serving", syntax="proto3",
+        dependency=[tensor_pb2.DESCRIPTOR.name],
+    )
+
+    def message(parent, name, fields):
+        made = parent.add(name=name)
+        for key, number, kind in fields:
+            repeated = kind.endswith("Entry")
+            made.field.add(
+                name=key, number=number, label=3 if repeated else 1,
+                type=9 if kind == "string" else 11, type_name=None if kind == "string" else kind,
+            )
+        return made
+
+    serve = ".tensorflow.serving."
+    spec = [("name", 1, "string"), ("signature_name", 3, "string")]
+    message(file.message_type, "ModelSpec", spec)
+    inputs = serve + "PredictRequest.InputsEntry"
+    request = message(
+        file.message_type, "PredictRequest",
+        [("model_spec", 1, serve + "ModelSpec"), ("inputs", 2, inputs)],
+    )
+    entry = [("key", 1, "string"), ("value", 2, ".tensorflow.TensorProto")]
+    message(request.nested_type, "InputsEntry", entry).options.map_entry = True
+    message(file.message_type, "PredictLog", [("request", 1, serve + "PredictRequest")])
+    message(file.message_type, "PredictionLog", [("predict_log", 6, serve + "PredictLog")])
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(serve[1:] + "PredictionLog"))
+
+
+def test_warmup_requests_run(path, loaded):
+    log, seen = prediction_log(), set()
+    for record in tf.data.TFRecordDataset(str(path / "assets.extra/tf_serving_warmup_requests")):
+        parsed = log.FromString(record.numpy())
+        assert parsed.SerializeToString(deterministic=True) == record.numpy()  # nothing unknown
+        request = parsed.predict_log.request
+        assert request.model_spec.name == "tiny"
+        ((key, tensor),) = request.inputs.items()
+        tensor = tensor_pb2.TensorProto.FromString(tensor.SerializeToString())
+        inputs = {key: tf.constant(tf.make_ndarray(tensor))}
+        loaded.signatures[request.model_spec.signature_name](**inputs)
+        seen.add(request.model_spec.signature_name)
+    assert seen == set(loaded.signatures)
+
+
+def test_versions_count_up_and_models_are_listed(model, tmp_path):
+    assert export.export_model(model, tmp_path, version=9).name == "9"
+    (tmp_path / "compose.yaml").write_text("mine")
+    made = export.export_model(model, tmp_path, direction="b2a", name="other")
+    assert made == tmp_path / "other" / "1" and export_metadata(made)["direction"] == "b2a"
+    assert export.export_model(model, tmp_path).name == "10"
+    config = (tmp_path / "models.config").read_text()
+    assert config.count("config {") == 2 and 'base_path: "/models/tiny"' in config
+    assert 'name: "other"' in config
+    assert (tmp_path / "compose.yaml").read_text() == "mine"
+    assert sorted(f.name for f in tmp_path.rglob(".*")) == []
+
+
+def test_default_compose_file(path):
+    text = (path.parents[1] / "compose.yaml").read_text()
+    for part in ("image: tensorflow/serving", ":8500:8500", ":8501:8501", "./:/models:ro"):
+        assert part in text
+
+
+def test_what_is_refused(model, tmp_path):
+    for wrong, words in (
+        ({"direction": "b2c"}, "no direction 'b2c'"),
+        ({"name": "../tiny"}, "cannot be a served name"),
+        ({"version": 0}, "version 0"),
+    ):
+        with pytest.raises(UserError, match=words):
+            export.export_model(model, tmp_path, **wrong)
+    fresh = translator()
+    fresh.trained = False
+    with pytest.raises(UserError, match="untrained"):
+        export.export_model(fresh, tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert export.export_model(fresh, tmp_path, allow_untrained=True).is_dir()
+    with pytest.raises(UserError, match="version 1 of"):
+        export.export_model(model, tmp_path, version=1)
+
+
+def test_failure_in_the_middle_leaves_no_version(model, tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(serving, "write_warmup", fail)
+    with pytest.raises(OSError, match="no space left"):
+        export.export_model(model, tmp_path)
+    assert list((tmp_path / "tiny").iterdir()) == []
+
+
+def test_client_talks_to_the_server(path, loaded, tmp_path, picture, model):
+    class Server(http.server.BaseHTTPRequestHandler):  # the REST interface, as far as it is used
+        def do_POST(self):
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert self.path == "/v1/models/tiny:predict"
+            data = [base64.b64decode(i["image_bytes"]["b64"]) for i in body["instances"]]
+            try:
+                made = loaded.signatures[body["signature_name"]](image_bytes=tf.constant(data))
+                made = [{"b64": base64.b64encode(p).decode()} for p in made["image_bytes"].numpy()]
+                status, answer = 200, {"predictions": made}
+            except tf.errors.InvalidArgumentError as error:
+                status, answer = 400, {"error": str(error)}
+            self.send_response(status)
+            self.end_headers()
+            self.wfile.write(json.dumps(answer).encode())
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.HTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        (tmp_path / "in.png").write_bytes(encoded(picture))
+        command = [sys.executable, str(path.parents[1] / "client.py"), "tiny", "in.png", "out.png"]
+        command += ["--url", f"http://127.0.0.1:{server.server_port}"]
+        subprocess.run([*command, "--signature", "serving_b2a"], cwd=tmp_path, check=True)
+        (tmp_path / "in.png").write_bytes(b"text")
+        refused = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        server.shutdown()
+    assert_close(np.asarray(Image.open(tmp_path / "out.png")), levels(model, picture, "b2a"))
+    assert refused.returncode == 1 and "neither PNG nor JPEG" in refused.stderr
