@@ -36,9 +36,11 @@ setup(
     package_data={"kgan.zoo": ["*.md", "weights/*/*"]},
     install_requires=[
         "tensorflow>=2.20,<2.23",
-        "keras>=3.15.1,<4",
+        "keras>=3.15.1,<4; python_version >= '3.11'",
+        "keras>=3.12.4,<3.13; python_version < '3.11'",  # the last for Python 3.10, with its fixes
         "tensorboard>=2.19",
         "tensorflow-datasets>=4.9.9",
+        "importlib_resources>=6",  # tensorflow-datasets imports it without asking for it
         "numpy>=1.26",
         "pillow>=11.1",
         "absl-py>=2.1",

@@ -110,7 +110,8 @@ class Report(Stage):
         left = f"{duration((self.steps - step) / self.rate)} left" if self.rate else "…"
         totals = "  ".join(f"{n.split('/')[0]} {v:.3f}" for n, v in terms.items() if "total" in n)
         rate = f"{1 / self.rate:.3f} s/step" if self.rate else ""
-        text = f"step {step}/{self.steps}  {100 * step / self.steps:3.0f} %  {rate}  {left}  {totals}"
+        share = f"{100 * step / self.steps:3.0f} %"
+        text = f"step {step}/{self.steps}  {share}  {rate}  {left}  {totals}"
         print(f"\r{text:<100}" if self.live else text, end="" if self.live else "\n",
               file=self.stream, flush=True)
 

@@ -2,15 +2,24 @@
 
 import contextlib
 import os
+import sys
 
 from kgan.errors import UserError
 from kgan.lazy import tf
 
 
 def quiet():
-    """Keeps TensorFlow's start-up chatter off the screen; call it before TensorFlow is imported."""
+    """Imports TensorFlow without its start-up chatter, part of which no log level holds back."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+    sys.stderr.flush()
+    screen, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        tf.get_logger().setLevel("ERROR")
+    finally:
+        os.dup2(screen, 2)
+        os.close(screen)
+        os.close(nowhere)
 
 
 def prepare(machine):

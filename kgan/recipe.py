@@ -25,9 +25,10 @@ def knob(default, help, *, low=None, high=None, choices=None, group="model", may
         group: heading under which `--help` lists it.
         may_change: whether a run may be resumed with another value.
     """
-    metadata = dict(
-        help=help, low=low, high=high, choices=choices, group=group, may_change=may_change
-    )
+    metadata = {
+        "help": help, "low": low, "high": high, "choices": choices, "group": group,
+        "may_change": may_change,
+    }
     return dataclasses.field(default=default, metadata=metadata)
 
 

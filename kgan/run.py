@@ -68,10 +68,10 @@ def _locked(folder):
     """One process a run."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = open(folder / ".lock", "w")
+        (folder / ".lock").touch()
     except OSError as error:
         raise UserError(f"The run cannot be written to {folder}: {error.strerror}.") from None
-    with file:
+    with open(folder / ".lock", "w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

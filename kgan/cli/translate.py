@@ -1,5 +1,6 @@
 """`tools/translate`: pictures in, translated pictures out, of any size and with their alpha."""
 
+import collections
 import pathlib
 import sys
 import time
@@ -59,7 +60,7 @@ def _jobs(source, out):
     if not pictures:
         raise UserError(f"{source} holds no pictures ({' '.join(sorted(SUFFIXES))}).")
     targets = [(out / p.relative_to(source)).with_suffix(".png") for p in pictures]
-    doubles = {t for t in targets if targets.count(t) > 1} if len(set(targets)) < len(targets) else ()
+    doubles = {target for target, count in collections.Counter(targets).items() if count > 1}
     return [
         (p, t.with_name(f"{p.name}.png") if t in doubles else t)
         for p, t in zip(pictures, targets, strict=True)

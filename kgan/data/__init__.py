@@ -1,8 +1,9 @@
 """Data: where pictures come from and in which order a training sees them.
 
-A specification names a source: `avatars:Eyeglasses`, `folder:PATH`, `celeba:PATH?attribute=Smiling`,
-`tfds:cycle_gan/apple2orange`. A source answers with `Data`: uint8 pictures by domain, decoded and
-resized once, on disk under the user's cache directory. `kgan.data.stream` makes batches of them.
+A specification names a source: `avatars:Eyeglasses`, `folder:PATH`,
+`celeba:PATH?attribute=Smiling`, `tfds:cycle_gan/apple2orange`. A source answers with `Data`: uint8
+pictures by domain, decoded and resized once, on disk under the user's cache directory.
+`kgan.data.stream` makes batches of them.
 """
 
 from dataclasses import dataclass

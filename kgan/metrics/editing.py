@@ -31,7 +31,8 @@ def measure_edits(translate, data, classifier, n=None):
     figures, kept = {}, {}
     for direction in DIRECTIONS:
         domain = direction[0]
-        held = data.test[domain][np.arange(min(n or len(data.test[domain]), len(data.test[domain])))]
+        count = len(data.test[domain])
+        held = data.test[domain][np.arange(min(n or count, count))]
         output = np.concatenate(
             [translate(held[i : i + 50], direction) for i in range(0, len(held), 50)]
         )

@@ -1,0 +1,155 @@
+"""`tools/benchmark`: what a training step costs on this machine, and whether the data keeps up."""
+
+import resource
+import statistics
+import sys
+import time
+
+from kgan import registry
+from kgan.cli.flags import Flags, scan, tool
+from kgan.machine import quiet
+from kgan.recipe import Machine
+
+ABOUT = """Time the training step of a model: median seconds, network calls, floating-point
+operations, peak memory; with --data also how many times faster than that the data comes."""
+
+
+@tool
+def main(arguments):
+    entry = registry.entry(scan(arguments, "model") or "cyclegan_small")
+    flags = Flags("benchmark", ABOUT, "tools/benchmark --model cyclegan_small --batch 8")
+    flags.add("model", entry.name, "whose step")
+    flags.add("repeat", 15, "steps that are timed, after 3 that are not", low=1)
+    flags.add_knobs(entry.recipe)
+    flags.add_knobs(Machine())
+    with_data = "--data" in arguments or scan(arguments, "data") is not None
+    flags.parse(_with_value(arguments, entry.recipe.data))
+    recipe, machine = flags.read(entry.recipe), flags.read(Machine())
+    quiet()
+    result = _step(entry.name, recipe, machine, flags.repeat)
+    if with_data:
+        result |= _data(recipe, result["seconds_per_step"], result["batches_per_step"])
+    return result
+
+
+def _with_value(arguments, value):
+    """A bare `--data` stands for the data of the recipe."""
+    return [
+        f"--data={value}" if a == "--data" and (not after or after[0].startswith("--")) else a
+        for a, after in ((a, arguments[i + 1 : i + 2]) for i, a in enumerate(arguments))
+    ]
+
+
+def _step(name, recipe, machine, repeat):
+    import tensorflow as tf
+
+    from kgan import machine as devices
+    from kgan.weights import build, parameters
+
+    strategy, xla, text = devices.prepare(machine)
+    print(f"{name}: {recipe.size} px, batch {recipe.batch}, {text}", file=sys.stderr)
+    with devices.scope(strategy):
+        model = build(name, recipe, machine.precision)
+        model.compile(xla=xla)
+    calls = _count_calls(model)
+    spec = model.batch_spec(recipe.batch * model.batches_per_step)
+    batch = {d: tf.random.stateless_uniform(s.shape, [0, 1], -1, 1) for d, s in spec.items()}
+    if strategy:
+        data = tf.data.Dataset.from_tensors(batch).unbatch().batch(recipe.batch).repeat()
+        shares = iter(strategy.experimental_distribute_dataset(data))
+        step = tf.function(lambda share: strategy.run(model.train_step, args=(share,)))
+        run = lambda: step(next(shares))  # noqa: E731
+    else:
+        step = tf.function(model.train_step, autograph=False)
+        run = lambda: step(batch)  # noqa: E731
+    begun = time.perf_counter()
+    _wait(run())
+    first = time.perf_counter() - begun
+    traced = {net: n for net, n in calls.items() if n}
+    _wait(run())
+    _wait(run())
+    times = []
+    for _ in range(repeat):
+        begun = time.perf_counter()
+        _wait(run())
+        times.append(time.perf_counter() - begun)
+    median = statistics.median(times)
+    return {
+        "status": "done", "model": name, "size": recipe.size, "batch": recipe.batch,
+        "devices": text, "batches_per_step": model.batches_per_step,
+        "seconds_per_step": round(median, 4), "fastest": round(min(times), 4),
+        "slowest": round(max(times), 4), "first_step": round(first, 2),
+        "images_per_second": round(recipe.batch * model.batches_per_step / median, 2),
+        "calls_per_step": traced, "gflops_per_step": _gflops(model, recipe.batch),
+        "peak_memory_mb": _peak(), "parameters": parameters(model),
+    }
+
+
+def _wait(logs):
+    for value in logs.values():
+        getattr(value, "numpy", lambda: None)()
+
+
+def _count_calls(model):
+    """A dict that counts the calls of each network from now on, as the step is traced."""
+    calls = dict.fromkeys(model.nets, 0)
+
+    def counted(name, call):
+        def counting(*arguments, **keywords):
+            calls[name] += 1
+            return call(*arguments, **keywords)
+
+        return counting
+
+    for name, net in model.nets.items():
+        net.call = counted(name, net.call)
+    return calls
+
+
+def _gflops(model, batch):
+    """Floating-point operations of the forward and backward pass of all phases, in 1e9."""
+    import tensorflow as tf
+
+    values = {p: [tf.TensorSpec(v.shape, v.dtype) for v in model.variables_of(p)]
+              for p in model.players}
+    state = [tf.TensorSpec(v.shape, v.dtype) for v in model._state()]
+    spec = {**model.batch_spec(batch), "key": tf.TensorSpec([2], tf.int32)}
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    options["output"] = "none"
+    total = 0
+    for phase in model.phases:
+        function = tf.function(
+            lambda v, s, b, phase=phase: model._gradients(phase, v, s, b), autograph=False
+        ).get_concrete_function(values, state, spec)
+        counted = tf.compat.v1.profiler.profile(function.graph, options=options)
+        total += phase.repeat * counted.total_float_ops
+    return round(total / 1e9, 2)
+
+
+def _peak():
+    """Of this process; on a GPU, of its memory."""
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        return round(tf.config.experimental.get_memory_info("GPU:0")["peak"] / 1e6)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+def _data(recipe, seconds_per_step, per_step, count=200):
+    """Steps of data a second, alone, and how many times that is what the training step eats."""
+    from kgan.data import open_data
+    from kgan.data.stream import batches
+
+    data = open_data(recipe.data, size=recipe.size, load_size=recipe.load_size or None,
+                     seed=recipe.seed)
+    stream = iter(batches(data, recipe, per_step=per_step))
+    for _ in range(10):
+        next(stream)
+    begun = time.perf_counter()
+    for _ in range(count):
+        next(stream)
+    rate = count / (time.perf_counter() - begun)
+    return {
+        "data": data.spec, "data_steps_per_second": round(rate, 1),
+        "data_is_faster_by": round(rate * seconds_per_step, 1),
+    }
