@@ -47,22 +47,27 @@ class StopOnNonFinite(Stage):
         bad = [name for name, value in logs.items() if not math.isfinite(float(value))]
         if bad:
             terms = [name for name in bad if not name.endswith("/total")] or bad
-            steps = self.state.steps()
-            last = f"the last good checkpoint is of step {steps[-1]}" if steps else "none was saved"
-            raise UserError(
-                f"{', '.join(terms)} became not-a-number at step {step}; {last}. Lower "
-                "--learning_rate, set --clip_norm 1, or use --precision float32."
-            )
+            raise not_a_number(terms, step, self.state)
+
+
+def not_a_number(names, step, state):
+    """The error that ends a run whose `names` are infinite or not a number after `step`."""
+    steps = state.steps()
+    last = f"the last good checkpoint is of step {steps[-1]}" if steps else "none was saved"
+    return UserError(
+        f"{', '.join(names)} became not-a-number at step {step}; {last}. Lower --learning_rate, "
+        "set --clip_norm 1, or use --precision float32."
+    )
 
 
 class Report(Stage):
     """Means of the terms to `metrics.jsonl` and TensorBoard, a line of progress to stderr."""
 
-    def __init__(self, start, run, *, steps, images, every, seconds=0.0, stream=sys.stderr):
+    def __init__(self, start, run, *, steps, images, every, seconds=0.0, stream=None):
         super().__init__(start)
         self.run, self.steps, self.images, self.every = run, steps, images, every
-        self.before, self.stream = seconds, stream
-        self.live = stream.isatty()
+        self.before, self.stream = seconds, stream or sys.stderr
+        self.live = self.stream.isatty()
         self.rate, self.first = None, None
 
     def on_train_begin(self, logs=None):
@@ -173,6 +178,8 @@ class Keeper(Stage):
     def after_step(self, step, logs):
         due = time.perf_counter() - self.saved > 60 * self.minutes
         if due or self.signal or step == self.steps:
+            if bad := self.state.not_finite():  # a gradient was, though the terms were finite
+                raise not_a_number(bad, step, self.state)
             self.state.save(seconds=self.report.seconds)
             self.saved = time.perf_counter()
         if self.signal:

@@ -9,6 +9,7 @@ the one before it is used, with a warning.
 
 import json
 import pathlib
+import re
 import shutil
 import sys
 
@@ -34,16 +35,30 @@ class RunState:
 
     def steps(self):
         """The steps of the checkpoints on disk, oldest first."""
-        return sorted(int(p.name.split("_")[1]) for p in self.folder.glob("step_*"))
+        found = (re.fullmatch(r"step_(\d{9,})", p.name) for p in self.folder.glob("step_*"))
+        return sorted(int(match[1]) for match in found if match)
+
+    def not_finite(self):
+        """The rooms (`nets/g_ab`, `optimizers/generator`) of variables that are not finite."""
+        bad = {
+            name.rpartition("/")[0]: None for name, v in self.model.run_variables.items()
+            if v.value.dtype.is_floating and not tf.reduce_all(tf.math.is_finite(v.value))
+        }
+        return list(bad)
 
     def save(self, **facts):
-        """Saves the run at its present step; `facts` go to `state.json`."""
+        """Saves the run at its present step; `facts` go to `state.json`.
+
+        Checkpoints of later steps are removed: if they could be read, the run would be there.
+        """
         step = int(self.model.step.numpy())
         with replacing(self._path(step)) as new:
             new.mkdir()
             self._checkpoint().write(str(new / "state"))
             (new / "state.json").write_text(json.dumps({"step": step, **facts}))
-        for old in self.steps()[: -self.keep]:
+        steps = self.steps()
+        until = steps.index(step) + 1
+        for old in steps[: max(0, until - self.keep)] + steps[until:]:
             shutil.rmtree(self._path(old), ignore_errors=True)
 
     def restore(self, networks_only=False):
@@ -64,13 +79,17 @@ class RunState:
             path = self._path(step)
             try:
                 facts = json.loads((path / "state.json").read_text())
+                if facts["step"] != step:
+                    raise ValueError(f"it says that it is of step {facts['step']}")
                 status = self._checkpoint(networks_only).read(str(path / "state"))
                 if networks_only:
                     status.expect_partial().assert_existing_objects_matched()
                 else:
                     status.assert_consumed()
-            except (tf.errors.OpError, ValueError, AssertionError, OSError) as error:
-                reason = str(error).splitlines()[0][:120]
+            except (
+                tf.errors.OpError, ValueError, KeyError, TypeError, AssertionError, OSError
+            ) as error:
+                reason = (str(error) or type(error).__name__).splitlines()[0][:120]
                 print(f"warning: checkpoint {path} cannot be read ({reason}); "
                       "trying the one before it", file=sys.stderr)
                 continue

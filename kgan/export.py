@@ -124,7 +124,7 @@ def _translate_function(model, direction):
         return tf.cast(model.translate(images, direction), tf.float32)
 
     spec = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
-    return tf.function(translate, input_signature=[spec])
+    return tf.function(translate, input_signature=[spec], autograph=False)
 
 
 def _images_function(translate):

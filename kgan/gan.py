@@ -177,8 +177,8 @@ class GAN:
         x = _to_channels(x, 3)
         x = tf.ensure_shape(x, images.shape)
         if images.dtype == tf.uint8:
-            return tf.cast(tf.clip_by_value(tf.round((x + 1.0) * 127.5), 0, 255), tf.uint8)
-        return x
+            x = tf.clip_by_value(tf.round((x + 1.0) * 127.5), 0, 255)
+        return tf.cast(x, images.dtype)
 
     def _reflected(self, side):
         """Indices along one axis that extend it by reflection to a size the networks take."""
@@ -202,8 +202,9 @@ class GAN:
             optimizer=None, jit_compile=False, steps_per_execution=steps_per_execution
         )
         recipe = self.recipe
-        schedule = LinearDecay(recipe.learning_rate, recipe.steps, recipe.decay_from)
         for player in self.players:
+            moves = recipe.steps * self._moves_per_step(player)
+            schedule = LinearDecay(recipe.learning_rate, moves, recipe.decay_from)
             optimizer = self.build_optimizer(player, schedule)
             if self.precision == "mixed_float16":
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -233,14 +234,19 @@ class GAN:
         """How many batches a step takes: one for each repeat of each phase."""
         return sum(phase.repeat for phase in self.phases)
 
+    def _moves_per_step(self, player):
+        return sum(p.repeat for p in self.phases if player in (p.players or self.players))
+
     def train_step(self, batch):
         """A step of every phase on this replica's share of the batch; returns the running means."""
-        slices = self.batches_per_step
-        parts = [batch] if slices == 1 else _slices(batch, slices)
+        batch = {d: _to_channels(batch[d], c) for d, c in self.batch_channels().items()}
+        turns = self.batches_per_step
         turn = 0
         for phase, gradients_of in zip(self.phases, self._passes, strict=True):
             for _ in range(phase.repeat):
-                self._play(phase, gradients_of, {**parts[turn], "key": self._key(turn)})
+                # dealt like cards: a turn sees the same pictures on any number of replicas
+                part = {domain: x[turn::turns] for domain, x in batch.items()}
+                self._play(phase, gradients_of, {**part, "key": self._key(turn)})
                 turn += 1
         self._follow()
         self.step.assign_add(1)
@@ -252,14 +258,15 @@ class GAN:
         terms, gradients, state = gradients_of(values, state, batch)
         for player in phase.players or self.players:
             self._apply(player, gradients[player])
-        for variable, value in zip(self._state(), state, strict=True):
-            variable.assign(value)
+        variables = self._state()
+        for place, value in state.items():
+            variables[place].assign(value)
         for player, paid in terms.items():
             for term, value in {**paid, "total": sum(paid.values())}.items():
                 self.trackers[f"{player}/{term}"].update_state(value)
 
     def _gradients(self, phase, values, state, batch):
-        """Pure: values of all variables and a batch in; terms, gradients and new state out.
+        """Pure: values of all variables and a batch in; terms, gradients and changed state out.
 
         Variables are given as tensors so that the function can be compiled for each replica.
         """
@@ -277,7 +284,8 @@ class GAN:
             p: tape.gradient(totals[p], values[p], unconnected_gradients="zero") for p in players
         }
         new = [scope.get_current_value(v) for v in self._state()]
-        return terms, gradients, new
+        changed = {i: x for i, x in enumerate(new) if x is not state[i]}
+        return terms, gradients, changed
 
     def _scaled(self, player, total):
         total = total / self._replicas
@@ -287,14 +295,16 @@ class GAN:
 
     def _apply(self, player, gradients):
         """Gives a player's optimizer its gradients; Keras adds those of all replicas."""
-        if self.recipe.clip_norm:
+        scaled = self.precision == "mixed_float16"
+        # Clipping, and skipping a step that overflowed, take the sum that all replicas agree on.
+        shared = self._replicas > 1 and (scaled or self.recipe.clip_norm)
+        if shared:
             replica = tf.distribute.get_replica_context()
-            if self._replicas > 1:
-                gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-            scale = 1.0
-            if self.precision == "mixed_float16":
-                scale = self.optimizers[player].scale_loss(tf.ones(()))
+            gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        if self.recipe.clip_norm:
+            scale = self.optimizers[player].scale_loss(tf.ones(())) if scaled else 1.0
             gradients, _ = tf.clip_by_global_norm(gradients, self.recipe.clip_norm * scale)
+        if shared:
             gradients = [g / self._replicas for g in gradients]
         self.optimizers[player].apply(gradients, self.variables_of(player))
 
@@ -345,7 +355,8 @@ class GAN:
 
     def _term_names(self):
         """The names under which terms are reported, from a trace of each phase's `loss_terms`."""
-        spec = {**self.batch_spec(2), "key": tf.TensorSpec([2], tf.int32)}
+        share = max(self.recipe.batch // self._replicas, 1)
+        spec = {**self.batch_spec(share), "key": tf.TensorSpec([2], tf.int32)}
         found = {}
         for phase in self.phases:
 
@@ -397,12 +408,6 @@ def _policy(name):
         yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-def _slices(batch, count):
-    """Cuts each entry of a batch into `count` equal batches."""
-    cut = {name: tf.split(value, count, axis=0) for name, value in batch.items()}
-    return [{name: parts[i] for name, parts in cut.items()} for i in range(count)]
 
 
 def _to_channels(x, channels):

@@ -5,8 +5,10 @@ The folder holds `recipe.json`, `run.json` (state and plan), `checkpoints/`, `me
 """
 
 import contextlib
+import errno
 import fcntl
 import json
+import os
 import pathlib
 import re
 import sys
@@ -16,7 +18,7 @@ import numpy as np
 
 from kgan import registry
 from kgan.errors import UsageError, UserError
-from kgan.paths import replacing
+from kgan.paths import replacing, sweep
 from kgan.recipe import Knobs, differences, fixed_fields, knob, read_recipe, write_recipe
 
 
@@ -36,9 +38,10 @@ class RunOptions(Knobs):
 
 def default_folder(name, recipe):
     """`runs/cyclegan-avatars-Eyeglasses-64` and the like."""
-    words = re.findall(r"[\w.=-]+", recipe.data)
-    data = "-".join(words[:1] + words[-1:]) if len(words) > 1 else "-".join(words)
-    return pathlib.Path("runs") / f"{name}-{data}-{recipe.size}"
+    source, _, options = recipe.data.partition("?")
+    words = re.findall(r"[\w.=-]+", source)
+    words = [*words[:1], *words[1:][-1:], *re.findall(r"[\w.=-]+", options)]
+    return pathlib.Path("runs") / "-".join([name, *words, str(recipe.size)])
 
 
 def train(name, recipe, machine, options):
@@ -54,13 +57,33 @@ def train(name, recipe, machine, options):
         What the tool prints: `{"status": "done" or "interrupted", "run": folder, ...}`.
 
     Raises:
-        UserError: the folder holds another run, the data cannot be read, a term became
-            not-a-number, or no checkpoint can be read.
+        UserError: the folder holds another run or cannot be written, the data cannot be read, a
+            term became not-a-number, or no checkpoint can be read.
     """
     folder = pathlib.Path(options.out or default_folder(name, recipe))
-    with _locked(folder):
+    with _locked(folder), _writable(folder):
         _agree(folder, name, recipe)
+        for place in (folder, folder / "checkpoints", folder / "samples"):
+            sweep(place)
         return _Run(folder, name, recipe, machine, options).train()
+
+
+@contextlib.contextmanager
+def _writable(folder):
+    """A full disk or one that takes no writes is the user's to mend, whoever met it."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # TensorFlow has its own for a full disk, with the system's words
+        full = os.strerror(errno.ENOSPC) in str(error)
+        number = errno.ENOSPC if full else getattr(error, "errno", None)
+        if number not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        place = getattr(error, "filename", None) or folder
+        raise UserError(f"The run in {folder} stopped, {place} cannot be written: "
+                        f"{os.strerror(number)}. What was saved is whole; the same command goes "
+                        "on from there.") from error
 
 
 @contextlib.contextmanager
@@ -80,22 +103,20 @@ def _locked(folder):
 
 
 def _agree(folder, name, recipe):
-    """Records the recipe of a new run; refuses to go on with one that differs."""
+    """Refuses to go on with another recipe than that of the folder's checkpoints."""
     path = folder / "recipe.json"
-    if path.exists():
+    if path.exists() and any(folder.glob("checkpoints/step_*")):
         old_name, values = read_recipe(path)
         if old_name != name:
             raise UsageError(f"{folder} is a run of {old_name}, not of {name}: choose another "
                              "--out.")
         changed = differences(registry.recipe(name).replace(**values), recipe)
-        for field in changed.keys() & fixed_fields(recipe):
-            old, new = changed[field]
-            raise UsageError(
-                f"{folder} was begun with --{field} {old}, not {new}: go on with the same recipe "
-                f"(--recipe {path}) or choose another --out."
-            )
-    with replacing(path) as new:
-        write_recipe(new, name, recipe)
+        fixed = [(field, *values) for field, values in changed.items()
+                 if field in fixed_fields(recipe)]
+        if fixed:
+            words = ", ".join(f"--{field} {old}, not {new}" for field, old, new in fixed)
+            raise UsageError(f"{folder} was begun with {words}: go on with the same recipe "
+                             f"(--recipe {path}) or choose another --out.")
 
 
 class _Run:
@@ -125,6 +146,8 @@ class _Run:
             self.model = build(self.name, recipe, self.machine.precision)
             self.model.compile(xla=xla)
         self._check_domains()
+        with replacing(self.folder / "recipe.json") as new:
+            write_recipe(new, self.name, recipe)
         self.state = RunState(self.folder, self.model, self.options.keep)
         found = self.state.restore() or {"step": 0, "seconds": 0.0}
         self.plan = self._plan(found)
@@ -223,7 +246,7 @@ class _Run:
                 "data": list(self.data.summary),
             }
             weights.write(self.model, self.folder / "weights", facts=facts, preview=preview)
-        if self.options.export and not (self.folder / "export" / self.name).exists():
+        if self.options.export and not self._exported(step):
             export_model(weights.read(self.folder / "weights"), self.folder / "export")
         result = {
             "status": "done", "model": self.name, "run": str(self.folder), "step": step,
@@ -232,6 +255,10 @@ class _Run:
         self._metrics(result)
         self._status("done")
         return result
+
+    def _exported(self, step):
+        found = (self.folder / "export" / self.name).glob("[0-9]*/assets.extra/metadata.json")
+        return any(json.loads(p.read_text())["metadata"].get("step") == step for p in found)
 
     def _metrics(self, result):
         path = self.folder / "metrics.json"

@@ -90,7 +90,8 @@ def _load_path(path, precision):
     """A run folder, a weights folder, or an export (which carries its weights folder)."""
     if not path.is_dir():
         raise UserError(f"There is no folder {path}.")
-    inside = [path, path / "weights", *sorted(path.glob("**/assets.extra/weights"), reverse=True)]
+    exported = sorted(path.glob("**/assets.extra/weights"), key=_version, reverse=True)
+    inside = [path, path / "weights", *exported]
     for folder in inside:
         if (folder / WEIGHTS).exists():
             return read(folder, precision)
@@ -99,10 +100,17 @@ def _load_path(path, precision):
 
         name, values = read_recipe(path / "recipe.json")
         model = build(name, registry.recipe(name).replace(**values), precision)
-        step = RunState(path, model).restore(networks_only=True)["step"]
-        model.trained, model.metadata = True, {"name": name, "step": step}
-        return model
+        found = RunState(path, model).restore(networks_only=True)
+        if found:
+            model.trained, model.metadata = True, {"name": name, "step": found["step"]}
+            return model
     raise UserError(f"{path} holds neither weights nor a run with checkpoints.")
+
+
+def _version(exported):
+    """The version of `<version>/assets.extra/weights` as a number; versions rise past 9."""
+    name = exported.parents[1].name
+    return int(name) if name.isdigit() else 0
 
 
 def read(folder, precision="float32"):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kgan import page
+from kgan import chart, page
 from kgan.errors import UserError
 
 
@@ -166,4 +166,4 @@ def test_says_what_is_wrong(tmp_path):
     [(0, "0"), (1e-4, "1e-4"), (1.5e-4, "1.5e-4"), (2000.0, "2,000"), (2e4, "20k")],
 )
 def test_tick_labels_are_short(value, tick):
-    assert page._tick(value) == tick
+    assert chart._tick(value) == tick

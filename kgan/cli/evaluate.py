@@ -18,7 +18,7 @@ def main(arguments):
     flags.add("model", "cyclegan", "a name of the zoo, or the folder of a run or of an export")
     flags.add("data", None, "the data to measure on; default: what the model was trained on")
     flags.add("n", 0, "held-out pictures of each domain; 0 = all", low=0)
-    flags.add("seed", 0, "seed of generated data", low=0)
+    flags.add("seed", -1, "seed of generated data and of splits; -1 = the training's", low=-1)
     flags.add("output", None, "folder for a grid of pictures and the figures")
     flags.add("bad_images", "skip", "broken pictures", choices=("skip", "fail"))
     flags.parse(arguments)
@@ -29,7 +29,7 @@ def main(arguments):
     )
 
 
-def evaluate(name, spec=None, *, n=0, seed=0, output=None, bad_images="skip"):
+def evaluate(name, spec=None, *, n=0, seed=-1, output=None, bad_images="skip"):
     """What `tools/evaluate` prints, see `kgan.metrics.editing.measure_edits`."""
     from kgan.data import open_data
     from kgan.metrics.classifier import domain_classifier
@@ -39,8 +39,8 @@ def evaluate(name, spec=None, *, n=0, seed=0, output=None, bad_images="skip"):
     model = load(name, weights="required")
     recipe = model.recipe
     data = open_data(
-        spec or recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=seed,
-        bad_images=bad_images,
+        spec or recipe.data, size=recipe.size, load_size=recipe.load_size or None,
+        seed=recipe.seed if seed < 0 else seed, bad_images=bad_images,
     )
     if "b" not in data.test:
         raise UserError(f"{data.spec} has one domain; measuring edits needs two.")

@@ -100,21 +100,20 @@ class Flags:
             for name in names:
                 flag = self.values[name]
                 shown = "" if flag.default in (None, "") else f" [{flag.default}]"
-                choices = getattr(flag.parser, "enum_values", None)
-                choices = f" ({' | '.join(choices)})" if choices else ""
-                lines.append(f"  --{name:<22} {flag.help}{choices}{shown}")
+                lines.append(f"  --{name:<22} {flag.help}{shown}")
         return "\n".join(lines)
 
 
 def scan(arguments, name):
-    """The value of `--name` before the flags are known; None if it is not there."""
+    """The value of `--name` (the last, if it is there twice) before the flags are known, or None."""
+    value = None
     for i, argument in enumerate(arguments):
         bare = argument.lstrip("-")
         if argument.startswith("-") and bare.startswith(f"{name}="):
-            return bare[len(name) + 1 :]
+            value = bare[len(name) + 1 :]
         if argument.startswith("-") and bare == name and i + 1 < len(arguments):
-            return arguments[i + 1]
-    return None
+            value = arguments[i + 1]
+    return value
 
 
 def tool(run):

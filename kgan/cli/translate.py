@@ -41,7 +41,10 @@ def main(arguments):
 
 
 def _check_model(name, direction):
-    if not pathlib.Path(name).is_dir():
+    path = pathlib.Path(name)
+    if not path.is_dir():
+        if len(path.parts) > 1:
+            raise UserError(f"There is no folder {path}.")
         known = registry.entry(name).model.directions
         if direction and direction not in known:
             raise UsageError(f"--direction {direction} is not one of {', '.join(known)}.")
@@ -56,15 +59,19 @@ def _jobs(source, out):
     pictures = [
         p for p in sorted(source.rglob("*"))
         if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith(".")
+        and (out == source or out not in p.parents)
     ]
     if not pictures:
         raise UserError(f"{source} holds no pictures ({' '.join(sorted(SUFFIXES))}).")
-    targets = [(out / p.relative_to(source)).with_suffix(".png") for p in pictures]
-    doubles = {target for target, count in collections.Counter(targets).items() if count > 1}
-    return [
-        (p, t.with_name(f"{p.name}.png") if t in doubles else t)
-        for p, t in zip(pictures, targets, strict=True)
-    ]
+    short = {p: (out / p.relative_to(source)).with_suffix(".png") for p in pictures}
+    targets = short
+    while len(set(targets.values())) < len(pictures):  # a.jpg beside a.png: a.jpg.png, a.png.png
+        doubles = {t for t, count in collections.Counter(targets.values()).items() if count > 1}
+        targets = {
+            p: short[p].with_name(f"{p.name}.png") if t in doubles else t
+            for p, t in targets.items()
+        }
+    return list(targets.items())
 
 
 def _translate(name, direction, jobs, out):
@@ -91,8 +98,11 @@ def _translate(name, direction, jobs, out):
         result = run(rgb[None])[0].numpy()
         if alpha is not None:
             result = np.dstack([result, alpha])
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_png(target, result)
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            write_png(target, result)
+        except OSError as error:
+            raise UserError(f"{target} cannot be written: {error.strerror}.") from None
         done += 1
         if sys.stderr.isatty():
             left = (time.perf_counter() - begun) / (i + 1) * (len(jobs) - i - 1)

@@ -6,7 +6,7 @@ import sys
 
 from kgan import registry
 from kgan.cli.flags import Flags, tool
-from kgan.errors import UsageError
+from kgan.errors import UsageError, UserError
 from kgan.machine import quiet
 from kgan.recipe import nearest
 
@@ -84,6 +84,8 @@ def _pack(run, name, *, licence):
     if not tag:
         raise UsageError(f"{name} has no tag: say NAME.TAG, as in cyclegan.avatars_eyeglasses_64.")
     run = pathlib.Path(run)
+    if not (run / "metrics.json").exists():
+        raise UserError(f"{run} is not the folder of a finished run.")
     model = load(run)
     trained_as = model.name_in_zoo
     model.name_in_zoo = entry.name

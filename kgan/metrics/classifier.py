@@ -45,8 +45,9 @@ class DomainClassifier:
         return float((np.mean(~self.is_b(a)) + np.mean(self.is_b(b))) / 2)
 
 
-def domain_classifier(data, stream=sys.stderr):
+def domain_classifier(data, stream=None):
     """The classifier of a `kgan.data.Data`'s domains, trained or taken from the cache."""
+    stream = stream or sys.stderr
     folder = cache_dir() / f"classifier-v{VERSION}-{_fingerprint(data)}"
     network, weights = _network(), folder / "model.weights.h5"
     try:
@@ -55,7 +56,7 @@ def domain_classifier(data, stream=sys.stderr):
             raise ValueError("damaged")
         network.load_weights(weights)
         found = DomainClassifier(network, known["accuracy"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         print(f"training the classifier of {data.spec} (once, about a minute) …", file=stream)
         _train(network, data)
         found = DomainClassifier(network, None)

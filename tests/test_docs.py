@@ -1,0 +1,61 @@
+"""What the documents promise: names, cards, packaged weights, commands that parse."""
+
+import json
+import pathlib
+import re
+import shlex
+
+import pytest
+
+from kgan import registry
+from kgan.cli import train
+from kgan.weights import packaged, verify
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text()
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_every_name_stands_in_its_card_and_in_the_readme(name):
+    card = registry.card(name)
+    front = card.split("---\n")[1]
+    assert "library_name: keras" in front
+    assert re.search(r"^license: \S+", front, re.M)
+    assert f"`{name}`" in card
+    assert f"`{name}`" in README
+
+
+@pytest.mark.parametrize(
+    "full", [f"{n}.{tag}" for n in registry.names() for tag in registry.entry(n).weights]
+)
+def test_packaged_weights_are_whole_small_and_described(full):
+    folder = packaged(full)
+    assert {p.name for p in folder.iterdir()} == {
+        "config.json", "metadata.json", "model.weights.h5", "preview.png",
+    }
+    assert (folder / "model.weights.h5").stat().st_size <= 6e6
+    metadata = verify(folder)
+    assert metadata["licences"]["weights"]
+    card = registry.card(full)
+    assert full.partition(".")[2] in card
+    figures = metadata["figures"]
+    assert f"{figures['counterfactual_psnr']:.1f} dB" in card
+    assert f"{figures['identity_counterfactual_psnr']:.1f} dB" in card
+
+
+def test_weights_folders_are_all_registered():
+    known = {f"{n}.{tag}" for n in registry.names() for tag in registry.entry(n).weights}
+    assert {p.name for p in (ROOT / "zoo" / "weights").iterdir()} == known
+
+
+@pytest.mark.parametrize(
+    "line", re.findall(r"^    (tools/train .*?)(?:  +#.*)?$", README, re.M)
+)
+def test_training_commands_of_the_readme_parse(line, capsys):
+    assert train.main([*shlex.split(line)[1:], "--dry_run"]) == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "done"
+
+
+def test_pictures_that_documents_show_exist():
+    for path in re.findall(r"!\[.*?\]\((.*?)\)", README):
+        assert (ROOT / path).is_file(), path
