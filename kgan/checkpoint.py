@@ -87,7 +87,7 @@ class RunState:
                 else:
                     status.assert_consumed()
             except (
-                tf.errors.OpError, ValueError, KeyError, TypeError, AssertionError, OSError
+                tf.errors.OpError, ValueError, LookupError, TypeError, AssertionError, OSError
             ) as error:
                 reason = (str(error) or type(error).__name__).splitlines()[0][:120]
                 print(f"warning: checkpoint {path} cannot be read ({reason}); "

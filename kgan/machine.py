@@ -46,7 +46,7 @@ def prepare(machine):
             raise UserError(f"--devices {machine.devices} must be set before TensorFlow runs: "
                             f"{error}") from None
     devices = [d.name for d in tf.config.list_logical_devices(kind)]
-    devices = devices[: machine.devices or len(devices)]
+    devices = devices[: machine.devices or (len(devices) if gpus else 1)]
     mirrored = machine.strategy == "mirrored" or (machine.strategy == "auto" and len(devices) > 1)
     strategy = tf.distribute.MirroredStrategy(devices) if mirrored else None
     xla = machine.xla == "on" or (machine.xla == "auto" and kind != "CPU")

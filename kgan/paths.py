@@ -58,7 +58,7 @@ def sweep(folder):
 
 
 def _clear(room, path):
-    """Removes the room of a `replacing`, the old content first put back if nothing took its place."""
+    """Removes the room of a `replacing`; old content whose place nothing took goes back first."""
     if (room / "old").exists() and not path.exists():
         os.rename(room / "old", path)
     shutil.rmtree(room, ignore_errors=True)

@@ -8,6 +8,7 @@ TensorFlow.
 import dataclasses
 import difflib
 import json
+import math
 import pathlib
 from dataclasses import dataclass
 
@@ -108,7 +109,7 @@ class Machine(Knobs):
     strategy: str = knob("auto", "one device or all mirrored; auto = mirrored if there are several",
                          choices=("auto", "one", "mirrored"), group="machine", may_change=True)
     devices: int = knob(0, "how many devices to use; without GPUs, that many logical CPU devices; "
-                        "0 = all there are", low=0, high=64, group="machine", may_change=True)
+                        "0 = all GPUs, or one CPU", low=0, high=64, group="machine", may_change=True)
 
 
 def _checked(field, value):
@@ -118,6 +119,8 @@ def _checked(field, value):
         value = float(value)
     if type(value) is not kind:
         raise UsageError(f"{flag} must be {kind.__name__}, not {value!r}.")
+    if kind is float and not math.isfinite(value):
+        raise UsageError(f"{flag} must be a finite number, not {value}.")
     if known["choices"] and value not in known["choices"]:
         raise UsageError(f"{flag} {value} is not one of {', '.join(map(str, known['choices']))}.")
     for bound, wrong, word in (
@@ -161,7 +164,7 @@ def read_recipe(path):
     """Reads what `write_recipe` wrote: `(model name, dict of values)`."""
     try:
         content = json.loads(pathlib.Path(path).read_text())
-        return content["model"], dict(content["recipe"])
+        return str(content["model"]), dict(content["recipe"])
     except FileNotFoundError:
         raise UsageError(f"There is no recipe {path}.") from None
     except (ValueError, KeyError, TypeError, OSError) as error:

@@ -153,6 +153,7 @@ class _Run:
         self.plan = self._plan(found)
         print("\n".join(self.plan), file=sys.stderr, flush=True)
         if found["step"] >= recipe.steps:
+            print("this run is done; --steps goes further, --out begins another", file=sys.stderr)
             return self._finish(found["seconds"])
         self._status("running")
         return self._fit(found)
@@ -243,6 +244,7 @@ class _Run:
             facts = {
                 "step": step, "images": step * self.recipe.batch * self.model.batches_per_step,
                 "seconds": round(seconds, 1), "trained_on": self.devices,
+                "precision": self.machine.precision,
                 "data": list(self.data.summary),
             }
             weights.write(self.model, self.folder / "weights", facts=facts, preview=preview)

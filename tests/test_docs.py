@@ -57,5 +57,5 @@ def test_training_commands_of_the_readme_parse(line, capsys):
 
 
 def test_pictures_that_documents_show_exist():
-    for path in re.findall(r"!\[.*?\]\((.*?)\)", README):
+    for path in map("".join, re.findall(r"!\[.*?\]\((.*?)\)|src=\"(.*?)\"", README)):
         assert (ROOT / path).is_file(), path

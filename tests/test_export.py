@@ -421,3 +421,16 @@ def test_client_talks_to_the_server(path, loaded, tmp_path, picture, model):
         server.shutdown()
     assert_close(np.asarray(Image.open(tmp_path / "out.png")), levels(model, picture, "b2a"))
     assert refused.returncode == 1 and "neither PNG nor JPEG" in refused.stderr
+
+
+@pytest.mark.parametrize("name", registry.names())
+def test_every_name_exports_and_agrees(name, tmp_path):
+    entry = registry.entry(name)
+    model = weights.build(name, entry.recipe.replace(**entry.tiny))
+    path = export.export_model(model, tmp_path, allow_untrained=True)
+    run = tf.saved_model.load(str(path)).signatures["images"]
+    given = serving.example_picture(19, 22)[None]
+    made = next(iter(run(images=tf.constant(given)).values())).numpy()
+    assert_close(made, model.translate(given).numpy())
+    again = weights.load(str(path))
+    np.testing.assert_array_equal(again.translate(given), model.translate(given))

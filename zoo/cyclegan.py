@@ -48,6 +48,11 @@ class CycleGANRecipe(Recipe):
         super().check()
         if self.size % 4:
             raise UsageError(f"--size must be a multiple of 4, not {self.size}.")
+        if self.size < 3 * 2**self.discriminator_layers:
+            raise UsageError(
+                f"--size {self.size} leaves no patch to --discriminator_layers "
+                f"{self.discriminator_layers}: at least {3 * 2**self.discriminator_layers}."
+            )
         if 0 < self.pool < self.batch:
             raise UsageError(f"--pool must be 0 or at least --batch ({self.batch}).")
         if self.blend and self.channels_a != self.channels_b:

@@ -105,7 +105,7 @@ class Flags:
 
 
 def scan(arguments, name):
-    """The value of `--name` (the last, if it is there twice) before the flags are known, or None."""
+    """The value of `--name` (the last one) before the flags are known; None if it is not there."""
     value = None
     for i, argument in enumerate(arguments):
         bare = argument.lstrip("-")
@@ -123,7 +123,8 @@ def tool(run):
         arguments = sys.argv[1:] if arguments is None else arguments
         try:
             result = run(arguments)
-            code = 0 if result.get("status", "done") == "done" else 1
+            print(json.dumps(result), flush=True)
+            return 0 if result.get("status", "done") == "done" else 1
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
             return 2 if isinstance(error, UsageError) else 1
@@ -133,8 +134,6 @@ def tool(run):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1
-        print(json.dumps(result), flush=True)
-        return code
 
     main.__doc__ = run.__doc__
     return main

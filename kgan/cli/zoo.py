@@ -8,7 +8,7 @@ from kgan import registry
 from kgan.cli.flags import Flags, tool
 from kgan.errors import UsageError, UserError
 from kgan.machine import quiet
-from kgan.recipe import nearest
+from kgan.recipe import differences, nearest
 
 ABOUT = """list            all names, their weights and what they are
   show NAME       card and recipe of a model
@@ -75,27 +75,40 @@ def _verify(name=None):
 
 
 def _pack(run, name, *, licence):
+    """Writes a run's weights as float16 into the zoo and measures what was written."""
     from PIL import Image
 
     quiet()
+    from kgan.cli.evaluate import evaluate
     from kgan.weights import load, write
 
     entry, tag = registry.entry(name), name.partition(".")[2]
-    if not tag:
-        raise UsageError(f"{name} has no tag: say NAME.TAG, as in cyclegan.avatars_eyeglasses_64.")
-    run = pathlib.Path(run)
-    if not (run / "metrics.json").exists():
-        raise UserError(f"{run} is not the folder of a finished run.")
+    if tag not in entry.weights:
+        raise UsageError(
+            f"{name} is not registered: name the tag in the weights of {entry.name} in zoo/ first. "
+            + nearest(tag, entry.weights)
+        )
     model = load(run)
-    trained_as = model.name_in_zoo
+    preview = pathlib.Path(run) / "weights" / "preview.png"
+    facts = {k: v for k, v in model.metadata.items() if k not in ("sha256", "figures")}
+    facts |= {"name": entry.name, "tag": tag, "licences": {"weights": licence},
+              "command": _command(model)}
     model.name_in_zoo = entry.name
-    figures = json.loads((run / "metrics.json").read_text()).get("evaluation", {})
-    facts = {**model.metadata, "name": entry.name, "trained_as": trained_as, "tag": tag,
-             "licences": {"weights": licence}, "figures": figures}
-    facts.pop("sha256", None)
-    folder = registry.folder() / "weights" / f"{entry.name}.{tag}"
-    preview = run / "weights" / "preview.png"
+    folder = registry.folder() / "weights" / name
     write(model, folder, facts=facts, half=True,
           preview=Image.open(preview) if preview.exists() else None)
+    figures = evaluate(name)
+    figures = {k: v for k, v in figures.items() if k not in ("status", "model")}
+    path = folder / "metadata.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "figures": figures}, indent=2))
     megabytes = (folder / "model.weights.h5").stat().st_size / 1e6
-    return {"status": "done", "weights": str(folder), "megabytes": round(megabytes, 2)}
+    return {"status": "done", "weights": str(folder), "megabytes": round(megabytes, 2), **figures}
+
+
+def _command(model):
+    """The command that trains such a model."""
+    changed = differences(registry.recipe(model.name_in_zoo), model.recipe)
+    flags = "".join(f" --{name} {new}" for name, (_, new) in changed.items())
+    precision = model.metadata.get("precision", "float32")
+    flags += f" --precision {precision}" if precision != "float32" else ""
+    return f"tools/train --model {model.name_in_zoo}{flags}"

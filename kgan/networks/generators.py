@@ -44,7 +44,7 @@ class Blend(layers.Layer):
     """
 
     def __init__(self, **keywords):
-        super().__init__(dtype="float32", **keywords)
+        super().__init__(**{**keywords, "dtype": "float32"})
 
     def call(self, picture, maps):
         change, mask = ops.tanh(maps[..., :-1]), ops.sigmoid(maps[..., -1:])

@@ -102,8 +102,9 @@ class ImagePool(keras.layers.Layer):
     exchanged for a stored one that it replaces; else it is returned and forgotten. The pool is a
     weight, so that it is saved with a run, and its choices are a function of `key` alone.
 
-    One deviation for batches: the places that one batch draws are distinct, where a loop over its
-    pictures could draw a place twice. On several replicas the pool keeps the first one's pictures.
+    Two deviations for batches: the places that one batch draws are distinct, where a loop over its
+    pictures could draw a place twice; the batch that fills the pool up goes on from its first
+    place. On several replicas the pool keeps the first one's pictures.
 
     Args:
         capacity: number of pictures, at least the batch of one replica.

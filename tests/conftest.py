@@ -1,0 +1,180 @@
+"""What all tests share: a quiet TensorFlow with two CPU devices, a cache of their own, tiny models
+and runs, the tools called in this process.
+
+The two logical devices are there so that replicas are tested in the same process. All tests share
+one `MirroredStrategy`: TensorFlow numbers collective operations by strategy, and a second one in
+the process meets the numbers of the first.
+"""
+
+import contextlib
+import dataclasses
+import importlib
+import io
+import json
+import os
+import shlex
+import shutil
+import tempfile
+import types
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+os.environ["KGAN_CACHE"] = tempfile.mkdtemp(prefix="kgan-tests-")
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kgan import registry
+from kgan.gan import GAN
+from kgan.recipe import Machine, Recipe, knob
+from kgan.run import RunOptions, train
+
+tf.config.set_logical_device_configuration(
+    tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
+)
+
+
+def pytest_unconfigure():
+    shutil.rmtree(os.environ["KGAN_CACHE"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def mirrored():
+    """The strategy of two CPU devices."""
+    return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+
+
+@pytest.fixture(scope="session")
+def tiny():
+    """`tiny(name, precision=, xla=, **changes to its recipe)`: a fresh compiled 16 px model."""
+
+    def make(name="cyclegan", precision="float32", xla=False, **changes):
+        entry = registry.entry(name)
+        keras.utils.set_random_seed(0)
+        model = entry.model(entry.recipe.replace(**{**entry.tiny, **changes}), precision)
+        model.compile(xla=xla)
+        return model
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def tiny_batch():
+    """`tiny_batch(model, seed=0)`: a batch as `loss_terms` takes it, of smooth random pictures."""
+
+    def make(model, seed=0):
+        random = np.random.default_rng(seed)
+        batch = {}
+        for domain, spec in model.batch_spec(model.recipe.batch).items():
+            n, h, w, c = spec.shape
+            coarse = random.uniform(-1, 1, (n, h // 4, w // 4, c))
+            batch[domain] = tf.constant(coarse.repeat(4, 1).repeat(4, 2), tf.float32)
+        return {**batch, "key": tf.constant([seed, 0])}
+
+    return make
+
+
+# Runs and tools
+
+TINY_RUN = shlex.split(
+    "--model cyclegan --data avatars:Eyeglasses?n=24&test=8 --size 16 --load_size 18 --flip "
+    "--batch 2 --steps 40 --decay_from 0.5 --ema 0.9 --pool 4 --filters 4 --blocks 1 "
+    "--discriminator_filters 4 --discriminator_layers 1 --log_every 10 --sample_every 20"
+)
+
+
+@pytest.fixture(scope="session")
+def tool():
+    """Runs a tool's main in this process: code, its JSON (None if it printed nothing), stderr."""
+
+    def run(name, *arguments):
+        out, err = io.StringIO(), io.StringIO()
+        main = importlib.import_module(f"kgan.cli.{name}").main
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = main([str(a) for a in arguments])
+        lines = out.getvalue().splitlines()
+        assert len(lines) <= 1, "results are one line of JSON on stdout"
+        result = json.loads(lines[0]) if lines else None
+        return types.SimpleNamespace(code=code, json=result, stderr=err.getvalue())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished(tool, tmp_path_factory):
+    """The folder of a run of `TINY_RUN` that went through in one go. Not to be changed."""
+    folder = tmp_path_factory.mktemp("runs") / "finished"
+    done = tool("train", *TINY_RUN, "--out", folder)
+    assert done.code == 0, done.stderr
+    return folder
+
+
+@pytest.fixture
+def run_folder(finished, tmp_path):
+    """A copy of `finished` to change."""
+    return shutil.copytree(finished, tmp_path / "run")
+
+
+@pytest.fixture(scope="session")
+def tiny_flags():
+    """The flags of `finished`, without `--out`."""
+    return TINY_RUN
+
+
+@pytest.fixture(scope="module")
+def toy():
+    """A registered model of a few dozen weights, trained in a second: `train(folder, ...)`.
+
+    Its recipe's `bad_term_at` and `bad_gradient_at` name the step at which a term, or only its
+    gradient, is not a number.
+    """
+    recipe = ToyRecipe(data="avatars:Eyeglasses?n=24&test=8", size=8, batch=2, steps=6)
+    registry.register("toy", Toy, recipe, card="cyclegan.md", phrase="a toy")
+
+    def run(folder, *, save_minutes=5.0, keep=3, export=False, sample_every=100, **changes):
+        options = RunOptions(
+            out=str(folder), save_minutes=save_minutes, keep=keep, export=export,
+            sample_every=sample_every, log_every=2,
+        )
+        return train("toy", recipe.replace(**changes), Machine(), options)
+
+    yield run
+    del registry._entries["toy"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ToyRecipe(Recipe):
+    bad_term_at: int = knob(0, "step at which a term is not a number; 0 = none")
+    bad_gradient_at: int = knob(0, "step at which a gradient is not a number; 0 = none")
+
+
+class Toy(GAN):
+    players = {"generator": ("g",), "discriminator": ("d",)}
+    directions = {"a2b": "g"}
+
+    def build_networks(self, recipe):
+        def network(name, channels):
+            picture = keras.Input((None, None, 3))
+            output = keras.layers.Conv2D(channels, 1, name=f"{name}_conv")(picture)
+            return keras.Model(picture, output, name=name)
+
+        return {"g": network("g", 3), "d": network("d", 1)}
+
+    def loss_terms(self, batch):
+        step, fake = batch["key"][1] + 1, self.nets["g"](batch["a"])
+        nan = tf.constant(float("nan"))
+        spoil = tf.where(step == self.recipe.bad_term_at, nan, 0.0)
+
+        @tf.custom_gradient
+        def spoil_gradient(x):
+            factor = tf.where(step == self.recipe.bad_gradient_at, nan, 1.0)
+            return tf.identity(x), lambda upstream: upstream * factor
+
+        real, fake = self.nets["d"](batch["b"]), self.nets["d"](fake)
+        return {
+            "generator": {"adversarial": spoil_gradient(tf.reduce_mean((fake - 1.0) ** 2))},
+            "discriminator": {
+                "real": tf.reduce_mean((real - 1.0) ** 2) + spoil, "fake": tf.reduce_mean(fake**2)
+            },
+        }

@@ -1,0 +1,163 @@
+"""The order, crop and mirror of training pictures: a pure function of (seed, step).
+
+Most pictures here are flat and hold their number, so that each can be followed.
+"""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from kgan.data import Data
+from kgan.data.stream import Sampler, batches
+from kgan.recipe import Recipe
+
+
+def flat(count, first=0, side=8):
+    numbers = np.arange(first, first + count, dtype=np.uint8)
+    return np.broadcast_to(numbers[:, None, None, None], (count, side, side, 3))
+
+
+def textured(count, side, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, (count, side, side, 3), dtype=np.uint8)
+
+
+def visits(sampler, steps, domain=0):
+    """The numbers of the flat pictures, in the order in which they came."""
+    return [int(x) for step in steps for x in sampler(step)[domain][:, 0, 0, 0]]
+
+
+def data(train, paired=False):
+    return Data("test", train, train, paired=paired)
+
+
+def take(dataset, count):
+    return [{d: x.numpy() for d, x in batch.items()} for batch in dataset.take(count)]
+
+
+def test_a_step_is_a_function_of_the_seed_and_its_number():
+    pictures = {"a": textured(7, 12), "b": textured(9, 12, 1)}
+    make = dict(batch=3, size=8)
+    one, other = Sampler(pictures, **make), Sampler(pictures, **make)
+    expected = [one(step) for step in range(6)]
+    for step in (4, 0, 5, 2):  # in any order
+        for x, y in zip(other(step), expected[step], strict=True):
+            np.testing.assert_array_equal(x, y)
+    different = Sampler(pictures, seed=1, **make)
+    assert any((x != y).any() for x, y in zip(different(0), expected[0], strict=True))
+
+
+def test_starting_later_is_the_same_as_skipping():
+    pictures = data({"a": textured(7, 12), "b": textured(9, 12, 1)})
+    recipe = Recipe(size=8, load_size=12, batch=2, seed=3)
+    whole = take(batches(pictures, recipe), 6)
+    rest = take(batches(pictures, recipe, start=4), 2)
+    for x, y in zip(whole[4:], rest, strict=True):
+        assert list(x) == ["a", "b"]
+        for domain in x:
+            np.testing.assert_array_equal(x[domain], y[domain])
+
+
+@pytest.mark.parametrize("count, batch", [(12, 3), (10, 3), (2, 5)])
+def test_every_picture_comes_once_before_any_comes_twice(count, batch):
+    sampler = Sampler({"a": flat(count)}, batch=batch, size=8)
+    seen = visits(sampler, range(3 * count))
+    for start in range(0, len(seen) - count + 1, count):
+        assert sorted(seen[start : start + count]) == list(range(count))
+
+
+def test_epochs_and_domains_have_orders_of_their_own():
+    sampler = Sampler({"a": flat(20), "b": flat(20)}, batch=20, size=8)
+    orders = [tuple(visits(sampler, [e], d)) for e in range(3) for d in (0, 1)]
+    assert len(set(orders)) == 6
+    assert tuple(range(20)) not in orders
+
+
+def test_paired_domains_share_order_crop_and_mirror():
+    whole = textured(10, 12)
+    pictures = {"a": whole, "b": 255 - whole}
+    sampler = Sampler(pictures, batch=4, size=8, paired=True)
+    for step in range(6):
+        a, b = sampler(step)
+        np.testing.assert_array_equal(b, 255 - a)
+    a, b = Sampler(pictures, batch=4, size=8)(0)
+    assert (b != 255 - a).any()
+
+
+def crops_of(picture, size):
+    """{bytes: (top, left, mirrored)} of all its crops."""
+    places = {}
+    for flipped in (False, True):
+        x = picture[:, ::-1] if flipped else picture
+        room = len(picture) - size
+        for top in range(room + 1):
+            for left in range(room + 1):
+                places[x[top : top + size, left : left + size].tobytes()] = (top, left, flipped)
+    return places
+
+
+def test_augmentation_is_a_true_crop_or_its_mirror_and_reaches_all_of_them():
+    picture = textured(1, 10)
+    sampler = Sampler({"a": picture}, batch=8, size=8)
+    known = crops_of(picture[0], 8)
+    found = Counter(known[x.tobytes()] for step in range(40) for x in sampler(step)[0])
+    assert len(found) == 3 * 3 * 2
+    mirrored = sum(n for (_, _, flipped), n in found.items() if flipped)
+    assert 120 < mirrored < 200  # half of 320, within 4.5 standard deviations
+
+
+def test_augmentation_differs_between_visits():
+    sampler = Sampler({"a": textured(4, 24)}, batch=4, size=8)
+    first, second = (sampler(step)[0] for step in (0, 1))
+    assert not {x.tobytes() for x in first} & {x.tobytes() for x in second}
+
+
+def test_without_room_and_mirror_pictures_come_as_they_are():
+    pictures = textured(5, 8)
+    sampler = Sampler({"a": pictures}, batch=5, size=8, flip=False)
+    assert {x.tobytes() for x in sampler(0)[0]} == {x.tobytes() for x in pictures}
+
+
+def test_domains_may_differ_in_number_and_side():
+    sampler = Sampler({"a": textured(3, 8), "b": textured(50, 20)}, batch=4, size=8)
+    for x in sampler(30):
+        assert x.shape == (4, 8, 8, 3)
+        assert x.dtype == np.uint8
+
+
+def test_values_and_types_of_a_batch():
+    levels = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
+    recipe = Recipe(size=16, batch=2, flip=False)
+    dataset = batches(data({"a": levels, "b": levels}), recipe)
+    for spec in dataset.element_spec.values():
+        assert spec.shape == (2, 16, 16, 3)
+        assert spec.dtype == "float32"
+    (batch,) = take(dataset, 1)
+    np.testing.assert_allclose(batch["a"][1], levels[0] / 127.5 - 1, atol=1e-6)
+    assert batch["a"].min() == -1
+    assert batch["a"].max() == 1
+
+
+def test_batches_of_a_step_come_joined():
+    pictures = data({"a": flat(12)})
+    recipe = Recipe(size=8, batch=2, flip=False)
+    single = take(batches(pictures, recipe), 6)
+    joined = take(batches(pictures, recipe, per_step=3), 2)
+    for i in (0, 1):
+        expected = np.concatenate([x["a"] for x in single[3 * i : 3 * i + 3]])
+        np.testing.assert_array_equal(joined[i]["a"], expected)
+
+
+@pytest.mark.parametrize("per_step", [1, 3])
+def test_replicas_share_a_batch_without_loss(mirrored, per_step):
+    pictures = data({"a": flat(48), "b": flat(48, first=100)})
+    recipe = Recipe(size=8, batch=4)
+    expected = take(batches(pictures, recipe, per_step=per_step), 3)
+    shared = mirrored.experimental_distribute_dataset(batches(pictures, recipe, per_step=per_step))
+    for spec in shared.element_spec.values():
+        # known while tracing, which fusing calls and cutting batches needs
+        assert [x.shape for x in spec._value_specs] == [(2 * per_step, 8, 8, 3)] * 2
+    for whole, parts in zip(expected, shared, strict=False):
+        for domain in whole:
+            shares = mirrored.experimental_local_results(parts[domain])
+            np.testing.assert_array_equal(np.concatenate(shares), whole[domain])

@@ -1,0 +1,249 @@
+"""Layers, against numpy, Keras, tensorflow-addons and the definition of the image pool.
+
+`golden_instance_norm.json` was recorded with tensorflow-cpu 2.15.1, numpy 1.26 and
+tensorflow-addons 0.23.0:
+
+    import json
+    import numpy as np, tensorflow_addons as tfa
+
+    x = np.random.default_rng(0).normal(0.5, 2.0, (2, 3, 4, 3)).round(3).astype("float32")
+    gamma, beta = np.float32([1.5, -0.5, 0.25]), np.float32([0.1, -0.2, 0.3])
+    output = {}
+    for epsilon in (1e-3, 1e-5):
+        layer = tfa.layers.InstanceNormalization(epsilon=epsilon)
+        layer.build(x.shape)
+        layer.set_weights([gamma, beta])
+        output[str(epsilon)] = layer(x).numpy().tolist()
+    golden = {"gamma": gamma.tolist(), "beta": beta.tolist(), "input": x.tolist(), "output": output}
+    json.dump(golden, open("golden_instance_norm.json", "w"))
+"""
+
+import json
+import pathlib
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kgan.networks import ImagePool, InstanceNormalization, ReflectionPadding2D, together
+
+HERE = pathlib.Path(__file__).parent
+
+
+def pictures(shape, seed=0):
+    return np.random.default_rng(seed).normal(0.3, 1.5, shape).astype("float32")
+
+
+def normalised(x, epsilon=1e-5):
+    x = x.astype("float64")
+    mean, variance = x.mean((1, 2), keepdims=True), x.var((1, 2), keepdims=True)
+    return (x - mean) / np.sqrt(variance + epsilon)
+
+
+# Reflection padding
+
+
+@pytest.mark.parametrize("padding", [1, 3])
+def test_reflection_padding_is_numpys(padding):
+    x = pictures((2, 4, 5, 3))
+    p = padding
+    expected = np.pad(x, ((0, 0), (p, p), (p, p), (0, 0)), mode="reflect")
+    np.testing.assert_array_equal(ReflectionPadding2D(padding)(x), expected)
+
+
+def test_reflection_padding_knows_its_shape():
+    layer = ReflectionPadding2D(3)
+    assert layer(keras.Input((8, None, 2))).shape == (None, 14, None, 2)
+    assert ReflectionPadding2D.from_config(layer.get_config()).padding == 3
+
+
+# Instance normalisation
+
+
+def test_instance_norm_is_numpys():
+    x = pictures((3, 5, 7, 4))
+    np.testing.assert_allclose(InstanceNormalization()(x), normalised(x), atol=1e-5)
+
+
+@pytest.mark.parametrize("epsilon", ["0.001", "1e-05"])
+def test_instance_norm_is_tensorflow_addons(epsilon):
+    golden = json.loads((HERE / "golden_instance_norm.json").read_text())
+    x = np.float32(golden["input"])
+    layer = InstanceNormalization(epsilon=float(epsilon), affine=True)
+    layer.build(x.shape)
+    layer.set_weights([np.float32(golden["gamma"]), np.float32(golden["beta"])])
+    np.testing.assert_allclose(layer(x), np.float32(golden["output"][epsilon]), atol=1e-6)
+
+
+def pair(affine):
+    """Our layer and Keras', with the same weights."""
+    ours = InstanceNormalization(affine=affine)
+    theirs = keras.layers.GroupNormalization(groups=-1, epsilon=1e-5, center=affine, scale=affine)
+    for layer in (ours, theirs):
+        layer.build((None, 6, 5, 3))
+        if affine:
+            layer.set_weights([np.float32([1.5, -0.5, 0.25]), np.float32([0.1, -0.2, 0.3])])
+    return ours, theirs
+
+
+@pytest.mark.parametrize("affine", [False, True])
+def test_instance_norm_and_its_gradients_are_keras_group_norm(affine):
+    x, weight = tf.constant(pictures((2, 6, 5, 3))), pictures((2, 6, 5, 3), seed=1)
+    results = []
+    for layer in pair(affine):
+        variables = [v.value for v in layer.trainable_variables]
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+            total = tf.reduce_sum(weight * y)
+        results.append([y, *tape.gradient(total, [x, *variables])])
+    assert len(results[0]) == (4 if affine else 2)
+    for ours, theirs in zip(*results, strict=True):
+        assert np.abs(theirs).max() > 0.1
+        np.testing.assert_allclose(ours, theirs, atol=2e-5, rtol=1e-5)
+
+
+def test_instance_norm_has_second_order_gradients():
+    # What a gradient penalty differentiates: the norm of the gradient by the input.
+    x, weight = tf.constant(pictures((2, 6, 5, 3))), pictures((2, 6, 5, 3), seed=1)
+    results = []
+    for layer in pair(affine=True):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                total = tf.reduce_sum(weight * tf.tanh(layer(x)))
+            penalty = tf.reduce_sum(inner.gradient(total, x) ** 2)
+        results.append(outer.gradient(penalty, [x, layer.gamma.value]))
+    for ours, theirs in zip(*results, strict=True):
+        assert np.abs(theirs).max() > 0.1
+        np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "dtype, offset, step, tolerance", [("float16", 1500, 1, 2e-3), ("bfloat16", 1024, 8, 2e-2)]
+)
+def test_instance_norm_of_half_precision_has_float32_statistics(dtype, offset, step, tolerance):
+    # Whole numbers that the type holds exactly, far from 0: a half-precision sum or square of them
+    # overflows or rounds everything away.
+    x = offset + step * np.random.default_rng(0).integers(0, 40, (2, 16, 16, 3))
+    layer = InstanceNormalization(dtype=f"mixed_{dtype}", affine=True)
+    result = layer(tf.cast(tf.constant(x, tf.float32), dtype))
+    assert result.dtype == dtype
+    assert layer.gamma.dtype == "float32"
+    np.testing.assert_allclose(tf.cast(result, tf.float32), normalised(x), atol=tolerance)
+
+
+def test_instance_norm_takes_any_size_in_a_graph():
+    layer = InstanceNormalization()
+    shape = tf.TensorSpec([None, None, None, 3])
+    result = tf.function(layer, input_signature=[shape]).get_concrete_function()
+    for n, h, w in ((1, 4, 9), (3, 2, 2)):
+        x = pictures((n, h, w, 3))
+        np.testing.assert_allclose(result(tf.constant(x)), normalised(x), atol=1e-5)
+
+
+def test_instance_norm_of_a_flat_map_is_zero():
+    np.testing.assert_array_equal(InstanceNormalization()(np.full((1, 4, 4, 2), 7.0, "f")), 0)
+
+
+# together
+
+
+def test_together_equals_separate_calls():
+    network = keras.Sequential([keras.layers.Conv2D(2, 3), InstanceNormalization()])
+    parts = [pictures((n, 6, 6, 3), seed=n) for n in (2, 1, 3)]
+    results = together(network, *parts)
+    assert len(results) == 3
+    for result, part in zip(results, parts, strict=True):
+        np.testing.assert_allclose(result, network(part), atol=1e-5)
+
+
+# The image pool. Pictures are 1x1 and hold their number, so that each can be followed.
+
+
+def numbered(*numbers):
+    return np.float32(numbers).reshape(-1, 1, 1, 1)
+
+
+def asked(pool, numbers, key):
+    return pool(numbered(*numbers), tf.constant(key)).numpy().ravel().tolist()
+
+
+def stored(pool):
+    return pool.stored.numpy().ravel().tolist()
+
+
+def full_pool(capacity=8):
+    pool = ImagePool(capacity, (1, 1, 1))
+    asked(pool, range(1, capacity + 1), [0, 0])
+    return pool
+
+
+def test_pool_fills_in_order_and_returns_the_new_ones():
+    pool = ImagePool(6, (1, 1, 1))
+    assert int(pool.count) == 0
+    assert asked(pool, [1, 2], [0, 0]) == [1, 2]
+    assert asked(pool, [3, 4], [0, 1]) == [3, 4]
+    assert stored(pool) == [1, 2, 3, 4, 0, 0]
+    assert asked(pool, [5, 6], [0, 2]) == [5, 6]
+    assert stored(pool) == [1, 2, 3, 4, 5, 6]
+    assert int(pool.count) == 6
+
+
+def test_a_full_pool_exchanges_or_forgets():
+    pool = full_pool()
+    exchanged = 0
+    for step in range(60):
+        before, new = stored(pool), [100 + 3 * step + i for i in range(3)]
+        result = asked(pool, new, [0, step])
+        after = stored(pool)
+        returned_old = [r for r in result if r not in new]
+        for given, got in zip(new, result, strict=True):
+            # The new picture back and forgotten, or an old one out and the new one in its place.
+            assert (got == given and given not in after) or (
+                got in before and got not in after and after[before.index(got)] == given
+            )
+        assert len(set(returned_old)) == len(returned_old)
+        changed = sum(a != b for a, b in zip(before, after, strict=True))
+        assert changed == len(returned_old)
+        exchanged += changed
+    assert 60 < exchanged < 120  # half of 180; 4.5 standard deviations
+    assert int(pool.count) == 8
+
+
+def test_pool_draws_distinct_places():
+    # As many pictures as places: every place is drawn once, so an exchange never meets another.
+    for step in range(20):
+        pool = full_pool(5)
+        result = asked(pool, range(11, 16), [0, step])
+        assert sorted(result + stored(pool)) == [1, 2, 3, 4, 5, 11, 12, 13, 14, 15]
+
+
+def test_pool_reaches_all_its_places():
+    pool = full_pool(4)
+    for step in range(60):
+        asked(pool, [10 + step], [1, step])
+    assert min(stored(pool)) >= 10
+
+
+def test_pool_is_a_function_of_the_key():
+    first, again = (asked(full_pool(), range(11, 19), [5, 3]) for _ in range(2))
+    assert first == again
+    others = [asked(full_pool(), range(11, 19), [5, k]) for k in range(4, 8)]
+    assert any(other != first for other in others)
+    assert any(asked(full_pool(), range(11, 19), [6, k]) != first for k in range(3, 6))
+
+
+def test_pool_of_one_picture():
+    pool = ImagePool(1, (1, 1, 1))
+    assert asked(pool, [1], [0, 0]) == [1]
+    results = [asked(pool, [2 + step], [0, step])[0] for step in range(12)]
+    assert 0 < sum(r == 2 + step for step, r in enumerate(results)) < 12
+
+
+def test_pool_takes_no_gradient_and_trains_nothing():
+    pool = ImagePool(2, (1, 1, 1))
+    assert pool.trainable_variables == []
+    assert {v.name for v in pool.non_trainable_variables} == {"stored", "count"}

@@ -1,0 +1,83 @@
+"""Losses against numbers worked out by hand."""
+
+import math
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kgan import losses
+
+KINDS = ("lsgan", "bce")
+LOGITS = np.float32([[0.0, 2.0], [-1.0, 3.0]])
+
+
+def test_l1():
+    x, y = np.float32([[1, 2], [3, 4]]), np.float32([[1, 0], [6, 4]])
+    assert float(losses.l1(x, y)) == pytest.approx((0 + 2 + 3 + 0) / 4)
+
+
+@pytest.mark.parametrize("kind, loss, expected", [
+    ("lsgan", losses.real_loss, (1 + 1 + 4 + 4) / 4),
+    ("lsgan", losses.fake_loss, (0 + 4 + 1 + 9) / 4),
+    ("bce", losses.real_loss, sum(math.log1p(math.exp(-x)) for x in (0, 2, -1, 3)) / 4),
+    ("bce", losses.fake_loss, sum(math.log1p(math.exp(x)) for x in (0, 2, -1, 3)) / 4),
+])
+def test_adversarial(kind, loss, expected):
+    assert float(loss(kind, LOGITS)) == pytest.approx(expected, rel=1e-6)
+
+
+def test_bce_is_keras_cross_entropy():
+    for loss, label in ((losses.real_loss, 1.0), (losses.fake_loss, 0.0)):
+        expected = keras.losses.BinaryCrossentropy(from_logits=True)(
+            np.full((4, 1), label), LOGITS.reshape(4, 1)
+        )
+        assert float(loss("bce", LOGITS)) == pytest.approx(float(expected), rel=1e-5)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_gradients_pull_the_right_way(kind):
+    logits = tf.constant([[0.25, 0.75]])
+    for loss, sign in ((losses.real_loss, -1), (losses.fake_loss, 1)):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = loss(kind, logits)
+        assert (np.sign(tape.gradient(value, logits)) == sign).all()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("loss", [losses.real_loss, losses.fake_loss])
+def test_extreme_logits_are_finite(kind, loss):
+    for extreme in (-1e4, 1e4):
+        logits = tf.constant([extreme])
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            value = loss(kind, logits)
+        assert np.isfinite(value)
+        assert np.isfinite(tape.gradient(value, logits)).all()
+    wrong = -1e4 if loss is losses.real_loss else 1e4
+    assert float(loss(kind, tf.constant([wrong]))) >= 1e4
+
+
+@pytest.mark.parametrize("loss", [
+    lambda x: losses.l1(x, -x),
+    *(lambda x, k=k, f=f: f(k, x) for k in KINDS for f in (losses.real_loss, losses.fake_loss)),
+])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_gives_a_float32_scalar(loss, dtype):
+    # 300^2 is more than float16 holds, and 4,096 halves more than either can count.
+    x = np.full((2, 4096), 300.0, "float32")
+    x[0] = 0.5
+    result = loss(tf.cast(tf.constant(x), dtype))
+    assert result.dtype == tf.float32
+    assert result.shape == ()
+    assert float(result) == pytest.approx(float(loss(tf.constant(x))), rel=1e-6)
+
+
+def test_any_shape_and_the_mean_over_all_of_it():
+    logits = np.random.default_rng(0).normal(size=(2, 5, 3, 1)).astype("float32")
+    for kind in KINDS:
+        whole = float(losses.real_loss(kind, logits))
+        halves = [float(losses.real_loss(kind, x)) for x in logits]
+        assert whole == pytest.approx(np.mean(halves), rel=1e-5)
