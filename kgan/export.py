@@ -29,7 +29,7 @@ import numpy as np
 import tensorflow as tf
 
 import kgan
-from kgan import paths, serving, weights
+from kgan import paths, pixels, serving, weights
 from kgan.errors import UserError
 
 # What the loaded model may differ from the Keras model, by the precision that it computes in:
@@ -129,7 +129,7 @@ def _translate_function(model, direction):
 
 def _images_function(translate):
     def images_to_images(images):
-        return {"images": serving.to_uint8(translate(serving.to_float(images)))}
+        return {"images": pixels.to_uint8(translate(pixels.to_float(images)))}
 
     spec = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
     return tf.function(images_to_images, input_signature=[spec], autograph=False)
@@ -138,7 +138,7 @@ def _images_function(translate):
 def _bytes_function(translate, max_pixels):
     def one(data):
         rgb, alpha = serving.decode_picture(data, max_pixels)
-        rgb = serving.to_uint8(translate(serving.to_float(rgb[tf.newaxis])))[0]
+        rgb = pixels.to_uint8(translate(pixels.to_float(rgb[tf.newaxis])))[0]
         return serving.encode_picture(rgb, alpha)
 
     def bytes_to_bytes(image_bytes):
@@ -265,12 +265,12 @@ def _compare(result, model, metadata, batch, pictures):
     """Adds the largest differences to `result`; raises RuntimeError if they are too large."""
 
     def wanted(images):
-        return model.translate(serving.to_float(images), metadata["direction"])
+        return model.translate(pixels.to_float(images), metadata["direction"])
 
     with tf.device("/CPU:0"):
         translated = wanted(batch)
         levels = [translated, *(wanted(p[None])[0] for p in pictures)]
-        levels = [serving.to_uint8(x).numpy() for x in levels]
+        levels = [pixels.to_uint8(x).numpy() for x in levels]
     made = [result["images"], *result["pictures"]]
     result["float_difference"] = float(np.abs(result["float"] - np.asarray(translated)).max())
     result["level_difference"] = max(

@@ -13,7 +13,7 @@ import functools
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kgan.lazy import keras, ops, tf
+from kgan.lazy import keras, pixels, schedules, tf
 
 
 @dataclass(frozen=True)
@@ -91,8 +91,7 @@ class GAN:
             )
             for v in self._averaged_variables()
         ]
-        for average, v in zip(self.averages, self._averaged_variables(), strict=True):
-            average.assign(v)
+        self.restart_averages()
         self.built = True
         self.trackers = {}
         self.optimizers = {}
@@ -166,27 +165,13 @@ class GAN:
             raise ValueError(f"direction {direction!r} is not one of {', '.join(names)}")
         network = self.nets[self.directions[direction]]
         images = tf.convert_to_tensor(images)
-        x = ops.cast(images, "float32")
-        if images.dtype == tf.uint8:
-            x = x / 127.5 - 1.0
-        height, width = tf.shape(x)[1], tf.shape(x)[2]
-        x = _to_channels(x, network.inputs[0].shape[-1])
-        for axis, side in ((1, height), (2, width)):
-            x = tf.gather(x, self._reflected(side), axis=axis)
-        x = network(x, training=False)[:, :height, :width]
-        x = _to_channels(x, 3)
+        whole = images.dtype == tf.uint8
+        x = pixels.to_float(images) if whole else tf.cast(images, tf.float32)
+        x = pixels.to_channels(x, network.inputs[0].shape[-1])
+        x = network(pixels.extend(x, self.multiple, self.smallest), training=False)
+        x = pixels.to_channels(x[:, : tf.shape(images)[1], : tf.shape(images)[2]], 3)
         x = tf.ensure_shape(x, images.shape)
-        if images.dtype == tf.uint8:
-            x = tf.clip_by_value(tf.round((x + 1.0) * 127.5), 0, 255)
-        return tf.cast(x, images.dtype)
-
-    def _reflected(self, side):
-        """Indices along one axis that extend it by reflection to a size the networks take."""
-        target = tf.maximum(side, self.smallest)
-        target = (target + self.multiple - 1) // self.multiple * self.multiple
-        period = tf.maximum(2 * (side - 1), 1)
-        index = tf.range(target) % period
-        return tf.where(index < side, index, period - index)
+        return pixels.to_uint8(x) if whole else tf.cast(x, images.dtype)
 
     # Training
 
@@ -204,7 +189,7 @@ class GAN:
         recipe = self.recipe
         for player in self.players:
             moves = recipe.steps * self._moves_per_step(player)
-            schedule = LinearDecay(recipe.learning_rate, moves, recipe.decay_from)
+            schedule = schedules.LinearDecay(recipe.learning_rate, moves, recipe.decay_from)
             optimizer = self.build_optimizer(player, schedule)
             if self.precision == "mixed_float16":
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -239,7 +224,7 @@ class GAN:
 
     def train_step(self, batch):
         """A step of every phase on this replica's share of the batch; returns the running means."""
-        batch = {d: _to_channels(batch[d], c) for d, c in self.batch_channels().items()}
+        batch = {d: pixels.to_channels(batch[d], c) for d, c in self.batch_channels().items()}
         turns = self.batches_per_step
         turn = 0
         for phase, gradients_of in zip(self.phases, self._passes, strict=True):
@@ -331,6 +316,11 @@ class GAN:
             for variable, value in zip(variables, held, strict=True):
                 variable.assign(value)
 
+    def restart_averages(self):
+        """Makes the weights the moving averages, as they must be after weights were loaded."""
+        for average, variable in zip(self.averages, self._averaged_variables(), strict=True):
+            average.assign(variable)
+
     def adopt_averages(self):
         """Makes the moving averages the weights, for good."""
         for variable, average in zip(self._averaged_variables(), self.averages, strict=True):
@@ -374,31 +364,6 @@ class GAN:
         return list(self.trackers.values())
 
 
-@functools.cache
-def _schedule_class():
-    class Decay(keras.optimizers.schedules.LearningRateSchedule):
-        """Constant, then linear to 0 at the last step (CycleGAN section 7.1)."""
-
-        def __init__(self, rate, steps, start):
-            self.rate, self.steps, self.start = rate, steps, start
-
-        def __call__(self, step):
-            step = ops.cast(step, "float32")
-            first = self.steps * self.start
-            left = (self.steps - step) / max(self.steps - first, 1.0)
-            return self.rate * ops.clip(left, 0.0, 1.0)
-
-        def get_config(self):
-            return {"rate": self.rate, "steps": self.steps, "start": self.start}
-
-    return Decay
-
-
-def LinearDecay(rate, steps, start):  # a class to its callers
-    """A Keras schedule: `rate` up to `start * steps`, then linear to 0 at `steps`."""
-    return _schedule_class()(rate, steps, start)
-
-
 @contextlib.contextmanager
 def _policy(name):
     """Layers made in the block have the dtype policy `name`."""
@@ -408,12 +373,3 @@ def _policy(name):
         yield
     finally:
         keras.config.set_dtype_policy(before)
-
-
-def _to_channels(x, channels):
-    """Grey from RGB (BT.601 luma) or RGB from grey; other tensors unchanged."""
-    if x.shape[-1] == 3 and channels == 1:
-        return tf.reduce_sum(x * tf.constant([0.299, 0.587, 0.114]), axis=-1, keepdims=True)
-    if x.shape[-1] == 1 and channels == 3:
-        return tf.repeat(x, 3, axis=-1)
-    return x

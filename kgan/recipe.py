@@ -109,7 +109,8 @@ class Machine(Knobs):
     strategy: str = knob("auto", "one device or all mirrored; auto = mirrored if there are several",
                          choices=("auto", "one", "mirrored"), group="machine", may_change=True)
     devices: int = knob(0, "how many devices to use; without GPUs, that many logical CPU devices; "
-                        "0 = all GPUs, or one CPU", low=0, high=64, group="machine", may_change=True)
+                        "0 = all GPUs, or one CPU", low=0, high=64, group="machine",
+                        may_change=True)
 
 
 def _checked(field, value):

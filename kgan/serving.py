@@ -24,17 +24,6 @@ PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"  # signature, then the head
 EXIF_BYTES = 1 << 17  # where a JPEG's EXIF is looked for: it stands near the start, 64 KB at most
 
 
-def to_float(images):
-    """uint8 -> float32 in [-1, 1]."""
-    return tf.cast(images, tf.float32) / 127.5 - 1.0
-
-
-def to_uint8(images):
-    """Float in [-1, 1] -> uint8, rounded to the nearest level and clipped."""
-    levels = tf.round((tf.cast(images, tf.float32) + 1.0) * 127.5)
-    return tf.cast(tf.clip_by_value(levels, 0.0, 255.0), tf.uint8)
-
-
 def decode_picture(data, max_pixels=MAX_PIXELS):
     """Decodes one PNG or JPEG after its header has been checked.
 

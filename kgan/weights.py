@@ -122,7 +122,10 @@ def read(folder, precision="float32"):
     try:
         _Deployed(model).load_weights(folder / WEIGHTS)
     except (ValueError, OSError, KeyError) as error:
-        raise UserError(f"{folder / WEIGHTS} does not fit {name}: {error}") from None
+        reason = str(error).partition(" Example error")[0].splitlines()[0]
+        raise UserError(f"{folder / WEIGHTS} does not fit {name} and the recipe beside it: "
+                        f"{reason}") from None
+    model.restart_averages()
     model.trained, model.metadata = True, metadata
     return model
 

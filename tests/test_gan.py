@@ -17,8 +17,9 @@ from kgan import machine, networks, registry
 from kgan.data import Data
 from kgan.data.stream import batches
 from kgan.errors import UserError
-from kgan.gan import GAN, LinearDecay, Phase
+from kgan.gan import GAN, Phase
 from kgan.recipe import Machine, Recipe
+from kgan.schedules import LinearDecay
 
 # A toy game: a critic that moves three times for each move of the generator, and a frozen network.
 
@@ -188,7 +189,7 @@ def test_totals_are_the_sums_of_their_terms(stepped):
 def test_a_model_is_a_keras_model_of_its_class(stepped):
     model, _, _ = stepped
     assert isinstance(model, keras.Model)
-    assert isinstance(model, registry.entry(model.name).model) or isinstance(model, GAN)
+    assert isinstance(model, GAN)
     assert model.optimizer is None
     assert not model.trained
 
@@ -252,9 +253,11 @@ def test_calls_in_a_step(tiny, tiny_batch, changes, generator, discriminator):
     )
 
 
-@pytest.mark.parametrize("kind", ["lsgan", "bce"])
-def test_a_fused_step_is_the_textbooks(tiny, tiny_batch, kind):
-    model = tiny(batch=2, pool=0, adversarial=kind, lambda_cycle=10.0, lambda_identity=0.5)
+@pytest.mark.parametrize("kind, blocks", [("lsgan", 1), ("bce", 0)])
+def test_a_fused_step_is_the_textbooks(tiny, tiny_batch, kind, blocks):
+    model = tiny(
+        batch=2, pool=0, adversarial=kind, blocks=blocks, lambda_cycle=10.0, lambda_identity=0.5
+    )
     batch = tiny_batch(model)
     a, b = batch["a"], batch["b"]
     g_ab, g_ba, d_a, d_b = (model.nets[n] for n in ("g_ab", "g_ba", "d_a", "d_b"))
@@ -323,10 +326,11 @@ def test_two_replicas_of_four_are_one_of_eight(tiny, mirrored, steady_adam):
 
 
 def test_replicas_agree_with_clipping_averages_and_phases(mirrored, steady_adam):
+    cls = type("InTurn", (Toy,), {"phases": (Phase(("critic",)), Phase(("generator",)))})
     changes = dict(learning_rate=1e-2, clip_norm=0.01, ema=0.9)
-    one = toy(Alternating, **changes)
+    one = toy(cls, **changes)
     with mirrored.scope():
-        two = toy(Alternating, **changes)
+        two = toy(cls, **changes)
     fit(one), fit(two)
     same(run_values(one), run_values(two))
     assert one.learning_rate() == two.learning_rate()
@@ -363,23 +367,34 @@ def test_one_device_or_several():
 # XLA
 
 
-@pytest.mark.parametrize("pool", [0, 4])
+@pytest.mark.parametrize("pool", [0, pytest.param(4, marks=pytest.mark.slow)])
 def test_xla_computes_the_same(tiny, tiny_batch, steady_adam, pool):
-    changes = dict(batch=2, pool=pool, blocks=0, learning_rate=2e-3)
-    results = []
-    for xla in (False, True):
-        model = tiny(xla=xla, **changes)
+    models = [
+        tiny(xla=xla, batch=2, pool=pool, blocks=0, learning_rate=2e-3) for xla in (False, True)
+    ]
+    compare(models, tiny_batch, steps=2 if pool else 3)
+
+
+def test_xla_computes_the_same_pool(tiny_batch, steady_adam):
+    # While it fills up; later TensorFlow draws other numbers under XLA (see test_layers.py).
+    models = [toy(Pooled, xla=xla, batch=2, learning_rate=1e-2) for xla in (False, True)]
+    compare(models, tiny_batch, steps=2)
+    assert int(models[1].pool.count) == 4
+
+
+def compare(models, tiny_batch, steps):
+    """Trains two models, plain and with XLA, and compares all of their state."""
+    for xla, model in zip((False, True), models, strict=True):
         assert [p._jit_compile for p in model._passes] == [xla]
-        for seed in range(3):
+        for seed in range(steps):
             model.train_step(tiny_batch(model, seed))
-        results.append(run_values(model))
-    same(*results)
+    same(*(run_values(model) for model in models))
 
 
 def test_xla_on_replicas_computes_the_same(mirrored, steady_adam):
-    one = toy(Alternating, learning_rate=1e-2)
+    one = toy(learning_rate=1e-2)
     with mirrored.scope():
-        two = toy(Alternating, xla=True, learning_rate=1e-2)
+        two = toy(xla=True, learning_rate=1e-2)
     fit(one), fit(two)
     same(run_values(one), run_values(two))
 
@@ -518,10 +533,11 @@ def test_a_network_of_no_player_stays(tiny_batch, frozen_is_trainable):
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 def test_half_precision(tiny, tiny_batch, precision):
-    model = tiny(precision=precision, batch=2, pool=4)
+    model = tiny(precision=precision, batch=2, pool=4, blocks=0)
     before = {p: values(model.variables_of(p)) for p in model.players}
-    reported = [model.train_step(tiny_batch(model, seed)) for seed in range(2)]
-    assert all(np.isfinite(float(x)) for x in reported[1].values())
+    # Under float16 the first steps may find the loss scale too high, skip and halve it.
+    reported = [model.train_step(tiny_batch(model, seed)) for seed in range(8)]
+    assert all(np.isfinite(float(x)) for x in reported[-1].values())
     assert keras.config.dtype_policy().name == "float32"
     for net in model.nets.values():
         assert {v.dtype for v in net.trainable_variables} <= {"float32"}
@@ -629,7 +645,7 @@ def test_translate_is_the_network_where_nothing_is_padded(translator):
     x = np.random.default_rng(0).uniform(-1, 1, (2, 12, 16, 3)).astype("float32")
     for direction, network in (("a2b", translator.g_ab), ("b2a", translator.g_ba)):
         np.testing.assert_allclose(translator.translate(x, direction), network(x), atol=1e-6)
-        np.testing.assert_allclose(translator(x, direction), network(x), atol=1e-6)
+        np.testing.assert_allclose(translator(x, direction=direction), network(x), atol=1e-6)
     np.testing.assert_array_equal(translator.translate(x), translator.translate(x, "a2b"))
     with pytest.raises(ValueError, match="direction 'b2c' is not one of a2b, b2a"):
         translator.translate(x, "b2c")

@@ -6,7 +6,7 @@ import sys
 
 from kgan import registry
 from kgan.cli.flags import Flags, tool
-from kgan.errors import UsageError, UserError
+from kgan.errors import UsageError
 from kgan.machine import quiet
 from kgan.recipe import differences, nearest
 

@@ -43,7 +43,7 @@ ATTRIBUTES = (
     "Pale_Skin",
     "Arched_Eyebrows",
 )
-DETERMINISTIC = {name: "a2b" for name in ATTRIBUTES} | {"Eyeglasses": "b2a"}
+DETERMINISTIC = dict.fromkeys(ATTRIBUTES, "a2b") | {"Eyeglasses": "b2a"}
 
 HAIR_COLORS = {
     "Black_Hair": "#2c1b18",

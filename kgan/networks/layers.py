@@ -100,7 +100,8 @@ class ImagePool(keras.layers.Layer):
 
     Until it is full, pictures are stored and returned. Then each picture is, with probability 1/2,
     exchanged for a stored one that it replaces; else it is returned and forgotten. The pool is a
-    weight, so that it is saved with a run, and its choices are a function of `key` alone.
+    weight, so that it is saved with a run, and its choices are a function of `key` alone (another
+    one under XLA, where TensorFlow draws other numbers).
 
     Two deviations for batches: the places that one batch draws are distinct, where a loop over its
     pictures could draw a place twice; the batch that fills the pool up goes on from its first

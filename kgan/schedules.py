@@ -1,0 +1,25 @@
+"""Learning rates over the steps."""
+
+import keras
+from keras import ops
+
+
+class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """Constant, then linear to 0 at the last step (CycleGAN section 7.1).
+
+    Args:
+        rate: the learning rate at first.
+        steps: the step at which it is 0.
+        start: share of the steps after which it begins to fall; 1 = never.
+    """
+
+    def __init__(self, rate, steps, start):
+        self.rate, self.steps, self.start = rate, steps, start
+
+    def __call__(self, step):
+        first = self.steps * self.start
+        left = (self.steps - ops.cast(step, "float32")) / max(self.steps - first, 1.0)
+        return self.rate * ops.clip(left, 0.0, 1.0)
+
+    def get_config(self):
+        return {"rate": self.rate, "steps": self.steps, "start": self.start}
