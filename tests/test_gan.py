@@ -1,4 +1,4 @@
-"""The trainer: every model of the zoo in a small form, replicas, XLA, precision, phases, deployment.
+"""The trainer: every model of the zoo in small, replicas, XLA, precision, phases, deployment.
 
 Where two ways of computing a step are compared variable by variable, Adam's epsilon is 1e-3: a bias
 before an instance norm has a gradient of exactly 0, and with the usual 1e-8 Adam makes whole steps
@@ -311,7 +311,7 @@ def test_discriminators_see_the_past_and_generators_the_present(tiny, tiny_batch
 
 
 def test_two_replicas_of_four_are_one_of_eight(tiny, mirrored, steady_adam):
-    changes = dict(batch=8, pool=0, blocks=0, learning_rate=2e-3)
+    changes = {"batch": 8, "pool": 0, "blocks": 0, "learning_rate": 2e-3}
     one = tiny(**changes)
     with mirrored.scope():
         two = tiny(**changes)
@@ -327,15 +327,19 @@ def test_two_replicas_of_four_are_one_of_eight(tiny, mirrored, steady_adam):
 
 def test_replicas_agree_with_clipping_averages_and_phases(mirrored, steady_adam):
     cls = type("InTurn", (Toy,), {"phases": (Phase(("critic",)), Phase(("generator",)))})
-    changes = dict(learning_rate=1e-2, clip_norm=0.01, ema=0.9)
+    changes = {"learning_rate": 1e-2, "clip_norm": 0.01, "ema": 0.9}
     one = toy(cls, **changes)
     with mirrored.scope():
         two = toy(cls, **changes)
     fit(one), fit(two)
     same(run_values(one), run_values(two))
     assert one.learning_rate() == two.learning_rate()
-    for average, v in zip(one.averages, one.variables_of("generator"), strict=True):
-        assert np.abs(value(average) - value(v)).max() > 1e-4
+    averages, own = values(two.averages), values(two.variables_of("generator"))
+    assert all(np.abs(x - y).max() > 1e-4 for x, y in zip(averages, own, strict=True))
+    with two.averaged_weights():
+        same(values(two.variables_of("generator")), averages, 0)
+    same(values(two.variables_of("generator")), own, 0)
+    assert int(two.step.numpy()) == 3
 
 
 def test_replicas_have_different_keys_and_one_pool(mirrored):
@@ -411,8 +415,7 @@ def test_averages_follow_the_weights(tiny_batch):
         decay = min(0.3, (1 + step) / (10 + step))
         now = values(model.variables_of("generator"))
         expected = [decay * e + (1 - decay) * x for e, x in zip(expected, now, strict=True)]
-        for average, e in zip(model.averages, expected, strict=True):
-            np.testing.assert_allclose(average, e, atol=1e-6)
+        same(values(model.averages), expected, 1e-6)
     assert 0.1 < 0.3 < 6 / 15  # both sides of the minimum were taken
 
 
@@ -428,6 +431,9 @@ def test_averaged_weights_are_lent_and_adopted(tiny_batch):
     same(values(model.variables_of("generator")), own, 0)
     model.adopt_averages()
     same(values(model.variables_of("generator")), averages, 0)
+    model.variables_of("generator")[0].assign(own[0])
+    model.restart_averages()
+    same(values(model.averages), [own[0], *averages[1:]], 0)
 
 
 def test_without_averages_the_weights_stay():
@@ -536,8 +542,9 @@ def test_half_precision(tiny, tiny_batch, precision):
     model = tiny(precision=precision, batch=2, pool=4, blocks=0)
     before = {p: values(model.variables_of(p)) for p in model.players}
     # Under float16 the first steps may find the loss scale too high, skip and halve it.
-    reported = [model.train_step(tiny_batch(model, seed)) for seed in range(8)]
-    assert all(np.isfinite(float(x)) for x in reported[-1].values())
+    for seed in range(6 if precision == "mixed_float16" else 1):
+        reported = model.train_step(tiny_batch(model, seed))
+    assert all(np.isfinite(float(x)) for x in reported.values())
     assert keras.config.dtype_policy().name == "float32"
     for net in model.nets.values():
         assert {v.dtype for v in net.trainable_variables} <= {"float32"}
@@ -561,7 +568,8 @@ def test_float16_takes_the_step_of_float32(tiny_batch, clip_norm):
         model = toy(Descent, precision, clip_norm=clip_norm, learning_rate=1.0)
         before = values(model.trainable_variables)
         model.train_step(tiny_batch(model))
-        moved.append([x - y for x, y in zip(before, values(model.trainable_variables), strict=True)])
+        after = values(model.trainable_variables)
+        moved.append([x - y for x, y in zip(before, after, strict=True)])
     largest = max(np.abs(x).max() for x in moved[0])
     assert largest > 1e-3
     for x, y in zip(*moved, strict=True):
@@ -575,8 +583,7 @@ def test_float16_skips_a_step_that_overflows(tiny_batch):
     scales = [float(o.dynamic_scale) for o in model.optimizers.values()]
     broken = tiny_batch(model)
     model.train_step({**broken, "b": broken["b"] * np.inf})
-    for old, v in zip(before, model.trainable_variables, strict=True):
-        np.testing.assert_array_equal(old, v)
+    same(values(model.trainable_variables), before, 0)
     for scale, optimizer in zip(scales, model.optimizers.values(), strict=True):
         assert float(optimizer.dynamic_scale) == scale / 2
     model.train_step(tiny_batch(model, 1))
@@ -679,9 +686,11 @@ def test_a_closed_mask_is_the_identity(tiny):
 
 
 def test_grey_and_colour(tiny):
-    model = tiny(channels_a=1, channels_b=3, lambda_identity=0.0, pool=4)
-    reported = fit(model, steps=1)  # pictures come with three channels from every source
-    assert all(np.isfinite(x) for x in reported.values())
+    model = tiny(channels_a=1, channels_b=3, lambda_identity=0.0, pool=4, blocks=0)
+    # Pictures come with three channels from every source.
+    batch = {d: tf.constant(x / np.float32(127.5) - 1) for d, x in pictures(2, 16).items()}
+    reported = model.train_step(batch)
+    assert all(np.isfinite(float(x)) for x in reported.values())
     x = np.random.default_rng(0).integers(0, 256, (2, 10, 12, 3), dtype=np.uint8)
     grey = x.astype("float32") @ np.float32([0.299, 0.587, 0.114])
     expected = model.g_ab(np.pad(grey[..., None] / 127.5 - 1, ((0, 0), (0, 2), (0, 0), (0, 0)),

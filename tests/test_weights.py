@@ -199,8 +199,7 @@ def pair(model, tmp_path, monkeypatch):
     del registry._entries["pair"]
 
 
-@pytest.mark.parametrize("name", ["pair", "pair.one"])
-@pytest.mark.parametrize("wanted", ["auto", "required"])
+@pytest.mark.parametrize(("name", "wanted"), [("pair", "auto"), ("pair.one", "required")])
 def test_packaged_weights(pair, averaged, name, wanted):
     with warnings.catch_warnings():
         warnings.simplefilter("error", UserWarning)

@@ -37,7 +37,7 @@ def take(dataset, count):
 
 def test_a_step_is_a_function_of_the_seed_and_its_number():
     pictures = {"a": textured(7, 12), "b": textured(9, 12, 1)}
-    make = dict(batch=3, size=8)
+    make = {"batch": 3, "size": 8}
     one, other = Sampler(pictures, **make), Sampler(pictures, **make)
     expected = [one(step) for step in range(6)]
     for step in (4, 0, 5, 2):  # in any order
