@@ -211,7 +211,7 @@ class _Run:
             raise
         finally:
             keeper.release()
-        if keeper.signal and int(self.model.step) < recipe.steps:
+        if keeper.signal and int(self.model.step.numpy()) < recipe.steps:
             return self._interrupted(keeper.signal)
         return self._finish(report.seconds)
 
@@ -225,7 +225,7 @@ class _Run:
         return pictures
 
     def _interrupted(self, signal):
-        step = int(self.model.step)
+        step = int(self.model.step.numpy())
         self._status("interrupted", f"stopped by {signal} at step {step}")
         print(f"stopped at step {step}; the same command goes on from there", file=sys.stderr)
         return {"status": "interrupted", "model": self.name, "run": str(self.folder), "step": step}
@@ -236,7 +236,7 @@ class _Run:
         from kgan.export import export_model
         from kgan.grid import grid
 
-        step = int(self.model.step)
+        step = int(self.model.step.numpy())
         done = self.folder / "weights" / "metadata.json"
         if not done.exists() or json.loads(done.read_text()).get("step") != step:
             with self.model.averaged_weights():

@@ -20,7 +20,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from kgan import registry, run
+from kgan import machine, registry, run
 from kgan.checkpoint import RunState
 from kgan.errors import UsageError, UserError
 from kgan.recipe import read_recipe
@@ -529,3 +529,10 @@ def test_ctrl_c_saves_and_the_rest_comes_later(toy, tmp_path, monkeypatch):
     assert (stopped["status"], stopped["step"]) == ("interrupted", 2)
     assert steps(tmp_path) == [2]
     assert toy(tmp_path)["step"] == 6
+
+
+def test_a_run_on_two_devices(toy, mirrored, monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "prepare", lambda _: (mirrored, False, "2 x CPU mirrored"))
+    assert toy(tmp_path, export=True)["status"] == "done"
+    assert (tmp_path / "weights/model.weights.h5").exists()
+    assert toy(tmp_path, steps=8)["step"] == 8

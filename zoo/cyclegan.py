@@ -94,9 +94,9 @@ class CycleGAN(GAN):
             "d_b": discriminator("d_b", r.channels_b),
         }
         if r.pool:
-            for name, channels in self.batch_channels().items():
+            for salt, (name, channels) in enumerate(self.batch_channels().items()):
                 shape = (r.size, r.size, channels)
-                nets[f"pool_{name}"] = networks.ImagePool(r.pool, shape)
+                nets[f"pool_{name}"] = networks.ImagePool(r.pool, shape, salt)
         return nets
 
     def batch_channels(self):

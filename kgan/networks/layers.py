@@ -110,11 +110,13 @@ class ImagePool(keras.layers.Layer):
     Args:
         capacity: number of pictures, at least the batch of one replica.
         shape: (height, width, channels) of a picture.
+        salt: tells the choices of pools apart that are called with the same key.
     """
 
-    def __init__(self, capacity, shape, **keywords):
+    def __init__(self, capacity, shape, salt=0, **keywords):
         super().__init__(dtype="float32", **keywords)
         self.capacity = capacity
+        self.salt = salt
         share = {"trainable": False, "aggregation": "only_first_replica"}
         self.stored = self.add_weight(
             shape=(capacity, *shape), initializer="zeros", name="stored", **share
@@ -133,6 +135,7 @@ class ImagePool(keras.layers.Layer):
         """
         n = pictures.shape[0]
         stored, count = ops.convert_to_tensor(self.stored), ops.convert_to_tensor(self.count)
+        key = tf.random.experimental.stateless_fold_in(key, self.salt, alg="philox")
         draw = tf.random.stateless_uniform([self.capacity + n], key, alg="philox")
         filling = count < self.capacity
         place = ops.where(
