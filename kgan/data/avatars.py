@@ -17,7 +17,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 import urllib.parse
 
 import numpy as np
@@ -27,6 +26,7 @@ from kgan import paths
 from kgan.data import avatar_parts as parts
 from kgan.data.avatar_parts import ATTRIBUTES, DETERMINISTIC
 from kgan.errors import UsageError
+from kgan.progress import progress
 
 __all__ = ["ATTRIBUTES", "DETERMINISTIC", "VERSION", "open_avatars", "picture", "sample"]
 
@@ -226,27 +226,13 @@ def _draw_all(looks, size):
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     count = min(cores, 8)
     helpers = [_helper(looks[k::count], size) for k in range(count)]
-    start = shown = None
     try:
-        for index in range(len(looks)):
+        for index in progress(range(len(looks)), len(looks), f"drawing avatars at {size} px"):
             data = helpers[index % count].stdout.read(pictures[index].nbytes)
             if len(data) != pictures[index].nbytes:
                 raise RuntimeError("a process that draws avatars died; its message is above")
             pictures[index] = np.frombuffer(data, np.uint8).reshape(size, size, 3)
-            now = time.monotonic()
-            if start is None:  # the time before the first picture is the start of the processes
-                start = shown = now
-            elif now - shown > 1 or index + 1 == len(looks):
-                shown, left = now, (now - start) / index * (len(looks) - index - 1)
-                print(
-                    f"\ravatars: drawn {index + 1} of {len(looks)} at {size} px, "
-                    f"{left:.0f} s left ",
-                    end="",
-                    file=sys.stderr,
-                    flush=True,
-                )
     finally:
-        print(file=sys.stderr)
         for helper in helpers:
             helper.kill()
             helper.stdout.close()

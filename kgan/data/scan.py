@@ -14,8 +14,6 @@ import json
 import os
 import pathlib
 import shutil
-import sys
-import time
 from typing import NamedTuple
 
 import numpy as np
@@ -24,6 +22,7 @@ from kgan.data import pictures
 from kgan.data.pictures import BrokenPicture
 from kgan.errors import UsageError, UserError
 from kgan.paths import cache_dir, replacing
+from kgan.progress import progress
 
 CACHE_LIMIT = 8 * 2**30  # bytes of one stored array
 WORKERS = 2
@@ -249,7 +248,7 @@ def store(place, items, *, total, shape, write=True):
         with replacing(place) as new:
             new.mkdir()
             with open(new / "pictures.npy", "wb") as out:
-                _fill(out, index, progress(items, total), shape, write)
+                _fill(out, index, progress(items, total, "reading pictures"), shape, write)
             if not write:
                 os.remove(new / "pictures.npy")
             by_area = sorted(index["sizes"], key=lambda size: size[0] * size[1])
@@ -261,22 +260,6 @@ def store(place, items, *, total, shape, write=True):
     if not index["kept"] or not write:
         return {**index, "stored": None}
     return load(place)
-
-
-def progress(items, total, delay=2.0):
-    """Passes `items` on; after `delay` seconds a line on stderr shows rate and time left."""
-    start = said = time.monotonic()
-    lively = sys.stderr.isatty()
-    for done, item in enumerate(items, 1):
-        yield item
-        now = time.monotonic()
-        if now - start > delay and (now - said > (0.5 if lively else 10) or done == total):
-            said, rate = now, done / (now - start)
-            left = f"{rate:,.0f} a second, {(total - done) / rate:,.0f} s left"
-            line = f"reading pictures: {done:,} of {total:,}, {left}"
-            print(f"{line:<78}", end="\r" if lively else "\n", file=sys.stderr, flush=True)
-    if lively and said > start:
-        print(file=sys.stderr)
 
 
 def _fill(out, index, items, shape, write):

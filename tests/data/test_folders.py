@@ -10,6 +10,7 @@ from PIL import Image
 from kgan.data import folders, open_data, scan
 from kgan.data.folders import open_folder
 from kgan.errors import UsageError, UserError
+from kgan.progress import progress
 
 
 @pytest.fixture(autouse=True)
@@ -313,10 +314,10 @@ def test_too_large_for_the_cache_is_decoded_at_each_use(root, cache, monkeypatch
 
 
 def test_slow_reading_says_how_far_it_is(capsys):
-    assert list(scan.progress(iter("abcd"), 4, delay=-1)) == list("abcd")
+    assert list(progress(iter("abcd"), 4, "reading pictures", delay=-1)) == list("abcd")
     line = capsys.readouterr().err
     assert line.startswith("reading pictures: 4 of 4, ") and line.rstrip().endswith("0 s left")
-    list(scan.progress(iter("abcd"), 4))
+    list(progress(iter("abcd"), 4, "reading pictures"))
     assert not capsys.readouterr().err
 
 
