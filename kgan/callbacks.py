@@ -55,8 +55,8 @@ def not_a_number(names, step, state):
     steps = state.steps()
     last = f"the last good checkpoint is of step {steps[-1]}" if steps else "none was saved"
     return UserError(
-        f"{', '.join(names)} became not-a-number at step {step}; {last}. Lower --learning_rate, "
-        "set --clip_norm 1, or use --precision float32."
+        f"{', '.join(names)} became not-a-number at step {step}; {last}. Go on with "
+        "--precision float32, or begin a new --out with --clip_norm 1 or a lower --learning_rate."
     )
 
 
