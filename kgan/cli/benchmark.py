@@ -55,7 +55,8 @@ def _step(name, recipe, machine, repeat):
     spec = model.batch_spec(recipe.batch * model.batches_per_step)
     batch = {d: tf.random.stateless_uniform(s.shape, [0, 1], -1, 1) for d, s in spec.items()}
     if strategy:
-        data = tf.data.Dataset.from_tensors(batch).unbatch().batch(recipe.batch).repeat()
+        data = tf.data.Dataset.from_tensors(batch).unbatch()
+        data = data.batch(recipe.batch * model.batches_per_step).repeat()
         shares = iter(strategy.experimental_distribute_dataset(data))
         step = tf.function(lambda share: strategy.run(model.train_step, args=(share,)))
         run = lambda: step(next(shares))  # noqa: E731

@@ -348,3 +348,14 @@ def test_what_zoo_refuses(tool, words, code, says):
     assert (refused.code, refused.json) == (code, None)
     assert says in refused.stderr
     assert refused.stderr.count("\n") == 1
+
+
+def test_benchmark(tool):
+    flags = "--model cyclegan --size 16 --load_size 0 --batch 2 --filters 4 --blocks 1 --pool 0 "
+    flags += "--discriminator_filters 4 --discriminator_layers 1 --repeat 2"
+    done = tool("benchmark", *flags.split(), "--data", "avatars:Eyeglasses?n=24&test=8")
+    assert done.code == 0, done.stderr
+    assert done.json["calls_per_step"] == {"g_ab": 2, "g_ba": 2, "d_a": 1, "d_b": 1}
+    assert done.json["fastest"] <= done.json["seconds_per_step"] <= done.json["slowest"]
+    assert done.json["gflops_per_step"] > 0
+    assert done.json["data_is_faster_by"] > 0
