@@ -7,6 +7,7 @@ import sys
 import time
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from kgan.errors import UserError
@@ -132,6 +133,7 @@ class Samples(Stage):
     def __init__(self, start, run, *, batch, every, steps):
         super().__init__(start)
         self.run, self.batch, self.every, self.steps = run, batch, every, steps
+        self.warned = False
 
     def on_train_begin(self, logs=None):
         self.writer = tf.summary.create_file_writer(str(self.run / "tensorboard"))
@@ -145,7 +147,9 @@ class Samples(Stage):
     def draw(self, step):
         """Writes `samples/step_….png` and the page."""
         with self.model.averaged_weights():
-            sheet = grid(self.model.show(self.batch))
+            shown = self.model.show(self.batch)
+        self._warn_if_idle(step, shown)
+        sheet = grid(shown)
         path = self.run / "samples" / f"step_{step:06d}.png"
         with replacing(path) as new:
             sheet.save(new)
@@ -153,6 +157,18 @@ class Samples(Stage):
             tf.summary.image("samples", keras.utils.img_to_array(sheet)[None] / 255.0)
         self.writer.flush()
         write_page(self.run)
+
+
+    def _warn_if_idle(self, step, shown):
+        """Says once when a translator has come to return its input: no loss curve shows that."""
+        for direction in self.model.directions if step and not self.warned else ():
+            before, after = shown.get(direction[0]), shown.get(direction)
+            if before is not None and after is not None and before.shape == after.shape:
+                change = 127.5 * float(np.mean(np.abs(np.asarray(after) - np.asarray(before))))
+                if change < 0.1:
+                    self.warned = True
+                    print(f"warning: {direction} returns its input (mean change {change:.2f}/255 "
+                          f"at step {step}); the model's card says what helps", file=sys.stderr)
 
 
 class Keeper(Stage):

@@ -536,3 +536,14 @@ def test_a_run_on_two_devices(toy, mirrored, monkeypatch, tmp_path):
     assert toy(tmp_path, export=True)["status"] == "done"
     assert (tmp_path / "weights/model.weights.h5").exists()
     assert toy(tmp_path, steps=8)["step"] == 8
+
+
+def test_a_translator_that_does_nothing_is_named(toy, tmp_path, monkeypatch, capsys):
+    from kgan.gan import GAN
+
+    monkeypatch.setattr(GAN, "show", lambda self, batch: {"a": batch["a"], "a2b": batch["a"]})
+    toy(tmp_path / "idle", sample_every=2)
+    assert capsys.readouterr().err.count("a2b returns its input") == 1
+    monkeypatch.setattr(GAN, "show", lambda self, batch: {"a": batch["a"], "a2b": -batch["a"]})
+    toy(tmp_path / "busy", sample_every=2)
+    assert "returns its input" not in capsys.readouterr().err
