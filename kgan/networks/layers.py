@@ -57,7 +57,7 @@ class InstanceNormalization(keras.layers.Layer):
 
     The same function as `keras.layers.GroupNormalization(groups=-1)` by another way: the maps of
     all pictures become the channels of one, and TensorFlow's fused batch normalisation does the
-    rest, in about half the time on a CPU. Statistics are float32 whatever the compute type. The
+    rest, faster on a CPU than two moments. Statistics are float32 whatever the compute type. The
     defaults are those of the PyTorch CycleGAN: epsilon 1e-5, no learned scale or offset.
 
     Args:
