@@ -8,6 +8,8 @@ pictures by domain, decoded and resized once, on disk under the user's cache dir
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from kgan.errors import UsageError
 
 
@@ -24,6 +26,10 @@ class Data:
         test: the same of held-out pictures.
         summary: lines that say what was found.
         paired: `a[i]` and `b[i]` show the same.
+        labels: of the pictures of domain a, `{"train": ..., "test": ...}`: float32 [n, k] of 0 and
+            1 for attributes, int64 [n] for classes, None for neither.
+        label_names: names of the k attributes or classes.
+        exclusive: labels are classes: each picture has exactly one.
         truth: for sources that know it, `truth[d][i]` is what the edit of `test[d][i]` should give.
         deterministic: the direction in which the true edit is unique, `"a2b"` or `"b2a"`.
     """
@@ -33,8 +39,18 @@ class Data:
     test: dict
     summary: tuple = ()
     paired: bool = False
+    labels: dict | None = None
+    label_names: tuple = ()
+    exclusive: bool = False
     truth: dict | None = None
     deterministic: str | None = None
+
+    def labels_of(self, split, rows):
+        """float32 [len(rows), k]: the labels of some pictures, classes as one-hot rows."""
+        found = self.labels[split][rows]
+        if not self.exclusive:
+            return found
+        return (found[:, None] == np.arange(len(self.label_names))).astype(np.float32)
 
 
 def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip"):

@@ -4,6 +4,7 @@
 nothing else that tells them apart: every other part has the same distribution in both. (Where an
 attribute hides others, these follow it: hair colours exclude each other, and a hat or a bald head
 shows no hair colour. Domains for hair colours and `Bald` hold no face on which they are hidden.)
+`avatars:Smiling,Bald` is one set of faces as they come, with the labels of these attributes.
 Training is unpaired. Of each test face the picture with the attribute switched is there too, so
 that an edit can be measured against the truth.
 
@@ -40,7 +41,8 @@ def open_avatars(rest, *, size, load_size=None, seed=0, bad_images="skip"):
 
     Args:
         rest: attribute, one of `ATTRIBUTES`, and counts of faces per domain if they differ from
-            4000 and 500: "Eyeglasses" or "Eyeglasses?n=8000&test=100".
+            4000 and 500: "Eyeglasses" or "Eyeglasses?n=8000&test=100". Several attributes, joined
+            by commas, give one domain of 8000 and 1000 labelled faces.
         size: side in pixels of the test pictures and the truth.
         load_size: side of the training pictures; `size` by default.
         seed: integer >= 0 that everything follows from.
@@ -58,6 +60,8 @@ def open_avatars(rest, *, size, load_size=None, seed=0, bad_images="skip"):
     name, train, test = _parse(rest)
     load_size = size if load_size is None else load_size
     _check({"size": size, "load_size": load_size, "seed": seed})
+    if "," in name:
+        return _labelled(rest, name.split(","), (train, test), size, load_size, seed)
 
     def train_faces():
         return list(itertools.chain(*_domains(name, train, seed, "train")))
@@ -82,6 +86,26 @@ def open_avatars(rest, *, size, load_size=None, seed=0, bad_images="skip"):
         ),
         truth={"a": held[2 * test : 3 * test], "b": held[3 * test :]},
         deterministic=DETERMINISTIC[name],
+    )
+
+
+def _labelled(rest, names, counts, size, load_size, seed):
+    """One domain of faces with the labels of several attributes."""
+    from kgan.data import Data
+
+    columns = [ATTRIBUTES.index(name) for name in names]
+    pictures, labels = {}, {}
+    sides = {"train": load_size, "test": size}
+    for (split, side), n in zip(sides.items(), counts, strict=True):
+        found, known = sample(n, size=side, seed=seed, split=split)
+        pictures[split], labels[split] = {"a": found}, known[:, columns].astype(np.float32)
+    shares = ", ".join(f"{n} {x:.0%}" for n, x in zip(names, labels["train"].mean(0), strict=True))
+    return Data(
+        spec=f"avatars:{rest}", **pictures, labels=labels, label_names=tuple(names),
+        summary=(
+            f"avatars: faces as they come, seed {seed}; {shares}",
+            f"train {counts[0]} at {load_size} px, test {counts[1]} at {size} px",
+        ),
     )
 
 
@@ -149,8 +173,10 @@ def _parse(rest):
             f"avatars: name an attribute, as in avatars:{ATTRIBUTES[0]}; "
             f"there are {', '.join(ATTRIBUTES)}"
         )
-    parts.check_attribute(name)
-    counts = {"n": _TRAIN, "test": _TEST}
+    several = "," in name
+    for one in name.split(","):
+        parts.check_attribute(one)
+    counts = {"n": 2 * _TRAIN, "test": 2 * _TEST} if several else {"n": _TRAIN, "test": _TEST}
     for key, value in urllib.parse.parse_qsl(query, keep_blank_values=True):
         if key not in counts:
             near = difflib.get_close_matches(key, counts, n=1, cutoff=0.3) or counts

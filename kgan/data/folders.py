@@ -2,9 +2,10 @@
 
 Two domains (`trainA`, `trainB`, perhaps `testA`, `testB`: the layout of CycleGAN's released data
 sets), pairs side by side (`train`, perhaps `test` or `val`, of pictures twice as wide as high, A on
-the left: the layout of pix2pix), or one folder of pictures. Where there is no test folder, 5 % of
-the training pictures, drawn with the seed, are held out. Pictures are cut to a square, see
-`kgan.data.pictures`, and decoded once, see `kgan.data.scan`.
+the left: the layout of pix2pix), a folder for each class (asked for with `?layout=classes`, in
+`train` and perhaps `test`, or at the top), or one folder of pictures. Where there is no test
+folder, 5 % of the training pictures, drawn with the seed, are held out. Pictures are cut to a
+square, see `kgan.data.pictures`, and decoded once, see `kgan.data.scan`.
 """
 
 import pathlib
@@ -18,15 +19,16 @@ from kgan.recipe import nearest
 
 HELD_OUT = 0.05
 HELD_OUT_MOST = 500
-LAYOUTS = ("domains", "paired", "single")
+LAYOUTS = ("domains", "paired", "single", "classes")
 TREE = """expected one of
   trainA/ trainB/ [testA/ testB/]   two sets of pictures, not paired
   train/ [test/ or val/]            each picture twice as wide as high: A left, B right
-  *.jpg, *.png, ...                 one set of pictures, also in folders below"""
+  *.jpg, *.png, ...                 one set of pictures, also in folders below
+  [train/]CLASS/ ... [test/CLASS/]  labelled pictures, with ?layout=classes"""
 
 
 def open_folder(rest, *, size, load_size=None, seed=0, bad_images="skip"):
-    """Opens `PATH` or `PATH?layout=domains|paired|single`.
+    """Opens `PATH` or `PATH?layout=domains|paired|single|classes`.
 
     Without `layout` it is "domains" if there is a `trainA` or a `trainB`; "paired" if there is a
     `train` whose first 20 readable pictures are all twice as wide as high (to 1 %); else "single".
@@ -41,8 +43,8 @@ def open_folder(rest, *, size, load_size=None, seed=0, bad_images="skip"):
         bad_images: "skip" names and counts broken pictures, "fail" raises.
 
     Returns:
-        `Data` with domains "a" and "b", or "a" alone for "single". A held-out picture is never
-        among the training pictures.
+        `Data` with domains "a" and "b", or "a" alone for "single" and "classes". A held-out
+        picture is never among the training pictures.
 
     Raises:
         UserError: no such folder, no pictures, or no layout that fits.
@@ -54,6 +56,8 @@ def open_folder(rest, *, size, load_size=None, seed=0, bad_images="skip"):
     layout = options.get("layout")
     if layout == "domains" or (not layout and any((root / f"train{d}").is_dir() for d in "AB")):
         return _domains(f"folder:{rest}", root, reader)
+    if layout == "classes":
+        return _classes(f"folder:{rest}", root, reader)
     files = scan.list_pictures(root / "train") if (root / "train").is_dir() else []
     if layout == "paired" or (not layout and _look_paired(files)):
         if not files:
@@ -254,3 +258,50 @@ def _single(spec, root, train_files, reader):
     folder, test_folder = (root / "train", _test_folder(root)) if train_files else (root, None)
     train, test = _train_and_test(folder, test_folder, "a", reader)
     return Data(spec=spec, train={"a": train}, test={"a": test}, summary=reader.summary())
+
+
+def _classes(spec, root, reader):
+    """Pictures labelled by the folder that they lie in."""
+    reader.lines.append(f"layout: a folder for each class in {printable(root)}")
+    top = root / "train" if (root / "train").is_dir() else root
+    test_folder = _test_folder(root) if top != root else None
+    scanned = reader.read(_some(top), top, reader.load_size)
+    if test_folder:
+        rows, tested = np.arange(len(scanned.files)), reader.read(
+            _some(test_folder), test_folder, reader.size
+        )
+        test_rows, named = np.arange(len(tested.files)), (scanned.files, tested.files)
+    else:
+        rows, tested, test_rows, named = reader.split(scanned, top, what="the folder")
+    names = tuple(sorted({_class(file, top) for file in named[0]}))
+    if len(names) < 2:
+        raise UserError(f"{printable(root)}: needs at least two class folders; {TREE}")
+    labels = {
+        "train": _class_numbers(named[0], top, names),
+        "test": _class_numbers(named[1], test_folder or top, names),
+    }
+    reader.say("train", named[0], scanned)
+    reader.say("test", named[1], tested, held_out=not test_folder)
+    reader.lines.append(f"{len(names)} classes: {', '.join(names[:12])}{', …' * (len(names) > 12)}")
+    return Data(
+        spec=spec, train={"a": scanned.images(rows)}, test={"a": tested.images(test_rows)},
+        summary=reader.summary(), labels=labels, label_names=names, exclusive=True,
+    )
+
+
+def _class(file, top):
+    parts = pathlib.Path(file).relative_to(top).parts
+    return parts[0] if len(parts) > 1 else ""
+
+
+def _class_numbers(files, top, names):
+    """int64 [n]: the place in `names` of each file's class."""
+    places = {name: place for place, name in enumerate(names)}
+    found = [places.get(_class(file, top)) for file in files]
+    if None in found or "" in places:
+        file = files[found.index(None)] if None in found else next(
+            f for f in files if not _class(f, top)
+        )
+        raise UserError(f"{printable(file)}: lies in no class folder that is in training too; "
+                        f"{TREE}")
+    return np.array(found, np.int64)

@@ -24,16 +24,27 @@ class Sampler:
         flip: mirror each picture with probability 1/2.
         seed: of order and augmentation.
         paired: whether `a[i]` and `b[i]` show the same.
+        labels: `labels(rows)` gives float32 [n, k] for pictures of the first domain; None = none.
     """
 
-    def __init__(self, pictures, *, batch, size, flip=True, seed=0, paired=False):
-        self.pictures, self.batch, self.size = pictures, batch, size
+    def __init__(
+        self, pictures, *, batch, size, flip=True, seed=0, paired=False, labels=None
+    ):
+        self.pictures, self.batch, self.size, self.labels = pictures, batch, size, labels
         self.flip, self.seed, self.paired = flip, seed, paired
         self._order = functools.lru_cache(maxsize=8)(self._draw_order)
 
     def __call__(self, step):
-        """uint8 [batch, size, size, 3] for each domain, in the order of `pictures`."""
-        return [self._domain(i, int(step)) for i in range(len(self.pictures))]
+        """uint8 [batch, size, size, 3] for each domain, in the order of `pictures`; then labels."""
+        loaded = [self._domain(i, int(step)) for i in range(len(self.pictures))]
+        return loaded if self.labels is None else [*loaded, self.labels(self._rows(0, int(step)))]
+
+    def _rows(self, index, step):
+        """Which pictures of a domain a step sees."""
+        stream = 0 if self.paired else index
+        count = len(list(self.pictures.values())[index])
+        places = np.arange(step * self.batch, (step + 1) * self.batch)
+        return np.array([self._order(stream, p // count, count)[p % count] for p in places])
 
     def _draw_order(self, stream, epoch, count):
         return np.random.default_rng([self.seed, 1, stream, epoch]).permutation(count)
@@ -41,10 +52,7 @@ class Sampler:
     def _domain(self, index, step):
         pictures = list(self.pictures.values())[index]
         stream = 0 if self.paired else index
-        count = len(pictures)
-        places = np.arange(step * self.batch, (step + 1) * self.batch)
-        chosen = np.array([self._order(stream, p // count, count)[p % count] for p in places])
-        loaded = pictures[chosen]
+        loaded = pictures[self._rows(index, step)]
         random = np.random.default_rng([self.seed, 2, stream, step])
         room = np.array(loaded.shape[1:3]) - self.size
         corners = random.integers(0, room + 1, (self.batch, 2))
@@ -69,21 +77,26 @@ def batches(data, recipe, *, start=0, per_step=1):
 
     Returns:
         An endless `tf.data.Dataset` of `{domain: float32 [batch * per_step, size, size, 3]}` in
-        [-1, 1].
+        [-1, 1], and `"labels"`, float32 [batch * per_step, k], where the data has them.
     """
     batch = recipe.batch * per_step
     sampler = Sampler(
         data.train, batch=batch, size=recipe.size, flip=recipe.flip, seed=recipe.seed,
         paired=data.paired,
+        labels=functools.partial(data.labels_of, "train") if data.labels else None,
     )
+    types = [tf.uint8] * len(data.train) + [tf.float32] * bool(data.labels)
     shape = [batch, recipe.size, recipe.size, 3]
 
     def load(step):
-        pictures = tf.numpy_function(sampler, [step], [tf.uint8] * len(data.train))
-        return {
+        loaded = tf.numpy_function(sampler, [step], types)
+        found = {
             domain: tf.ensure_shape(tf.cast(x, tf.float32) / 127.5 - 1.0, shape)
-            for domain, x in zip(data.train, pictures, strict=True)
+            for domain, x in zip(data.train, loaded, strict=False)
         }
+        if data.labels:
+            found["labels"] = tf.ensure_shape(loaded[-1], [batch, len(data.label_names)])
+        return found
 
     steps = tf.data.Dataset.range(start, np.iinfo(np.int64).max)
     return steps.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)

@@ -2,10 +2,11 @@
 
 Three forms: a set with splits `trainA`, `trainB` (`tfds:cycle_gan/apple2orange`); a set with a
 dictionary of boolean attributes (`tfds:celeb_a?attribute=Smiling`, domain "a" without and "b"
-with it); a classified set (`tfds:NAME?label=K,L`, "a" is class K and "b" class L). Any other set of
-pictures is one domain "a". The encoded pictures are decoded by `kgan.data.pictures`, as those of
-every source, once, into an array on disk. A set that lies prepared on disk is read from its files
-alone, whether or not its code is known; one that does not is downloaded unless `download=false`.
+with it); a classified set (`tfds:NAME?label=K,L`, "a" is class K and "b" class L; `label=all` gives
+one domain with the classes as labels). Any other set of pictures is one domain "a". The encoded
+pictures are decoded by `kgan.data.pictures`, as those of every source, once, into an array on disk.
+A set that lies prepared on disk is read from its files alone, whether or not its code is known; one
+that does not is downloaded unless `download=false`.
 """
 
 import dataclasses
@@ -68,8 +69,14 @@ def open_tfds(rest, *, size, load_size=None, seed=0, bad_images="skip"):
         held = test_split or f"held out of {train_split}"
         lines.append(f"train {domain}{what}: {len(rows):,} pictures ({train_split}, {where})")
         lines.append(f"test {domain}{what}: {len(test_rows):,} pictures ({held}, {test_where})")
+    labelled = {}
+    if source.classes:
+        notes = {"train": np.array(scanned["notes"])[rows], "test": np.array(tested["notes"])}
+        notes["test"] = notes["test"][test_rows]
+        labelled = {"labels": notes, "label_names": source.classes, "exclusive": True}
     return Data(
-        spec=f"tfds:{rest}", train=train, test=test, summary=(*lines, *source.broken_lines())
+        spec=f"tfds:{rest}", train=train, test=test, summary=(*lines, *source.broken_lines()),
+        **labelled,
     )
 
 
@@ -117,7 +124,7 @@ class _Source:
 
     def __post_init__(self):
         self.image = self._find("Image", "picture")
-        self.names, self.wanted, self._indices = (), (), {}
+        self.names, self.wanted, self.classes, self._indices = (), (), (), {}
         if self.size < 1 or self.load_size < self.size:
             raise UsageError(f"load_size must be at least size: {self.load_size} < {self.size}")
 
@@ -145,6 +152,11 @@ class _Source:
                 yield domain, _has(bit, domain == "b"), f" ({word} {self.options['attribute']})"
         elif "label" in self.options:
             self.group = self._find("ClassLabel", "label")
+            if self.options["label"] == "all":
+                self.classes = tuple(features[self.group].names)
+                self.wanted = tuple(range(len(self.classes)))
+                yield "a", _all, ""
+                return
             chosen = self.options["label"].split(",")
             if len(chosen) != 2 or chosen[0] == chosen[1]:
                 raise UsageError(f"{self.spec}: label wants two classes, as in label=cat,dog")
