@@ -24,7 +24,10 @@ def duration(seconds):
 
 
 class Stage(keras.callbacks.Callback):
-    """A callback that knows the step of the run, counted from 1 over all its parts."""
+    """A callback that knows the step of the run, counted from 1 over all its parts.
+
+    `start` is the step at which the present part begins; a run moves it on from part to part.
+    """
 
     def __init__(self, start):
         super().__init__()
@@ -69,7 +72,7 @@ class Report(Stage):
         self.run, self.steps, self.images, self.every = run, steps, images, every
         self.before, self.stream = seconds, stream or sys.stderr
         self.live = self.stream.isatty()
-        self.rate, self.first = None, None
+        self.rate, self.first, self.begun = None, None, None
 
     def on_train_begin(self, logs=None):
         self.writer = tf.summary.create_file_writer(str(self.run / "tensorboard"))
@@ -79,7 +82,7 @@ class Report(Stage):
     @property
     def seconds(self):
         """Training time of the run so far, over all its parts."""
-        return self.before + time.perf_counter() - self.begun
+        return self.before + (time.perf_counter() - self.begun if self.begun else 0.0)
 
     def after_step(self, step, logs):
         now = time.perf_counter()
@@ -99,6 +102,7 @@ class Report(Stage):
     def _record(self, step, terms):
         line = {
             "step": step,
+            "stage": self.model.stage.name,
             "seconds": round(self.seconds, 2),
             "images_per_second": round(self.rate * self.images, 3) if self.rate else None,
             "learning_rate": self.model.learning_rate(),
@@ -122,6 +126,7 @@ class Report(Stage):
               file=self.stream, flush=True)
 
     def on_train_end(self, logs=None):
+        self.before, self.begun = self.seconds, None
         self.writer.close()
         if self.live:
             print(file=self.stream)
@@ -180,13 +185,14 @@ class Keeper(Stage):
     def __init__(self, start, state, report, *, minutes, steps):
         super().__init__(start)
         self.state, self.report, self.minutes, self.steps = state, report, minutes, steps
-        self.signal = None
+        self.signal, self.handlers = None, {}
 
     def on_train_begin(self, logs=None):
         self.saved = time.perf_counter()
-        self.handlers = {
-            s: signal.signal(s, self._stop) for s in (signal.SIGTERM, signal.SIGINT)
-        }
+        if not self.handlers:
+            self.handlers = {
+                s: signal.signal(s, self._stop) for s in (signal.SIGTERM, signal.SIGINT)
+            }
 
     def _stop(self, number, frame):
         self.signal = signal.Signals(number).name
@@ -203,5 +209,6 @@ class Keeper(Stage):
 
     def release(self):
         """Gives the signals back to whoever had them."""
-        for number, handler in getattr(self, "handlers", {}).items():
+        for number, handler in self.handlers.items():
             signal.signal(number, handler)
+        self.handlers = {}

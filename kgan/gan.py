@@ -32,6 +32,21 @@ class Phase:
     loss_terms: object = None
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of a training with phases of its own, as a pretraining.
+
+    Attributes:
+        name: under which the run's page shows it.
+        steps: how many steps it takes.
+        phases: what each of them consists of.
+    """
+
+    name: str
+    steps: int
+    phases: tuple
+
+
 @functools.cache
 def _keras_class(cls):
     return type(cls.__name__, (cls, keras.Model), {"__doc__": cls.__doc__})
@@ -46,12 +61,16 @@ class GAN:
         recipe: a `kgan.recipe.Recipe`.
         precision: a Keras dtype policy for the networks: `"float32"`, `"mixed_bfloat16"` or
             `"mixed_float16"`. Variables, normalisation statistics, losses and outputs are float32.
+        deployed_only: leave out networks that only training needs, if the model can.
 
     Attributes:
         players: `{player: names of its networks}`. A network of no player is frozen.
-        phases: what a training step consists of.
+        phases: what a training step consists of, unless `stages` says more.
         averaged: the players whose weights have a moving average when `recipe.ema` is set.
         directions: `{direction: name of the network that translates so}`; the first is the default.
+        trains: whether there is anything to train.
+        exports: whether a SavedModel can be made of it.
+        graph: whether `translate` can be part of a TensorFlow graph.
         multiple: the sides that the networks need are multiples of this.
         smallest: the smallest side that the networks take.
         nets: `{name: network}`.
@@ -62,6 +81,9 @@ class GAN:
     phases: ClassVar[tuple] = (Phase(),)
     averaged: ClassVar[tuple] = ("generator",)
     directions: ClassVar[dict] = {}
+    trains = True
+    exports = True
+    graph = True
     multiple = 1
     smallest = 1
 
@@ -69,9 +91,11 @@ class GAN:
         real = cls if issubclass(cls, keras.Model) else _keras_class(cls)
         return keras.Model.__new__(real, *arguments, **keywords)
 
-    def __init__(self, recipe, precision="float32"):
+    def __init__(self, recipe, precision="float32", deployed_only=False):
         super().__init__(name=type(self).__name__.lower())
         self.recipe = recipe
+        self.deployed_only = deployed_only
+        self.directions = self.directions_of(recipe)
         self.precision = precision
         self.name_in_zoo = self.name
         self.trained = False
@@ -98,16 +122,36 @@ class GAN:
 
     # What a model says of itself
 
+    @classmethod
+    def directions_of(cls, recipe):
+        """`directions` of a model with this recipe."""
+        return cls.directions
+
     def build_networks(self, recipe):
         """Returns `{name: network or layer}`; each becomes an attribute of that name."""
         raise NotImplementedError
+
+    def deployed(self):
+        """The names of the networks that translating needs; their weights are what is shipped."""
+        return sorted(set(self.directions.values()))
+
+    def stages(self):
+        """What a training consists of, one `Stage` after the other."""
+        return (Stage("training", self.recipe.steps, self.phases),)
+
+    def prepare(self, data):
+        """Called once before the first step of a run, with its `kgan.data.Data`."""
+
+    def begin_stage(self, name):
+        """Called before the first step of each stage, again if a run is resumed just there."""
 
     def loss_terms(self, batch):
         """What each player pays on a batch.
 
         Args:
-            batch: `{domain: float32 [n, h, w, c] in [-1, 1]}` and `"key"`, int32 [2], the
-                randomness of this step and replica (for `tf.random.stateless_*`).
+            batch: `{domain: float32 [n, h, w, c] in [-1, 1]}`, `"labels"`, float32 [n, k], if
+                `batch_labels` says so, and `"key"`, int32 [2], the randomness of this step and
+                replica (for `tf.random.stateless_*`).
 
         Returns:
             `{player: {term: float32 scalar, the mean over the batch, already weighted}}`.
@@ -118,13 +162,20 @@ class GAN:
         """`{domain: channels}` of the pictures in a batch."""
         return {"a": 3, "b": 3}
 
+    def batch_labels(self):
+        """How many labels the pictures of domain a come with; 0 = none."""
+        return 0
+
     def batch_spec(self, count=None):
-        """`{domain: tf.TensorSpec}` of a batch of `count` pictures."""
+        """`{domain or "labels": tf.TensorSpec}` of a batch of `count` pictures."""
         size = self.recipe.size
-        return {
+        spec = {
             domain: tf.TensorSpec([count, size, size, channels], tf.float32)
             for domain, channels in self.batch_channels().items()
         }
+        if self.batch_labels():
+            spec["labels"] = tf.TensorSpec([count, self.batch_labels()], tf.float32)
+        return spec
 
     def build_optimizer(self, player, schedule):
         """The optimizer of a player, not yet built; `schedule` is its learning rate."""
@@ -163,15 +214,26 @@ class GAN:
         direction = direction or names[0]
         if direction not in names:
             raise ValueError(f"direction {direction!r} is not one of {', '.join(names)}")
-        network = self.nets[self.directions[direction]]
         images = tf.convert_to_tensor(images)
         whole = images.dtype == tf.uint8
         x = pixels.to_float(images) if whole else tf.cast(images, tf.float32)
-        x = pixels.to_channels(x, network.inputs[0].shape[-1])
-        x = network(pixels.extend(x, self.multiple, self.smallest), training=False)
+        x = self.forward(pixels.extend(x, self.multiple, self.smallest), direction)
         x = pixels.to_channels(x[:, : tf.shape(images)[1], : tf.shape(images)[2]], 3)
         x = tf.ensure_shape(x, images.shape)
         return pixels.to_uint8(x) if whole else tf.cast(x, images.dtype)
+
+    def forward(self, x, direction):
+        """What `translate` does between extending and cropping.
+
+        Args:
+            x: float32 [n, h, w, 3] in [-1, 1]; sides are multiples of `multiple`.
+            direction: one of `directions`.
+
+        Returns:
+            float [n, h, w, 3 or 1] in [-1, 1].
+        """
+        network = self.nets[self.directions[direction]]
+        return network(pixels.to_channels(x, network.inputs[0].shape[-1]), training=False)
 
     # Training
 
@@ -188,7 +250,9 @@ class GAN:
         )
         recipe = self.recipe
         for player in self.players:
-            moves = recipe.steps * self._moves_per_step(player)
+            moves = self._moves(player)
+            if not moves:
+                continue
             schedule = schedules.LinearDecay(recipe.learning_rate, moves, recipe.decay_from)
             optimizer = self.build_optimizer(player, schedule)
             if self.precision == "mixed_float16":
@@ -196,11 +260,26 @@ class GAN:
             optimizer.build(self.variables_of(player))
             self.optimizers[player] = optimizer
         self._replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self._xla = xla
+        self._enter(self.stages()[0])
+
+    def enter_stage(self, name, at_its_start=True):
+        """Makes the coming steps those of a stage."""
+        if self.stage.name != name:
+            self._enter(next(stage for stage in self.stages() if stage.name == name))
+        if at_its_start:
+            self.begin_stage(name)
+
+    def _enter(self, stage):
+        self.stage = stage
         self.trackers = {name: keras.metrics.Mean(name=name) for name in self._term_names()}
         self._passes = [
-            tf.function(functools.partial(self._gradients, phase), jit_compile=xla, autograph=False)
-            for phase in self.phases
+            tf.function(
+                functools.partial(self._gradients, phase), jit_compile=self._xla, autograph=False
+            )
+            for phase in stage.phases
         ]
+        self.train_function = None
 
     def variables_of(self, player):
         """The trainable variables that a player owns."""
@@ -216,18 +295,30 @@ class GAN:
 
     @property
     def batches_per_step(self):
-        """How many batches a step takes: one for each repeat of each phase."""
-        return sum(phase.repeat for phase in self.phases)
+        """How many batches a step takes: one for each repeat of each phase, the most of any stage.
 
-    def _moves_per_step(self, player):
-        return sum(p.repeat for p in self.phases if player in (p.players or self.players))
+        Stages that need fewer leave the rest out.
+        """
+        return max(sum(phase.repeat for phase in stage.phases) for stage in self.stages())
+
+    def _moves(self, player):
+        """How often a player moves in the whole training."""
+        return sum(
+            stage.steps * phase.repeat
+            for stage in self.stages() for phase in stage.phases
+            if player in (phase.players or self.players)
+        )
 
     def train_step(self, batch):
         """A step of every phase on this replica's share of the batch; returns the running means."""
-        batch = {d: pixels.to_channels(batch[d], c) for d, c in self.batch_channels().items()}
+        channels = self.batch_channels()
+        batch = {
+            name: pixels.to_channels(batch[name], channels[name]) if name in channels
+            else batch[name] for name in self.batch_spec()
+        }
         turns = self.batches_per_step
         turn = 0
-        for phase, gradients_of in zip(self.phases, self._passes, strict=True):
+        for phase, gradients_of in zip(self.stage.phases, self._passes, strict=True):
             for _ in range(phase.repeat):
                 # dealt like cards: a turn sees the same pictures on any number of replicas
                 part = {domain: x[turn::turns] for domain, x in batch.items()}
@@ -256,8 +347,10 @@ class GAN:
         Variables are given as tensors so that the function can be compiled for each replica.
         """
         players = phase.players or tuple(self.players)
+        # Those that move come last: a network may be another player's in another stage.
+        order = sorted(values, key=lambda player: player in players)
         mapping = [
-            pair for p in values for pair in zip(self.variables_of(p), values[p], strict=True)
+            pair for p in order for pair in zip(self.variables_of(p), values[p], strict=True)
         ]
         mapping += zip(self._state(), state, strict=True)
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
@@ -327,9 +420,9 @@ class GAN:
             variable.assign(average)
 
     def learning_rate(self):
-        """The learning rate at the present step, the same for all players."""
-        optimizer = next(iter(self.optimizers.values()))
-        return float(optimizer.learning_rate)
+        """The learning rate at the present step of the first player that moves."""
+        player = (self.stage.phases[0].players or tuple(self.players))[0]
+        return float(self.optimizers[player].learning_rate)
 
     def _averaged_variables(self):
         players = [p for p in self.averaged if p in self.players] if self.recipe.ema else []
@@ -348,7 +441,7 @@ class GAN:
         share = max(self.recipe.batch // self._replicas, 1)
         spec = {**self.batch_spec(share), "key": tf.TensorSpec([2], tf.int32)}
         found = {}
-        for phase in self.phases:
+        for phase in self.stage.phases:
 
             def terms(batch, phase=phase):
                 with keras.StatelessScope():

@@ -11,6 +11,7 @@ import json
 import math
 import pathlib
 from dataclasses import dataclass
+from typing import ClassVar
 
 from kgan.errors import UsageError
 
@@ -69,7 +70,13 @@ class Knobs:
 
 @dataclass(frozen=True)
 class Recipe(Knobs):
-    """What every training needs. A family's recipe adds its own fields."""
+    """What every training needs. A family's recipe adds its own fields.
+
+    Attributes:
+        from_data: the names of fields that `complete` fills in.
+    """
+
+    from_data: ClassVar[tuple] = ()
 
     data: str = knob("avatars:Eyeglasses", "pictures to train on: avatars:ATTRIBUTE, folder:PATH, "
                      "celeba:PATH?attribute=NAME or tfds:NAME", group="data")
@@ -95,6 +102,10 @@ class Recipe(Knobs):
     def check(self):
         if self.load_size and self.load_size < self.size:
             raise UsageError(f"--load_size {self.load_size} is smaller than --size {self.size}.")
+
+    def complete(self, data):
+        """A copy with what only the data says, as the names of labels; by default nothing is."""
+        return self
 
 
 @dataclass(frozen=True)

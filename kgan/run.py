@@ -60,6 +60,9 @@ def train(name, recipe, machine, options):
         UserError: the folder holds another run or cannot be written, the data cannot be read, a
             term became not-a-number, or no checkpoint can be read.
     """
+    if not registry.entry(name).model.trains:
+        raise UserError(f"{name} needs no training: translate with it (tools/translate --model "
+                        f"{name}).")
     folder = pathlib.Path(options.out or default_folder(name, recipe))
     with _locked(folder), _writable(folder):
         _agree(folder, name, recipe)
@@ -112,7 +115,7 @@ def _agree(folder, name, recipe):
                              "--out.")
         changed = differences(registry.recipe(name).replace(**values), recipe)
         fixed = [(field, *values) for field, values in changed.items()
-                 if field in fixed_fields(recipe)]
+                 if field in fixed_fields(recipe) and field not in recipe.from_data]
         if fixed:
             words = ", ".join(f"--{field} {old}, not {new}" for field, old, new in fixed)
             raise UsageError(f"{folder} was begun with {words}: go on with the same recipe "
@@ -142,14 +145,19 @@ class _Run:
             recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed,
             bad_images=self.options.bad_images,
         )
+        self.recipe = recipe = recipe.complete(self.data)
         with devices.scope(strategy):
             self.model = build(self.name, recipe, self.machine.precision)
+            self._check_domains()
             self.model.compile(xla=xla)
-        self._check_domains()
         with replacing(self.folder / "recipe.json") as new:
             write_recipe(new, self.name, recipe)
         self.state = RunState(self.folder, self.model, self.options.keep)
-        found = self.state.restore() or {"step": 0, "seconds": 0.0}
+        found = self.state.restore()
+        if found is None:
+            found = {"step": 0, "seconds": 0.0}
+            self.model.prepare(self.data)
+            self.model.restart_averages()
         self.plan = self._plan(found)
         print("\n".join(self.plan), file=sys.stderr, flush=True)
         if found["step"] >= recipe.steps:
@@ -164,6 +172,12 @@ class _Run:
             raise UserError(
                 f"{self.name} needs two sets of pictures and {self.recipe.data} has one: name a "
                 "folder with trainA and trainB."
+            )
+        if self.model.batch_labels() != len(self.data.label_names):
+            found = ", ".join(self.data.label_names) or "none"
+            raise UserError(
+                f"{self.name} with this recipe wants {self.model.batch_labels()} labels and "
+                f"{self.recipe.data} has {found}."
             )
 
     def _plan(self, found):
@@ -180,13 +194,17 @@ class _Run:
             f"recipe   {changed}",
             *(f"data     {line}" for line in self.data.summary),
             f"devices  {self.devices}; batch {recipe.batch} over all of them",
-            f"steps    {recipe.steps:,}, {where if found['step'] else 'from the start'}",
+            f"steps    {self._steps()}, {where if found['step'] else 'from the start'}",
             f"run      {self.folder}; open {self.folder / 'index.html'} to watch",
         ]
 
+    def _steps(self):
+        stages = self.model.stages()
+        parts = " + ".join(f"{s.steps:,} of {s.name}" for s in stages) if len(stages) > 1 else ""
+        return f"{self.recipe.steps:,}{f' ({parts})' if parts else ''}"
+
     def _fit(self, found):
         from kgan import callbacks as stages
-        from kgan.data.stream import batches
 
         recipe, options, start = self.recipe, self.options, found["step"]
         report = stages.Report(
@@ -200,12 +218,9 @@ class _Run:
             start, self.folder, batch=self.sample_batch(), every=options.sample_every,
             steps=recipe.steps,
         )
-        dataset = batches(self.data, recipe, start=start, per_step=self.model.batches_per_step)
+        watching = [stages.StopOnNonFinite(start, self.state), report, samples, keeper]
         try:
-            self.model.fit(
-                dataset, epochs=1, steps_per_epoch=recipe.steps - start, verbose=0, shuffle=False,
-                callbacks=[stages.StopOnNonFinite(start, self.state), report, samples, keeper],
-            )
+            self._fit_stages(start, watching, keeper)
         except UserError as error:
             self._status("failed", str(error))
             raise
@@ -215,6 +230,23 @@ class _Run:
             return self._interrupted(keeper.signal)
         return self._finish(report.seconds)
 
+    def _fit_stages(self, start, callbacks, keeper):
+        """Trains from step `start` through what is left of each stage."""
+        from kgan.data.stream import batches
+
+        model, end = self.model, 0
+        for stage in model.stages():
+            begin, end = end, end + stage.steps
+            first = max(start, begin)
+            if first >= end or keeper.signal:
+                continue
+            model.enter_stage(stage.name, at_its_start=first == begin)
+            for callback in callbacks:
+                callback.start = first
+            dataset = batches(self.data, self.recipe, start=first, per_step=model.batches_per_step)
+            model.fit(dataset, epochs=1, steps_per_epoch=end - first, verbose=0, shuffle=False,
+                      callbacks=callbacks)
+
     def sample_batch(self, count=6):
         """Fixed held-out pictures, float32 in [-1, 1], for the sample grids."""
         pictures = {}
@@ -222,6 +254,9 @@ class _Run:
             held = self.data.test[domain]
             chosen = held[np.arange(min(count, len(held)))]
             pictures[domain] = chosen.astype(np.float32) / 127.5 - 1.0
+        if self.model.batch_labels():
+            rows = np.arange(len(pictures["a"]))
+            pictures["labels"] = self.data.labels_of("test", rows)
         return pictures
 
     def _interrupted(self, signal):
@@ -248,7 +283,7 @@ class _Run:
                 "data": list(self.data.summary),
             }
             weights.write(self.model, self.folder / "weights", facts=facts, preview=preview)
-        if self.options.export and not self._exported(step):
+        if self.options.export and self.model.exports and not self._exported(step):
             export_model(weights.read(self.folder / "weights"), self.folder / "export")
         result = {
             "status": "done", "model": self.name, "run": str(self.folder), "step": step,

@@ -23,16 +23,16 @@ from kgan.recipe import nearest, read_recipe, write_recipe
 WEIGHTS = "model.weights.h5"
 
 
-def build(name, recipe=None, precision="float32"):
+def build(name, recipe=None, precision="float32", deployed_only=False):
     """A fresh model.
 
     Args:
         name: a name of the zoo.
         recipe: its recipe; None = the name's own.
-        precision: see `kgan.gan.GAN`.
+        precision, deployed_only: see `kgan.gan.GAN`.
     """
     entry = registry.entry(name)
-    model = entry.model(recipe or entry.recipe, precision)
+    model = entry.model(recipe or entry.recipe, precision, deployed_only)
     model.name_in_zoo = entry.name
     return model
 
@@ -64,10 +64,10 @@ def load(name, weights="auto", precision="float32"):
     folder = None if weights is None else packaged(name)
     if folder is not None:
         return read(folder, precision)
-    if weights == "required":
+    if weights == "required" and entry.model.trains:
         raise UserError(f"There are no packaged weights for {name}; train it: "
                         f"tools/train --model {entry.name}")
-    if weights == "auto":
+    if weights == "auto" and entry.model.trains:
         warnings.warn(
             f"{name} has no packaged weights: these are fresh and translate nothing.", stacklevel=2
         )
@@ -99,7 +99,7 @@ def _load_path(path, precision):
         from kgan.checkpoint import RunState
 
         name, values = read_recipe(path / "recipe.json")
-        model = build(name, registry.recipe(name).replace(**values), precision)
+        model = build(name, registry.recipe(name).replace(**values), precision, deployed_only=True)
         found = RunState(path, model).restore(networks_only=True)
         if found:
             model.trained, model.metadata = True, {"name": name, "step": found["step"]}
@@ -118,7 +118,7 @@ def read(folder, precision="float32"):
     folder = pathlib.Path(folder)
     name, values = read_recipe(folder / "config.json")
     metadata = verify(folder)
-    model = build(name, registry.recipe(name).replace(**values), precision)
+    model = build(name, registry.recipe(name).replace(**values), precision, deployed_only=True)
     try:
         _Deployed(model).load_weights(folder / WEIGHTS)
     except (ValueError, OSError, KeyError) as error:
@@ -191,7 +191,8 @@ def describe(model):
 
 def parameters(model):
     """`{network: number of parameters}`."""
-    return {n: int(net.count_params()) for n, net in model.nets.items() if net.trainable_variables}
+    return {n: int(net.count_params()) for n, net in model.nets.items()
+            if net.trainable_variables or not net.trainable}
 
 
 def sha256(path):
@@ -205,7 +206,7 @@ def sha256(path):
 def _Deployed(model):
     """The deployed networks as one `keras.Model` for saving and loading."""
     holder = keras.Sequential(name="deployed")
-    holder.deployed = {n: model.nets[n] for n in sorted(set(model.directions.values()))}
+    holder.deployed = {n: model.nets[n] for n in model.deployed()}
     holder.built = True
     return holder
 

@@ -45,6 +45,26 @@ def mirrored():
     return tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 
 
+def each_name(trained=False, exported=False):
+    """Parameters of a test that runs for every name.
+
+    A name whose tiny model is that of a shorter name, as `cyclegan_small` might be, is slow.
+
+    Args:
+        trained: leave out those that are not trained.
+        exported: leave out those that cannot be exported.
+    """
+    seen, marked = set(), []
+    for name in sorted(registry.names(), key=len):
+        entry = registry.entry(name)
+        if (trained and not entry.model.players) or (exported and not entry.model.exports):
+            continue
+        look = (name.removesuffix("_small"), repr(entry.tiny))
+        marked.append(pytest.param(name, marks=pytest.mark.slow) if look in seen else name)
+        seen.add(look)
+    return marked
+
+
 @pytest.fixture(scope="session")
 def tiny():
     """`tiny(name, precision=, xla=, **changes to its recipe)`: a fresh compiled 16 px model."""
@@ -67,6 +87,11 @@ def tiny_batch():
         random = np.random.default_rng(seed)
         batch = {}
         for domain, spec in model.batch_spec(model.recipe.batch).items():
+            if domain == "labels":
+                labels = random.integers(0, 2, spec.shape)
+                labels[0], labels[-1] = 0, 1  # shuffled labels differ from each other
+                batch[domain] = tf.constant(labels, tf.float32)
+                continue
             n, h, w, c = spec.shape
             coarse = random.uniform(-1, 1, (n, h // 4, w // 4, c))
             batch[domain] = tf.constant(coarse.repeat(4, 1).repeat(4, 2), tf.float32)

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import each_name
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from PIL import Image, ImageOps
 from tensorflow.core.framework import tensor_pb2
@@ -423,7 +424,7 @@ def test_client_talks_to_the_server(path, loaded, tmp_path, picture, model):
     assert refused.returncode == 1 and "neither PNG nor JPEG" in refused.stderr
 
 
-@pytest.mark.parametrize("name", registry.names())
+@pytest.mark.parametrize("name", each_name(exported=True))
 def test_every_name_exports_and_agrees(name, tmp_path):
     entry = registry.entry(name)
     model = weights.build(name, entry.recipe.replace(**entry.tiny))

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import each_name
 
 from kgan import machine, networks, registry
 from kgan.data import Data
@@ -149,41 +150,55 @@ def steady_adam(monkeypatch):
 # Every model of the zoo
 
 
-@pytest.fixture(scope="module", params=registry.names())
+@pytest.fixture(scope="module", params=each_name(trained=True))
 def stepped(request, tiny, tiny_batch):
-    """A model of the zoo before and after a step."""
+    """A model of the zoo before and after a step of each of its stages, and what was reported."""
     model = tiny(request.param)
+    if model.batches_per_step > 1:
+        model.recipe = model.recipe.replace(batch=model.recipe.batch * model.batches_per_step)
     before = {p: values(model.variables_of(p)) for p in model.players}
-    reported = model.train_step(tiny_batch(model))
-    return model, before, {name: float(x) for name, x in reported.items()}
+    reported = {}
+    for stage in model.stages():
+        model.enter_stage(stage.name)
+        terms = model.train_step(tiny_batch(model))
+        reported |= {name: float(x) for name, x in terms.items()}
+    return model, before, reported
 
 
 def test_a_step_moves_every_variable_of_every_player(stepped):
     model, before, _ = stepped
-    for player in model.players:
+    for player in model.optimizers:
         assert before[player]
         for old, v in zip(before[player], model.variables_of(player), strict=True):
             assert np.isfinite(v.numpy()).all()
             assert (v.numpy() != old).any(), f"{v.path} of {player} did not move"
-    assert int(model.step) == 1
-    assert all(int(o.iterations) == 1 for o in model.optimizers.values())
+    assert int(model.step) == len(model.stages())
+    moves = dict.fromkeys(model.optimizers, 0)
+    for phase in (phase for stage in model.stages() for phase in stage.phases):
+        for player in phase.players or model.players:
+            moves[player] += phase.repeat
+    assert {p: int(o.iterations) for p, o in model.optimizers.items()} == moves
 
 
-def test_every_trainable_variable_has_exactly_one_player(stepped):
+def test_every_trainable_variable_has_exactly_one_player_in_a_stage(stepped):
     model, _, _ = stepped
-    owners = Counter(id(v) for p in model.players for v in model.variables_of(p))
-    assert set(owners.values()) == {1}
-    assert set(owners) == {id(v) for v in model.trainable_variables}
+    moved = set()
+    for stage in model.stages():
+        players = {p for phase in stage.phases for p in phase.players or model.players}
+        owners = Counter(id(v) for p in players for v in model.variables_of(p))
+        assert set(owners.values()) == {1}
+        moved |= set(owners)
+    assert moved == {id(v) for v in model.trainable_variables}
 
 
 def test_totals_are_the_sums_of_their_terms(stepped):
     model, _, reported = stepped
-    for player in model.players:
+    for player in model.optimizers:
         terms = {n: x for n, x in reported.items() if n.startswith(f"{player}/")}
         total = terms.pop(f"{player}/total")
         assert terms
         assert total == pytest.approx(sum(terms.values()), rel=1e-5)
-    assert {n.split("/")[0] for n in reported} == set(model.players)
+    assert {n.split("/")[0] for n in reported} == set(model.optimizers)
 
 
 def test_a_model_is_a_keras_model_of_its_class(stepped):
@@ -194,7 +209,7 @@ def test_a_model_is_a_keras_model_of_its_class(stepped):
     assert not model.trained
 
 
-@pytest.mark.parametrize("name", registry.names())
+@pytest.mark.parametrize("name", each_name(trained=True))
 def test_two_builds_with_one_seed_are_one_model(name):
     entry = registry.entry(name)
     recipe = entry.recipe.replace(**entry.tiny)

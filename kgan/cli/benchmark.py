@@ -118,7 +118,7 @@ def _gflops(model, batch):
     options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
     options["output"] = "none"
     total = 0
-    for phase in model.phases:
+    for phase in model.stage.phases:
         function = tf.function(
             lambda v, s, b, phase=phase: model._gradients(phase, v, s, b), autograph=False
         ).get_concrete_function(values, state, spec)

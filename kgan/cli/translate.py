@@ -12,6 +12,7 @@ from kgan.cli.flags import Flags, tool
 from kgan.data.pictures import BrokenPicture, read_with_alpha, write_png
 from kgan.errors import UsageError, UserError
 from kgan.machine import quiet
+from kgan.recipe import read_recipe
 
 ABOUT = """Translate a picture or all pictures of a folder. Results are PNG files of the same size;
 transparency is carried over. A result that exists already stays, unless --overwrite."""
@@ -45,9 +46,19 @@ def _check_model(name, direction):
     if not path.is_dir():
         if len(path.parts) > 1:
             raise UserError(f"There is no folder {path}.")
-        known = registry.entry(name).model.directions
+        entry = registry.entry(name)
+        known = entry.model.directions_of(_recipe(entry, name))
         if direction and direction not in known:
             raise UsageError(f"--direction {direction} is not one of {', '.join(known)}.")
+
+
+def _recipe(entry, name):
+    """The recipe of the packaged weights that `name` means, or of the name."""
+    from kgan.weights import packaged
+
+    folder = packaged(name)
+    values = read_recipe(folder / "config.json")[1] if folder else {}
+    return entry.recipe.replace(**values)
 
 
 def _jobs(source, out):
@@ -83,10 +94,13 @@ def _translate(name, direction, jobs, out):
     direction = direction or next(iter(model.directions))
     if direction not in model.directions:
         raise UsageError(f"--direction {direction} is not one of {', '.join(model.directions)}.")
-    run = tf.function(
-        lambda images: model.translate(images, direction),
-        input_signature=[tf.TensorSpec([None, None, None, 3], tf.uint8)], autograph=False,
-    )
+
+    def run(images):
+        return model.translate(images, direction)
+
+    if model.graph:
+        spec = tf.TensorSpec([None, None, None, 3], tf.uint8)
+        run = tf.function(run, input_signature=[spec], autograph=False)
     begun, done, broken = time.perf_counter(), 0, []
     for i, (picture, target) in enumerate(jobs):
         try:
@@ -95,7 +109,7 @@ def _translate(name, direction, jobs, out):
             print(f"skipped: {error}", file=sys.stderr)
             broken.append(str(picture))
             continue
-        result = run(rgb[None])[0].numpy()
+        result = np.asarray(run(rgb[None]))[0]
         if alpha is not None:
             result = np.dstack([result, alpha])
         try:
