@@ -1,4 +1,4 @@
-"""A classifier that tells the two domains of a data set apart; the judge of edit accuracy.
+"""A classifier that tells the two domains of a data set apart; the judge of edits.
 
 A small convolutional network on pictures of at most 64 px (larger ones are reduced), trained on the
 real training pictures alone, on first use, and kept in the cache with the sha256 of its weights.
@@ -34,15 +34,24 @@ class DomainClassifier:
 
     def is_b(self, pictures):
         """bool [n] for uint8 pictures [n, h, w, 3]."""
-        logits = [
-            self.network(_prepared(pictures[i : i + 128]), training=False)
-            for i in range(0, len(pictures), 128)
-        ]
-        return np.concatenate(logits)[:, 0] > 0
+        return self._logits(pictures) > 0
+
+    def log_loss(self, pictures, domain):
+        """Mean over pictures of -log p(domain), in nats; domain is "a" or "b"."""
+        towards = {"a": -1, "b": 1}[domain]
+        return float(np.mean(np.logaddexp(0, -towards * self._logits(pictures))))
 
     def accuracy_on(self, a, b):
         """Balanced accuracy on pictures of A and of B."""
         return float((np.mean(~self.is_b(a)) + np.mean(self.is_b(b))) / 2)
+
+    def _logits(self, pictures):
+        """float64 [n], positive for B."""
+        logits = [
+            self.network(_prepared(pictures[i : i + 128]), training=False)
+            for i in range(0, len(pictures), 128)
+        ]
+        return np.concatenate(logits)[:, 0].astype(np.float64)
 
 
 def domain_classifier(data, stream=None):

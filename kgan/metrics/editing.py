@@ -1,17 +1,20 @@
 """How well a translator edits: does the edit happen, is the rest left alone, is it the true edit.
 
 Each figure stands beside the same figure for doing nothing (`identity_` in front), without which it
-says little: an edit that changes few pixels has a high PSNR before anything is done.
+says little: an edit that changes few pixels has a high PSNR before anything is done. Whether the
+results look real as a set is measured apart (`measure_distribution`).
 """
 
 import numpy as np
 
+from kgan.metrics import distribution
 from kgan.metrics import pictures as distance
+from kgan.metrics.c2st import c2st
 
 DIRECTIONS = ("a2b", "b2a")
 
 
-def measure_edits(translate, data, classifier, n=None):
+def measure_edits(translate, data, classifier, n=None, directions=DIRECTIONS):
     """Measures a translator between the domains of a data set on held-out pictures.
 
     Args:
@@ -19,17 +22,22 @@ def measure_edits(translate, data, classifier, n=None):
         data: a `kgan.data.Data` with domains a and b.
         classifier: `kgan.metrics.classifier.DomainClassifier` of the same data.
         n: how many held-out pictures of each domain; None = all.
+        directions: those of `DIRECTIONS` that the translator has.
 
     Returns:
         (figures, pictures). Figures, each also with `identity_` in front:
-        `edit_accuracy_a2b`, `edit_accuracy_b2a`: share of pictures that the classifier puts in the
-        target domain; and where the data set knows the truth, `preservation_l1`: mean absolute
-        change, in levels of 255, outside the pixels that the true edit changes, both directions;
-        `counterfactual_psnr`, `counterfactual_ssim`: to the true picture, in the direction in which
-        it is unique. Pictures: `{direction: {"input", "output", "truth"}}`.
+        `edit_accuracy_<direction>`: share of pictures that the classifier puts in the target
+        domain; `log_loss_<direction>`: mean of its -log p(target domain), nats, lower is better;
+        and where the data set knows the truth, `preservation_l1_<direction>`: mean absolute change,
+        in levels of 255, outside the pixels that the true edit changes, and `preservation_l1`, its
+        mean over the directions; in the direction in which the true picture is unique, if the
+        translator has it, `counterfactual_psnr` and `counterfactual_ssim` to the true picture, and
+        `region_l1`: mean absolute difference to it, in levels, inside the pixels that the true edit
+        changes (a ghost of what was removed shows here).
+        Pictures: `{direction: {"input", "output", "truth"}}`.
     """
     figures, kept = {}, {}
-    for direction in DIRECTIONS:
+    for direction in directions:
         domain = direction[0]
         count = len(data.test[domain])
         held = data.test[domain][np.arange(min(n or count, count))]
@@ -43,19 +51,58 @@ def measure_edits(translate, data, classifier, n=None):
         for direction, seen in kept.items():
             hit = classifier.is_b(seen[which]) == (direction[-1] == "b")
             figures[f"{prefix}edit_accuracy_{direction}"] = float(np.mean(hit))
+            figures[f"{prefix}log_loss_{direction}"] = classifier.log_loss(
+                seen[which], direction[-1]
+            )
         if data.truth:
             figures |= _against_truth(kept, which, prefix, data.deterministic)
     return figures, kept
 
 
 def _against_truth(kept, which, prefix, deterministic):
-    outside = []
-    for seen in kept.values():
+    figures = {}
+    for direction, seen in kept.items():
         same = (seen["input"] == seen["truth"]).all(axis=-1)
-        outside.append(distance.l1(seen[which], seen["input"], where=same))
-    unique = kept[deterministic]
-    return {
-        f"{prefix}preservation_l1": float(np.mean(outside)),
-        f"{prefix}counterfactual_psnr": distance.psnr(unique[which], unique["truth"]),
-        f"{prefix}counterfactual_ssim": distance.ssim(unique[which], unique["truth"]),
-    }
+        figures[f"{prefix}preservation_l1_{direction}"] = distance.l1(
+            seen[which], seen["input"], where=same
+        )
+    figures[f"{prefix}preservation_l1"] = float(np.mean(list(figures.values())))
+    if deterministic in kept:
+        seen = kept[deterministic]
+        made, truth = seen[which], seen["truth"]
+        edited = (seen["input"] != truth).any(axis=-1)
+        figures[f"{prefix}region_l1"] = distance.l1(made, truth, where=edited)
+        figures[f"{prefix}counterfactual_psnr"] = distance.psnr(made, truth)
+        figures[f"{prefix}counterfactual_ssim"] = distance.ssim(made, truth)
+    return figures
+
+
+def measure_distribution(kept, data, *, seeds=3, reference=None):
+    """Measures whether translated pictures look like real ones of the target domain, as sets.
+
+    Args:
+        kept: the pictures that `measure_edits` returned.
+        data: the same `kgan.data.Data`; its held-out pictures of the target domain are the real.
+        seeds: classifiers of each two-sample test.
+        reference: a network of `kgan.references`, as "vgg_star_small.avatars"; None = no KID.
+
+    Returns:
+        Figures of each direction: `c2st_log_loss_<direction>`, `c2st_accuracy_<direction>`, each
+        also with `_std` at the end, see `kgan.metrics.c2st`; with a reference
+        `frechet_<feature_name>_<direction>` and, also with `_std`,
+        `kid_<feature_name>_<direction>`, see `kgan.metrics.distribution`.
+    """
+    figures = {}
+    for direction, seen in kept.items():
+        target = data.test[direction[-1]]
+        real, fake = target[np.arange(len(target))], seen["output"]
+        found = c2st(real, fake, seeds=seeds)
+        for figure in ("log_loss", "accuracy"):
+            figures[f"c2st_{figure}_{direction}"] = found[figure]
+            figures[f"c2st_{figure}_{direction}_std"] = found[f"{figure}_std"]
+        if reference:
+            features = [distribution.reference_features(p, reference) for p in (real, fake)]
+            name = f"{distribution.feature_name(reference)}_{direction}"
+            figures[f"frechet_{name}"] = distribution.frechet(*features)
+            figures[f"kid_{name}"], figures[f"kid_{name}_std"] = distribution.kid(*features)
+    return figures

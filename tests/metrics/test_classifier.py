@@ -63,6 +63,19 @@ def test_balanced_accuracy():
     assert always.accuracy_on(pictures(90, 0, 1), pictures(10, 150, 2)) == 0.5
 
 
+def test_log_loss_by_hand():
+    class Network:
+        def __call__(self, x, training):
+            return np.array([[np.log(3.0)], [0.0], [-800.0]])[: len(x)]  # p(B) = 3/4, 1/2, 0
+
+    found, x = classifier.DomainClassifier(Network(), None), pictures(3, 0, 1)
+    assert found.log_loss(x[:2], "b") == pytest.approx((np.log(4 / 3) + np.log(2)) / 2)
+    assert found.log_loss(x[:2], "a") == pytest.approx((np.log(4) + np.log(2)) / 2)
+    assert found.log_loss(x, "b") == pytest.approx((np.log(4 / 3) + np.log(2) + 800) / 3)
+    with pytest.raises(KeyError):
+        found.log_loss(x, "c")
+
+
 def test_it_is_trained_once(trained, tmp_path):
     stream, x = io.StringIO(), pictures(9, 75, 5)
     first = domain_classifier(bright_and_dark(), stream)

@@ -5,21 +5,29 @@ import types
 import numpy as np
 import pytest
 
+from kgan import registry, weights
 from kgan.data import Data
+from kgan.metrics import c2st
 from kgan.metrics import pictures as distance
-from kgan.metrics.editing import measure_edits
+from kgan.metrics.distribution import kid, reference_features
+from kgan.metrics.editing import measure_distribution, measure_edits
 
 MEASURES = (
-    "edit_accuracy_a2b", "edit_accuracy_b2a", "preservation_l1", "counterfactual_psnr",
-    "counterfactual_ssim",
+    "edit_accuracy_a2b", "edit_accuracy_b2a", "log_loss_a2b", "log_loss_b2a",
+    "preservation_l1_a2b", "preservation_l1_b2a", "preservation_l1", "region_l1",
+    "counterfactual_psnr", "counterfactual_ssim",
 )
 
 
 class Marked:
-    """Says B where the upper left corner is white."""
+    """Says B where the upper left corner is white, and is sure of it to 90 %."""
 
     def is_b(self, pictures):
         return pictures[:, 0, 0, 0] == 255
+
+    def log_loss(self, pictures, domain):
+        right = self.is_b(pictures) == (domain == "b")
+        return float(np.mean(-np.log(np.where(right, 0.9, 0.1))))
 
 
 @pytest.fixture
@@ -53,10 +61,15 @@ def edit(pictures, direction):
 def test_a_perfect_translator(data):
     figures, pictures = measure_edits(edit, data, Marked())
     assert figures.keys() == {p + m for p in ("", "identity_") for m in MEASURES}
-    assert [figures[m] for m in MEASURES] == [1, 1, 0, 100, pytest.approx(1)]
+    sure = pytest.approx(-np.log(0.9))
+    assert [figures[m] for m in MEASURES] == [
+        1, 1, sure, sure, 0, 0, 0, 0, 100, pytest.approx(1)
+    ]
     # The same for doing nothing: no edit, nothing changed, and the distance to the truth.
     assert figures["identity_edit_accuracy_a2b"] == figures["identity_edit_accuracy_b2a"] == 0
+    assert figures["identity_log_loss_a2b"] == pytest.approx(-np.log(0.1))
     assert figures["identity_preservation_l1"] == 0
+    assert figures["identity_region_l1"] == 165
     error = 165**2 * 16 / 256  # of b2a, the direction in which the truth is unique
     assert figures["identity_counterfactual_psnr"] == pytest.approx(10 * np.log10(255**2 / error))
     assert pictures["a2b"].keys() == {"input", "output", "truth"}
@@ -82,9 +95,39 @@ def test_a_destroying_translator_edits_and_preserves_nothing(data):
         rest = data.test[domain].astype(float)
         rest[:, :4, :4] = np.nan
         outside.append(np.nanmean(np.abs(level - rest)))
+    each = [figures["preservation_l1_a2b"], figures["preservation_l1_b2a"]]
+    assert each == pytest.approx(outside, rel=1e-5)
+    assert abs(outside[0] - outside[1]) > 20
     assert figures["preservation_l1"] == pytest.approx(np.mean(outside), rel=1e-5)
     assert figures["counterfactual_psnr"] < figures["identity_counterfactual_psnr"]
     assert figures["counterfactual_ssim"] < 0.2
+
+
+def test_a_ghost_of_what_was_removed_shows_in_the_region(data):
+    """Half of the square is taken off, of the rest a trace of 20 levels in one channel stays."""
+
+    def ghost(pictures, direction):
+        made = edit(pictures, direction)
+        made[:, :2, :4, 1] += 20
+        made[:, 8:] = 0  # what happens elsewhere is preservation's affair
+        return made
+
+    figures, _ = measure_edits(ghost, data, Marked())
+    assert figures["region_l1"] == pytest.approx(20 / 3 / 2, rel=1e-6)
+    assert figures["preservation_l1"] > 10
+
+
+def test_a_translator_of_one_direction(data):
+    both, _ = measure_edits(edit, data, Marked())
+    for direction, other in (("b2a", "a2b"), ("a2b", "b2a")):
+        figures, pictures = measure_edits(edit, data, Marked(), directions=(direction,))
+        assert pictures.keys() == {direction}
+        assert not [name for name in figures if other in name]
+        of_truth = {"region_l1", "counterfactual_psnr", "counterfactual_ssim"}
+        assert of_truth & figures.keys() == (of_truth if direction == "b2a" else set())
+        for name in ("preservation_l1", "identity_preservation_l1"):
+            assert figures.pop(name) == figures[f"{name}_{direction}"]
+        assert figures == {name: both[name] for name in figures}
 
 
 def test_one_way_and_the_other_are_told_apart(data):
@@ -116,14 +159,58 @@ def test_some_pictures_in_batches(data):
 def test_data_without_truth_gives_the_accuracies_alone(data):
     photos = Data(spec="photos", train={}, test=data.test)
     figures, pictures = measure_edits(edit, photos, Marked())
+    sure, wrong = pytest.approx(-np.log(0.9)), pytest.approx(-np.log(0.1))
     assert figures == {
         "edit_accuracy_a2b": 1.0, "edit_accuracy_b2a": 1.0,
+        "log_loss_a2b": sure, "log_loss_b2a": sure,
         "identity_edit_accuracy_a2b": 0.0, "identity_edit_accuracy_b2a": 0.0,
+        "identity_log_loss_a2b": wrong, "identity_log_loss_b2a": wrong,
     }
     assert "truth" not in pictures["a2b"]
 
 
 def test_accuracy_counts_what_the_classifier_says(data):
-    second = types.SimpleNamespace(is_b=lambda pictures: np.arange(len(pictures)) % 4 == 0)
+    second = types.SimpleNamespace(
+        is_b=lambda pictures: np.arange(len(pictures)) % 4 == 0,
+        log_loss=lambda pictures, domain: len(pictures) + {"a": 0.5, "b": 0.25}[domain],
+    )
     figures, _ = measure_edits(edit, data, second, n=20)
     assert (figures["edit_accuracy_a2b"], figures["edit_accuracy_b2a"]) == (0.25, 0.75)
+    assert (figures["log_loss_a2b"], figures["log_loss_b2a"]) == (20.25, 20.5)
+
+
+# as sets
+
+
+@pytest.fixture
+def short(monkeypatch):
+    monkeypatch.setattr(c2st, "STEPS", 75)
+
+
+def test_sets_are_told_apart_where_they_differ(data, short):
+    """Real B has a white square: a perfect edit has it too, an idle one has not."""
+    kept = {
+        "a2b": {"input": data.test["a"], "output": data.test["a"]},
+        "b2a": {"input": data.test["b"], "output": edit(data.test["b"], "b2a")},
+    }
+    figures = measure_distribution(kept, data, seeds=1)
+    names = {f"c2st_{m}_{d}" for m in ("log_loss", "accuracy") for d in ("a2b", "b2a")}
+    assert figures.keys() == names | {f"{name}_std" for name in names}
+    assert figures["c2st_log_loss_a2b"] < 20
+    assert figures["c2st_accuracy_a2b"] > 0.9
+    assert figures["c2st_log_loss_b2a"] > 60
+    assert figures["c2st_log_loss_a2b_std"] == 0
+
+
+def test_kid_carries_the_name_of_its_reference(data, tmp_path, short):
+    entry = registry.entry("vgg_star")
+    model = weights.build("vgg_star", entry.recipe.replace(**entry.tiny))
+    reference = str(weights.write(model, tmp_path / "narrow.vgg"))
+    kept = {"a2b": {"output": edit(data.test["a"], "a2b")}}
+    figures = measure_distribution(kept, data, seeds=1, reference=reference)
+    features = (reference_features(p, reference) for p in (data.test["b"], kept["a2b"]["output"]))
+    mean, deviation = kid(*features)
+    assert {name: value for name, value in figures.items() if "kid" in name} == pytest.approx(
+        {"kid_narrow_vgg_a2b": mean, "kid_narrow_vgg_a2b_std": deviation}
+    )
+    assert not [name for name in figures if "b2a" in name]
