@@ -45,6 +45,7 @@ setup(
         "pillow>=11.1",
         "absl-py>=2.1",
         "scikit-image>=0.24",
+        "scipy>=1.13",
         "dicebear-core>=10.7,<11",
         "dicebear-styles>=10.6,<11",
         "resvg-py>=0.5",

@@ -1,0 +1,1 @@
+"""Editing: work on pictures with networks that are trained already."""
