@@ -4,6 +4,7 @@ Weights (lambda) belong to recipes and are applied by the models.
 """
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 
@@ -26,7 +27,11 @@ def _bce(logits, real):
     return ops.mean(keras.activations.softplus(-logits if real else logits))
 
 
-_ADVERSARIAL = {"lsgan": _lsgan, "bce": _bce}
+def _wasserstein(logits, real):
+    return ops.mean(-_float32(logits) if real else _float32(logits))
+
+
+_ADVERSARIAL = {"lsgan": _lsgan, "bce": _bce, "wasserstein": _wasserstein}
 
 
 def real_loss(kind, logits):
@@ -35,12 +40,59 @@ def real_loss(kind, logits):
     The discriminator pays it on real pictures and the generator (non-saturating) on its fakes.
 
     Args:
-        kind: `"lsgan"`, (x - 1)^2 (Mao et al. 2017), or `"bce"`, -log sigmoid(x) (Goodfellow 2014).
+        kind: `"lsgan"`, (x - 1)^2 (Mao et al. 2017), `"bce"`, -log sigmoid(x) (Goodfellow 2014),
+            or `"wasserstein"`, -x (Arjovsky et al. 2017).
         logits: any shape; the mean is taken over all of it.
     """
     return _ADVERSARIAL[kind](logits, True)
 
 
 def fake_loss(kind, logits):
-    """What it costs a discriminator that `logits` do not say "fake": x^2 or -log(1 - sigmoid x)."""
+    """What it costs a discriminator that `logits` do not say "fake".
+
+    By kind: x^2, -log(1 - sigmoid(x)) or x.
+    """
     return _ADVERSARIAL[kind](logits, False)
+
+
+def gradient_penalty(critic, real, fake, key):
+    """What it costs a critic to be steeper or flatter than 1 (Gulrajani et al. 2017).
+
+    Args:
+        critic: a function of pictures; what it says of a picture is summed over the picture.
+        real, fake: float32 [n, h, w, c]; the slope is taken at a random place between each pair.
+        key: int32 [2], decides the places (others under XLA).
+
+    Returns:
+        The mean over the pictures x of (||d critic(x) / dx||_2 - 1)^2.
+    """
+    share = tf.random.stateless_uniform((real.shape[0], 1, 1, 1), key)
+    x = share * real + (1.0 - share) * fake
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        opinion = critic(x)
+    slope = _float32(tape.gradient(opinion, x))
+    # The root of 0 has no slope: a critic that says nothing must not make a NaN.
+    norm = ops.sqrt(ops.sum(ops.square(slope), axis=(1, 2, 3)) + 1e-12)
+    return ops.mean(ops.square(norm - 1.0))
+
+
+def cross_entropy(labels, logits):
+    """Softmax cross-entropy of one-hot labels [n, k], the mean over the batch, nats."""
+    return ops.mean(ops.categorical_crossentropy(labels, _float32(logits), from_logits=True))
+
+
+def attributes(labels, logits):
+    """Sigmoid cross-entropy of independent labels [n, k] of 0 and 1: the mean over all, nats."""
+    return ops.mean(ops.binary_crossentropy(labels, _float32(logits), from_logits=True))
+
+
+def gram(x, y):
+    """Mean absolute difference of the Gram matrices of maps [n, h, w, c], divided by c * h * w."""
+
+    def matrix(maps):
+        n, h, w, c = maps.shape
+        flat = ops.reshape(_float32(maps), (n, h * w, c))
+        return ops.matmul(ops.transpose(flat, (0, 2, 1)), flat) / (c * h * w)
+
+    return ops.mean(ops.abs(matrix(x) - matrix(y)))

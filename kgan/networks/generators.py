@@ -87,3 +87,59 @@ def resnet_generator(
     else:
         output = layers.Activation("tanh", dtype="float32")(x)
     return keras.Model(picture, output, name=name)
+
+
+def plain_generator(
+    name, *, filters=32, downsamplings=3, blocks=7, channels=3, upsample="transpose", blend=False
+):
+    """The generator of perceptual discriminators (Sungatullina et al. 2018, the authors' code).
+
+    `c7s1-32`, 4x4 convolutions of stride 2 to 64, 128, 256, residual blocks, 4x4 transposed
+    convolutions back, a 7x7 convolution, tanh; zero padding and no normalisation at all; the first
+    and the last convolution have no bias. 9,647,456 parameters as it stands (faces), 2,993,888 with
+    two downsamplings and 9 blocks (Monet).
+
+    Args:
+        name: of the network.
+        filters: maps of the first layer; they double with each downsampling.
+        downsamplings: the sides must be multiples of 2 to this power.
+        blocks: residual blocks.
+        channels: of the pictures.
+        upsample: `"transpose"` (the paper's) or `"nearest"`, then a 3x3 convolution.
+        blend: end in `Blend` (our addition) instead of tanh.
+
+    Returns:
+        A functional `keras.Model`: [n, h, w, channels] -> the same in [-1, 1].
+    """
+
+    def conv(x, width, kernel, stride=1, bias=True):
+        return layers.Conv2D(
+            width, kernel, stride, padding="same", use_bias=bias, kernel_initializer=NORMAL_002
+        )(x)
+
+    def active(x):
+        return layers.ReLU()(x)
+
+    def double(x, width):
+        if upsample == "nearest":
+            return conv(layers.UpSampling2D(2)(x), width, 3)
+        return layers.Conv2DTranspose(
+            width, 4, 2, padding="same", kernel_initializer=NORMAL_002
+        )(x)
+
+    picture = keras.Input((None, None, channels), name="picture")
+    widths = [filters * 2**i for i in range(downsamplings + 1)]
+    x = active(conv(picture, widths[0], 7, bias=False))
+    for width in widths[1:]:
+        x = active(conv(x, width, 4, 2))
+    for _ in range(blocks):
+        y = conv(active(conv(x, widths[-1], 3)), widths[-1], 3)
+        x = layers.Add()([x, y])
+    for width in reversed(widths[:-1]):
+        x = active(double(x, width))
+    x = conv(x, channels + int(blend), 7, bias=False)
+    if blend:
+        output = Blend(name="blend")(picture, x)
+    else:
+        output = layers.Activation("tanh", dtype="float32")(x)
+    return keras.Model(picture, output, name=name)

@@ -1,0 +1,313 @@
+"""Perceptual discriminators: VGG*-MS-CycleGAN, VGG-GAN and what the paper compares them with.
+
+Sungatullina, Zakharov, Ulyanov, Lempitsky: Image manipulation with perceptual discriminators,
+ECCV 2018 (arXiv 1809.01396), sections 3 and 4; layers and weights of losses, which the text leaves
+out, from the authors' code. A discriminator looks through a frozen reference network, and through
+it in one pass of real and one of fake pictures a step, which serves both players.
+
+Deviations: see the card. Fields choose between paper and code (`layout`, `over_positions`,
+`pretrain_loss`); `blend`, `generator resnet` and `upsample nearest` are ours.
+"""
+
+import functools
+from dataclasses import dataclass
+
+from kgan.errors import UsageError
+from kgan.gan import GAN, Phase, Stage
+from kgan.lazy import losses, networks, np, ops, references
+from kgan.recipe import Recipe, knob
+from kgan.registry import register
+
+
+@dataclass(frozen=True)
+class PerceptualRecipe(Recipe):
+    generator: str = knob("plain", "the authors' generator without normalisation, or CycleGAN's "
+                          "with instance norm (our addition)", choices=("plain", "resnet"))
+    filters: int = knob(32, "maps of a generator's first layer", low=1)
+    downsamplings: int = knob(3, "times a generator halves the size: 3 for faces, 2 for Monet",
+                              low=1, high=5)
+    blocks: int = knob(7, "residual blocks of a generator: 7 for faces, 9 for Monet", low=0)
+    upsample: str = knob("transpose", "how generators double the size: the paper's transposed "
+                         "convolution, or nearest", choices=("transpose", "nearest"))
+    blend: bool = knob(False, "generators mix a change into their input by a mask that they paint "
+                       "(our addition, for edits that leave most of a picture alone)")
+    discriminator: str = knob("perceptual", "what it looks at: maps of the reference network, the "
+                              "picture in one trunk, or a pyramid of separate PatchGANs",
+                              choices=("perceptual", "pixels", "pyramid"))
+    reference: str = knob("vgg_star19", "reference network: vgg_star_small.avatars or .cifar10, "
+                          "vgg_small.avatars, vgg19, vgg16, vgg_star19, or a run of vgg_star")
+    vgg_weights: str = knob("", "an .h5 file with VGG weights in the layout of keras.applications; "
+                            "empty = Keras downloads its own")
+    vgg_sha256: str = knob("", "sha256 of --vgg_weights if it is none of Keras' own files")
+    layout: str = knob("released", "discriminator of the authors' code, or of the paper's text",
+                       choices=("released", "paper"))
+    heads: str = knob("8,4", "sides of the maps of logits, joined by commas; empty = none")
+    whole: bool = knob(True, "a head that judges the whole picture")
+    discriminator_filters: int = knob(64, "maps of a discriminator's first layer", low=1)
+    discriminator_cap: int = knob(256, "maps of a discriminator's widest layer", low=1)
+    scales: int = knob(2, "levels of the pyramid of PatchGANs", low=1, high=4)
+    patch_layers: int = knob(3, "strided layers of each PatchGAN of the pyramid", low=1, high=6)
+    adversarial: str = knob("lsgan", "adversarial loss: lsgan for many heads, bce (non-saturating) "
+                            "for one", choices=("lsgan", "bce"), group="loss")
+    over_positions: str = knob("mean", "how a head's logits are joined: the code's mean or the "
+                               "paper's sum", choices=("mean", "sum"), group="loss")
+    lambda_identity: float = knob(25.0, "weight of the identity term; 0 skips its pass", low=0,
+                                  group="loss")
+    lambda_cycle: float = knob(25.0, "weight of the cycle term; 0 skips its passes; models of one "
+                               "generator have none", low=0, group="loss")
+    pretrain_steps: int = knob(0, "first of the steps, in which the generator learns to reproduce "
+                               "its input; it then begins as both generators", low=0,
+                               group="schedule")
+    pretrain_loss: str = knob("features", "distance in the reference network: of the features, as "
+                              "meant, or of their Gram matrices, as released",
+                              choices=("features", "gram"), group="loss")
+    direction: str = knob("a2b", "what a model of one generator learns; others learn both",
+                          choices=("a2b", "b2a"))
+
+    def check(self):
+        super().check()
+        if self.generator == "resnet" and self.downsamplings != 2:
+            raise UsageError("--generator resnet has --downsamplings 2.")
+        if self.size % 2**self.downsamplings:
+            raise UsageError(f"--size {self.size} must be a multiple of {2**self.downsamplings} "
+                             f"with --downsamplings {self.downsamplings}.")
+        if self.pretrain_steps >= self.steps:
+            raise UsageError("--pretrain_steps are the first of --steps and must be fewer.")
+        sides = [self.size // 2**i for i in range(1, 9) if self.size % 2**i == 0]
+        try:
+            heads = self.head_sides
+        except ValueError:
+            raise UsageError(f"--heads {self.heads}: give numbers, as in 8,4.") from None
+        if any(head not in sides for head in heads) or sorted(heads, reverse=True) != [*heads]:
+            raise UsageError(f"--heads {self.heads}: take some of {sides}, falling.")
+        if not heads and not self.whole:
+            raise UsageError("A discriminator needs --heads or --whole.")
+        least = 3 * 2 ** (self.patch_layers + self.scales - 1)
+        if self.discriminator == "pyramid" and self.size < least:
+            raise UsageError(f"--size {self.size} leaves no patch to --scales {self.scales} with "
+                             f"--patch_layers {self.patch_layers}: at least {least}.")
+
+    @property
+    def head_sides(self):
+        """`heads` as numbers."""
+        return tuple(int(head) for head in self.heads.split(",") if head)
+
+
+class PerceptualGAN(GAN):
+    """What models of one and of two generators share: networks, seeing, judging, pretraining."""
+
+    smallest = 16
+    generators = ()
+    discriminators = ()
+
+    def build_networks(self, r):
+        self.multiple = 2**r.downsamplings
+        nets = {name: self.build_generator(name, r) for name in self.generators}
+        if self.deployed_only:
+            return nets
+        taps = 0
+        for name in self.discriminators:
+            nets[name], taps = self.build_discriminator(name, r)
+        if r.discriminator == "perceptual":
+            nets["reference"] = references.build(
+                r.reference, taps=networks.vgg.TAPS[:taps], trainable=self.trains_reference
+            )
+        return nets
+
+    def build_generator(self, name, r):
+        if r.generator == "resnet":
+            return networks.resnet_generator(
+                name, filters=r.filters, blocks=r.blocks, upsample=r.upsample, blend=r.blend
+            )
+        return networks.plain_generator(
+            name, filters=r.filters, downsamplings=r.downsamplings, blocks=r.blocks,
+            upsample=r.upsample, blend=r.blend,
+        )
+
+    def build_discriminator(self, name, r):
+        """The network and how many taps of the reference network it takes."""
+        if r.discriminator == "pyramid":
+            return networks.pyramid_discriminator(
+                name, scales=r.scales, filters=r.discriminator_filters, strided=r.patch_layers
+            ), 0
+        maps = references.channels(r.reference) if r.discriminator == "perceptual" else (3,)
+        layout = networks.PerceptualDiscriminator(
+            maps, size=r.size, heads=r.head_sides, whole=r.whole, width=r.discriminator_filters,
+            cap=r.discriminator_cap, layout=r.layout,
+        )
+        return layout.build(name), layout.taps
+
+    @property
+    def trains_reference(self):
+        """Whether a player owns the reference network, which then begins at random."""
+        return any("reference" in owned for owned in self.players.values())
+
+    def prepare(self, data):
+        if "reference" not in self.nets:
+            return
+        if not self.trains_reference:
+            r = self.recipe
+            references.load(self.reference, r.reference, r.vgg_weights, r.vgg_sha256)
+        some = [data.train[d][np.arange(min(32, len(data.train[d])))] for d in data.train]
+        references.calibrate(self.reference, np.concatenate(some).astype("float32") / 127.5 - 1.0)
+
+    def stages(self):
+        r = self.recipe
+        main = Stage("training", r.steps - r.pretrain_steps,
+                     (Phase(("generator", "discriminator")),))
+        if not r.pretrain_steps:
+            return (main,)
+        reproduce = Phase(("autoencoder",), loss_terms=type(self).pretraining_terms)
+        return (Stage("pretraining", r.pretrain_steps, (reproduce,)), main)
+
+    def begin_stage(self, name):
+        if name == "training" and self.recipe.pretrain_steps:
+            first, *others = (self.nets[g] for g in self.generators)
+            for other in others:
+                other.set_weights(first.get_weights())
+            self.restart_averages()
+
+    def pretraining_terms(self, batch):
+        """The generator as an autoencoder (section 3.3): pictures of both sets to themselves."""
+        pictures = ops.concatenate([batch["a"], batch["b"]])
+        same = self.nets[self.generators[0]](pictures)
+        distance = losses.l1
+        if self.recipe.pretrain_loss == "gram" and "reference" in self.nets:
+            distance = losses.gram
+        (truth,), (made,) = self.see(pictures), self.see(same)
+        return {"autoencoder": {
+            "reconstruction": sum(distance(x, y) for x, y in zip(made, truth, strict=True))
+        }}
+
+    def see(self, *parts):
+        """What discriminators are given of some batches: a list of maps for each, in one pass."""
+        pictures = ops.concatenate(parts) if len(parts) > 1 else parts[0]
+        maps = self.reference(pictures) if "reference" in self.nets else [pictures]
+        split = [ops.split(m, len(parts)) for m in maps]
+        return [list(part) for part in zip(*split, strict=True)]
+
+    def judge(self, discriminator, real, fake):
+        """What both players pay for a discriminator's opinion of real and fake maps."""
+        kind = self.recipe.adversarial
+        real, fake = discriminator(real), discriminator(fake)
+        return {
+            "fools": self.over_heads(functools.partial(losses.real_loss, kind), fake),
+            "real": 0.5 * self.over_heads(functools.partial(losses.real_loss, kind), real),
+            "fake": 0.5 * self.over_heads(functools.partial(losses.fake_loss, kind), fake),
+        }
+
+    def over_heads(self, loss, logits):
+        """The sum over heads of a loss: of its mean over positions, or of its sum."""
+        heads = logits if isinstance(logits, (list, tuple)) else [logits]
+        total = 0.0
+        for head in heads:
+            positions = head.shape[1] * head.shape[2]
+            total += loss(head) * (positions if self.recipe.over_positions == "sum" else 1)
+        return total
+
+
+class TwoWay(PerceptualGAN):
+    """Two generators that undo each other: the family of VGG*-MS-CycleGAN."""
+
+    generators = ("g_ab", "g_ba")
+    discriminators = ("d_a", "d_b")
+    players = {
+        "generator": generators, "discriminator": discriminators, "autoencoder": ("g_ab",)
+    }
+    directions = {"a2b": "g_ab", "b2a": "g_ba"}
+
+    def loss_terms(self, batch):
+        r, a, b = self.recipe, batch["a"], batch["b"]
+        generator = {}
+        if r.lambda_identity:
+            fake_b, same_b = networks.together(self.g_ab, a, b)
+            fake_a, same_a = networks.together(self.g_ba, b, a)
+            identity = losses.l1(same_a, a) + losses.l1(same_b, b)
+            generator["identity"] = r.lambda_identity * identity
+        else:
+            fake_b, fake_a = self.g_ab(a), self.g_ba(b)
+        if r.lambda_cycle:
+            cycle = losses.l1(self.g_ba(fake_b), a) + losses.l1(self.g_ab(fake_a), b)
+            generator["cycle"] = r.lambda_cycle * cycle
+        # Real and fake apart, so that no gradient of a generator runs through real pictures.
+        (real_a, real_b), (seen_a, seen_b) = self.see(a, b), self.see(fake_a, fake_b)
+        judged_a = self.judge(self.d_a, real_a, seen_a)
+        judged_b = self.judge(self.d_b, real_b, seen_b)
+        generator["adversarial"] = judged_a["fools"] + judged_b["fools"]
+        discriminator = {term: judged_a[term] + judged_b[term] for term in ("real", "fake")}
+        return {"generator": generator, "discriminator": discriminator}
+
+
+class RandomReference(TwoWay):
+    """Rand-MS-CycleGAN: the reference network begins at random, and the discriminators move it."""
+
+    players = {**TwoWay.players, "discriminator": (*TwoWay.discriminators, "reference")}
+
+
+class OneWay(PerceptualGAN):
+    """One generator that translates in one direction: VGG-GAN and the DCGAN baseline."""
+
+    generators = ("g",)
+    discriminators = ("d",)
+    players = {"generator": generators, "discriminator": discriminators, "autoencoder": generators}
+
+    @classmethod
+    def directions_of(cls, recipe):
+        return {recipe.direction: "g"}
+
+    def loss_terms(self, batch):
+        r = self.recipe
+        source, target = batch[r.direction[0]], batch[r.direction[-1]]
+        generator = {}
+        if r.lambda_identity:
+            fake, same = networks.together(self.g, source, target)
+            generator["identity"] = r.lambda_identity * losses.l1(same, target)
+        else:
+            fake = self.g(source)
+        (real,), (seen,) = self.see(target), self.see(fake)
+        judged = self.judge(self.d, real, seen)
+        generator["adversarial"] = judged.pop("fools")
+        return {"generator": generator, "discriminator": judged}
+
+
+# What differs between the names: model, recipe, a line about it.
+ONE_HEAD = {"heads": "", "whole": True, "adversarial": "bce"}
+NAMES = {
+    "vgg_star_ms_cyclegan": (TwoWay, {}, "CycleGAN whose discriminators look through VGG*"),
+    "vgg_ms_cyclegan": (TwoWay, {"reference": "vgg19"}, "the same through plain VGG"),
+    "rand_ms_cyclegan": (RandomReference, {}, "the same through a VGG* that begins at random"),
+    "ms_cyclegan": (TwoWay, {"discriminator": "pixels"}, "the same heads on the picture itself"),
+    "multiscale_cyclegan": (TwoWay, {"discriminator": "pyramid"},
+                            "separate PatchGANs on an image pyramid"),
+    "vgg_star_gan": (OneWay, ONE_HEAD, "one generator, one head, through VGG*, no cycle"),
+    "vgg_gan": (OneWay, {**ONE_HEAD, "reference": "vgg19"}, "the same through plain VGG"),
+    "dcgan_translator": (OneWay, {**ONE_HEAD, "discriminator": "pixels", "lambda_identity": 0.0},
+                         "one generator against an ordinary discriminator, nothing else"),
+}
+PAPER = {
+    "size": 256, "batch": 16, "steps": 100_000, "pretrain_steps": 50_000, "learning_rate": 1e-4,
+    "beta_1": 0.9, "decay_from": 1.0,
+}
+PAPER_160 = {**PAPER, "size": 160, "steps": 50_000, "pretrain_steps": 0}
+SMALL = {
+    "size": 64, "batch": 8, "steps": 1500, "generator": "resnet", "downsamplings": 2, "blocks": 4,
+    "upsample": "nearest", "blend": True, "discriminator_filters": 32, "discriminator_cap": 128,
+    "learning_rate": 2e-4, "beta_1": 0.5, "decay_from": 0.5, "pretrain_steps": 0,
+    "lambda_cycle": 10.0, "lambda_identity": 5.0,
+}
+SMALL_REFERENCES = {"vgg19": "vgg_small.avatars", "vgg_star19": "vgg_star_small.avatars"}
+TINY = {
+    "size": 16, "batch": 2, "steps": 20, "filters": 4, "downsamplings": 1, "blocks": 1,
+    "discriminator_filters": 4, "discriminator_cap": 8, "load_size": 0,
+    "reference": "vgg_star_small.avatars", "scales": 1, "patch_layers": 1, "pretrain_steps": 0,
+}
+
+for name, (model, changes, phrase) in NAMES.items():
+    paper = {**(PAPER if model is not OneWay else PAPER_160), **changes}
+    recipe = PerceptualRecipe(**paper)
+    small = {**changes, **SMALL, "reference": SMALL_REFERENCES[recipe.reference]}
+    tiny = {**TINY, "pretrain_steps": 4} if name == "vgg_star_ms_cyclegan" else TINY
+    tiny = {**tiny, "heads": "8,4" if recipe.heads else ""}
+    register(name, model, recipe, card="perceptual.md", phrase=phrase, tiny=tiny)
+    register(f"{name}_small", model, PerceptualRecipe(**small), card="perceptual.md",
+             phrase=f"{phrase}; at 64 px, for a CPU", tiny=tiny)
