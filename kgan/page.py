@@ -140,15 +140,19 @@ def write_page(run_dir):
     refresh = ""
     if run.get("status") == "running":
         refresh = f'<meta http-equiv="refresh" content="{REFRESH_SECONDS}">\n'
-    page = (
+    with replacing(run_dir / "index.html") as new:
+        new.write_text(document(title, body, head=refresh), encoding="utf-8")
+    return run_dir / "index.html"
+
+
+def document(title, body, css=CSS, head=""):
+    """A whole page: `title` is text, `body` and the lines `head` are HTML."""
+    return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"{refresh}<title>{_escape(title)}</title>\n<style>{CSS}</style>\n</head>\n"
+        f"{head}<title>{_escape(title)}</title>\n<style>{css}</style>\n</head>\n"
         f"<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
     )
-    with replacing(run_dir / "index.html") as new:
-        new.write_text(page, encoding="utf-8")
-    return run_dir / "index.html"
 
 
 # ---------------------------------------------------------------------------------- reading

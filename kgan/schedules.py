@@ -21,5 +21,9 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         left = (self.steps - ops.cast(step, "float32")) / max(self.steps - first, 1.0)
         return self.rate * ops.clip(left, 0.0, 1.0)
 
+    def times(self, factor):
+        """The same schedule with all rates multiplied."""
+        return type(self)(factor * self.rate, self.steps, self.start)
+
     def get_config(self):
         return {"rate": self.rate, "steps": self.steps, "start": self.start}

@@ -61,6 +61,8 @@ class PerceptualRecipe(Recipe):
     pretrain_loss: str = knob("features", "distance in the reference network: of the features, as "
                               "meant, or of their Gram matrices, as released",
                               choices=("features", "gram"), group="loss")
+    discriminator_rate: float = knob(1.0, "the discriminators' learning rate, in multiples of "
+                                     "--learning_rate (our addition)", low=0, group="schedule")
     direction: str = knob("a2b", "what a model of one generator learns; others learn both",
                           choices=("a2b", "b2a"))
 
@@ -141,6 +143,11 @@ class PerceptualGAN(GAN):
     def trains_reference(self):
         """Whether a player owns the reference network, which then begins at random."""
         return any("reference" in owned for owned in self.players.values())
+
+    def build_optimizer(self, player, schedule):
+        if player == "discriminator":
+            schedule = schedule.times(self.recipe.discriminator_rate)
+        return super().build_optimizer(player, schedule)
 
     def prepare(self, data):
         if "reference" not in self.nets:

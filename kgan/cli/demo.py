@@ -36,7 +36,7 @@ def main(arguments):
         return result
     run = pathlib.Path(flags.out)
     print("translating held-out faces …", file=sys.stderr)
-    figures = evaluate(flags.out, n=200, output=str(run / "evaluation"))
+    figures = evaluate(flags.out, n=200, seeds=0, output=str(run / "evaluation"))
     page = (run / "index.html").resolve()
     print(
         f"\nglasses put on {figures['edit_accuracy_a2b']:.1%}, taken off "

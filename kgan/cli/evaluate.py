@@ -2,14 +2,20 @@
 
 import json
 import pathlib
+import shlex
+
+import numpy as np
 
 from kgan.cli.flags import Flags, tool
 from kgan.errors import UserError
 from kgan.machine import quiet
+from kgan.suite import DATA, SuiteOptions, compare
 
+EMBEDDED = "vgg_star_small.avatars"  # whose features KID compares
 ABOUT = """Measure a translator: edit accuracy both ways by a classifier (trained on first use,
-kept), preservation, and on avatars the distance to the true edit. Each figure has its twin for
-doing nothing (identity_...)."""
+kept), preservation, on avatars the distance to the true edit (each with its twin for doing nothing,
+identity_...), and whether another classifier can tell the results from real pictures (C2ST). Of a
+classifier: its accuracy. With --suite: all models of a comparison, trained first."""
 
 
 @tool
@@ -19,21 +25,27 @@ def main(arguments):
     flags.add("data", None, "the data to measure on; default: what the model was trained on")
     flags.add("n", 0, "held-out pictures of each domain; 0 = all", low=0)
     flags.add("seed", -1, "seed of generated data and of splits; -1 = the training's", low=-1)
+    flags.add("seeds", 3, "classifiers of each two-sample test; 0 leaves it out", low=0)
     flags.add("output", None, "folder for a grid of pictures and the figures")
     flags.add("bad_images", "skip", "broken pictures", choices=("skip", "fail"))
+    flags.add_knobs(SuiteOptions())
     flags.parse(arguments)
+    if flags.suite:
+        return compare(
+            flags.data or DATA, flags.output or f"runs/{flags.suite}", flags.read(SuiteOptions()),
+            n=flags.n, seeds=flags.seeds, bad_images=flags.bad_images,
+            command=shlex.join(["tools/evaluate", *arguments]),
+        )
     quiet()
     return evaluate(
-        flags.model, flags.data, n=flags.n, seed=flags.seed, output=flags.output,
-        bad_images=flags.bad_images,
+        flags.model, flags.data, n=flags.n, seed=flags.seed, seeds=flags.seeds,
+        output=flags.output, bad_images=flags.bad_images,
     )
 
 
-def evaluate(name, spec=None, *, n=0, seed=-1, output=None, bad_images="skip"):
-    """What `tools/evaluate` prints, see `kgan.metrics.editing.measure_edits`."""
+def evaluate(name, spec=None, *, n=0, seed=-1, seeds=3, output=None, bad_images="skip"):
+    """What `tools/evaluate` prints, see `kgan.metrics.editing`."""
     from kgan.data import open_data
-    from kgan.metrics.classifier import domain_classifier
-    from kgan.metrics.editing import measure_edits
     from kgan.weights import load
 
     model = load(name, weights="required")
@@ -42,24 +54,54 @@ def evaluate(name, spec=None, *, n=0, seed=-1, output=None, bad_images="skip"):
         spec or recipe.data, size=recipe.size, load_size=recipe.load_size or None,
         seed=recipe.seed if seed < 0 else seed, bad_images=bad_images,
     )
-    if "b" not in data.test:
+    if not model.directions:
+        figures, pictures = _labels(model, data, n)
+    elif "b" in data.test:
+        figures, pictures = _edits(model, data, n, seeds)
+    else:
         raise UserError(f"{data.spec} has one domain; measuring edits needs two.")
-    classifier = domain_classifier(data)
-    figures, pictures = measure_edits(_translator(model), data, classifier, n or None)
-    count = sum(len(seen["input"]) for seen in pictures.values())
-    result = {
-        "status": "done", "model": name, "data": data.spec, "n": count,
-        "classifier_accuracy": classifier.accuracy, **figures,
-    }
+    result = {"status": "done", "model": name, "data": data.spec, **figures}
     if output:
         _write(pathlib.Path(output), result, pictures)
     _record(pathlib.Path(name), result)
     return result
 
 
-def _translator(model):
+def _labels(model, data, n):
+    """Figures of a classifier; no pictures."""
     import tensorflow as tf
 
+    from kgan.metrics.classification import measure_labels
+    from kgan.pixels import to_float
+
+    if not data.labels or ",".join(data.label_names) != model.recipe.labels:
+        raise UserError(f"{data.spec} has not the labels that the classifier knows: "
+                        f"{model.recipe.labels}.")
+    classify = tf.function(lambda x: model.classify(to_float(x)), reduce_retracing=True)
+    count = min(n or len(data.test["a"]), len(data.test["a"]))
+    return {"n": count, **measure_labels(lambda x: classify(x).numpy(), data, n or None)}, {}
+
+
+def _edits(model, data, n, seeds):
+    """Figures of a translator, and its pictures."""
+    from kgan.metrics.classifier import domain_classifier
+    from kgan.metrics.editing import measure_distribution, measure_edits
+
+    classifier = domain_classifier(data)
+    figures, pictures = measure_edits(
+        translator(model), data, classifier, n or None, directions=tuple(model.directions)
+    )
+    if seeds and min(len(seen["input"]) for seen in pictures.values()) >= 10:
+        figures |= measure_distribution(pictures, data, seeds=seeds, reference=EMBEDDED)
+    count = sum(len(seen["input"]) for seen in pictures.values())
+    return {"n": count, "classifier_accuracy": classifier.accuracy, **figures}, pictures
+
+
+def translator(model):
+    import tensorflow as tf
+
+    if not model.graph:
+        return lambda pictures, direction: np.asarray(model.translate(pictures, direction))
     functions = {
         d: tf.function(lambda x, d=d: model.translate(x, d), reduce_retracing=True, autograph=False)
         for d in model.directions
@@ -77,7 +119,8 @@ def _write(folder, result, pictures):
         f"{direction} {what}": some[:8]
         for direction, seen in pictures.items() for what, some in seen.items()
     }
-    grid(columns).save(folder / "evaluation.png")
+    if columns:
+        grid(columns).save(folder / "evaluation.png")
 
 
 def _record(run, result):

@@ -154,8 +154,9 @@ def test_what_translate_refuses(tool, finished, tmp_path, monkeypatch, changes, 
 # evaluate
 
 FIGURES = {
-    "edit_accuracy_a2b", "edit_accuracy_b2a", "preservation_l1", "counterfactual_psnr",
-    "counterfactual_ssim",
+    "edit_accuracy_a2b", "edit_accuracy_b2a", "log_loss_a2b", "log_loss_b2a", "preservation_l1",
+    "preservation_l1_a2b", "preservation_l1_b2a", "counterfactual_psnr", "counterfactual_ssim",
+    "region_l1",
 }
 
 
@@ -165,7 +166,7 @@ def quick_classifier(monkeypatch):
 
 
 def test_evaluate_a_run(tool, run_folder, tmp_path, quick_classifier):
-    done = tool("evaluate", "--model", run_folder, "--output", tmp_path / "out")
+    done = tool("evaluate", "--model", run_folder, "--output", tmp_path / "out", "--seeds", 0)
     assert done.code == 0, done.stderr
     figures = FIGURES | {f"identity_{name}" for name in FIGURES}
     assert done.json.keys() == {"status", "model", "data", "n", "classifier_accuracy", *figures}

@@ -1,0 +1,462 @@
+"""Suites: a tiny one goes through, goes on, fails in part; which figures are best; the page.
+
+Jobs run in this process here, which knows the toy and has quick judges; how they run in processes
+of their own is tested apart.
+"""
+
+import contextlib
+import functools
+import html.parser
+import io
+import json
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from kgan.zoo.suites import SUITES, Row
+from PIL import Image
+
+from kgan import callbacks, registry, suite, suite_job, suite_page, suite_table
+from kgan.data import open_data
+from kgan.errors import UsageError, UserError
+from kgan.gan import GAN
+from kgan.metrics import classifier, editing
+from kgan.metrics.c2st import c2st
+from kgan.recipe import Recipe
+from kgan.suite_table import NONE
+
+SMILES = "avatars:Smiling?n=24&test=20"
+GLASSES = "avatars:Eyeglasses?n=24&test=20"
+TOY = Row("Toy <b>*", "toy", {"size": 16})
+BAD = Row("Bad", "toy", {"size": 16, "bad_term_at": 2}, tag="bad")
+
+
+class MeanFace(GAN):
+    """Not trained: every result is the mean training picture of the target domain."""
+
+    directions = {"a2b": "none", "b2a": "none"}
+    trains = False
+    graph = False
+
+    def build_networks(self, recipe):
+        return {}
+
+    def prepare(self, data):
+        self.mean = {d: data.train[d].mean(0) / 127.5 - 1 for d in data.train}
+
+    def forward(self, x, direction):
+        return tf.broadcast_to(tf.constant(self.mean[direction[-1]], tf.float32), x.shape)
+
+
+@pytest.fixture
+def mean_face():
+    registry.register("mean_face", MeanFace, Recipe(size=16), card="dfi.md", phrase="a test")
+    yield Row("Mean", "mean_face")
+    del registry._entries["mean_face"]
+
+
+def in_process(main, arguments, log):
+    """`run_child` without a child. A training that is told to stop stops the suite, too."""
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = suite_job.serve({"main": main, "arguments": json.loads(json.dumps(arguments))})
+    result = json.loads((out.getvalue().splitlines() or ["{}"])[-1])
+    if result.get("status") == "interrupted":
+        raise KeyboardInterrupt
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text(err.getvalue())
+    why = err.getvalue().splitlines()[-1].removeprefix("error: ") if code else ""
+    return (None if code else result), why
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path, toy, tool):
+    """`tiny(*rows)(*flags)`: runs the suite of these rows in `tmp_path`."""
+    monkeypatch.setattr(suite, "run_child", in_process)
+    monkeypatch.setattr(suite, "LEAST", 4)
+    monkeypatch.setattr(suite, "TIMED", 1)
+    monkeypatch.setattr(classifier, "_STEPS", 5)
+    monkeypatch.setattr(editing, "c2st", functools.partial(c2st, steps=3))
+
+    def declare(*rows):
+        monkeypatch.setitem(SUITES, "tiny", rows)
+        flags = ["--suite", "tiny", "--minutes", 0, "--seeds", 1, "--n_dfi", 10]
+        return lambda *more: tool(
+            "evaluate", *flags, "--data", SMILES, "--output", tmp_path, *more
+        )
+
+    return declare
+
+
+def recorded(monkeypatch, step=0.5):
+    """The calls of `run_child` from now on; every one succeeds and makes nothing."""
+    calls = []
+
+    def child(main, arguments, log):
+        calls.append((main, arguments))
+        return {"seconds_per_step": step, "devices": "none"}, ""
+
+    monkeypatch.setattr(suite, "run_child", child)
+    return calls
+
+
+def never(*arguments):
+    raise AssertionError("nothing is left to do")
+
+
+def flags_of(call):
+    return dict(flag.removeprefix("--").split("=", 1) for flag in call[1])
+
+
+# A suite in whole
+
+
+def test_a_suite_goes_through_and_is_not_done_again(tiny, mean_face, tmp_path, monkeypatch):
+    run = tiny(TOY, BAD, mean_face)
+    done = run()
+    assert done.code == 0, done.stderr
+    assert done.json["page"] == str(tmp_path / "index.html")
+    # What fails is a row with its reason, and the rest goes on.
+    folder = "avatars-Smiling-n=24-test=20"
+    assert list(done.json["failed"]) == [f"{folder}/toy-bad-seed0"]
+    assert "discriminator/real became not-a-number at step 2" in done.stderr
+    content = json.loads((tmp_path / "suite.json").read_text())
+    (data,) = content["data"]
+    toy, bad, mean = data["rows"]
+    assert [(t["step"], t["n"]) for t in toy["trainings"]] == [(4, 20)]
+    assert [(t["step"], t["n"]) for t in mean["trainings"]] == [(None, 10)]
+    assert bad["trainings"] == [] and "not-a-number" in bad["failed"][0]
+    assert content["timings"]["toy"]["steps"] == 4
+    figures = toy["trainings"][0]["figures"]
+    assert {"c2st_log_loss_a2b", "edit_accuracy_a2b", "region_l1"} <= figures.keys()
+    # Doing nothing and real pictures.
+    nothing, real = data["sanity"]["figures"], data["sanity"]["real"]
+    assert nothing["preservation_l1_a2b"] == nothing["preservation_l1_b2a"] == 0
+    assert nothing["edit_accuracy_a2b"] == figures["identity_edit_accuracy_a2b"]
+    right = (real["edit_accuracy_a2b"] + real["edit_accuracy_b2a"]) / 2
+    assert right == pytest.approx(data["sanity"]["classifier_accuracy"])
+    assert "c2st_accuracy_b2a" in real
+    strip = np.asarray(Image.open(tmp_path / folder / "measured/mean_face-seed0.png"))
+    faces = open_data(SMILES, size=16).train["b"].mean(0)
+    assert np.abs(strip[:, 32:48] - faces).max() < 1  # the third of ten results, a2b
+    # The files show it: a model of one direction is in one table only.
+    text = (tmp_path / "table.md").read_text()
+    assert text.count("| Toy \\<b\\>\\* |") == 1
+    assert text.count("| Mean <sup>") == 2
+    assert "| Bad | failed: discriminator/real became not-a-number" in text
+    shown = page_text(tmp_path)
+    for row in (toy, bad, mean):
+        assert f"<small>{row['key']}</small>" in shown
+    assert "Toy &lt;b&gt;*" in shown and "<b>*" not in shown
+    assert f'href="{folder.replace("=", "%3D")}/toy-seed0/index.html"' in shown
+    sheet = Image.open(tmp_path / folder / "faces.png")
+    assert sheet.height == 4 * 130  # input, truth, toy, mean: 16 px shown as 128
+
+    stamps = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*seed*/weights/*")}
+    assert len(stamps) == 4
+    tiny(TOY, mean_face)
+    monkeypatch.setattr(suite, "run_child", never)
+    again = run()
+    assert again.code == 0, again.stderr
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*seed*/weights/*")} == stamps
+    known = json.loads((tmp_path / "suite.json").read_text())["data"][0]["rows"]
+    assert known == [toy, mean]
+    # Other weights and other questions are measured anew, and nothing else.
+    metadata = tmp_path / folder / "toy-seed0/weights/metadata.json"
+    weights = '"model.weights.h5": "'
+    metadata.write_text(metadata.read_text().replace(weights, f"{weights}0"))
+    calls = recorded(monkeypatch)
+    run()
+    assert [(main, job["run"][-9:]) for main, job in calls] == [("measure", "toy-seed0")]
+    calls.clear()
+    run("--seeds", 2, "--only", "mean_face")
+    assert [main for main, _ in calls] == ["measure", "measure"]
+    # So is a row that has changed: its run then says what it was begun with.
+    calls.clear()
+    tiny(Row("Toy", "toy", {"size": 16, "batch": 4}))("--only", "toy")
+    assert [main for main, _ in calls] == ["train", "measure"]
+
+
+def test_an_interrupted_suite_goes_on(tiny, tmp_path, monkeypatch):
+    run = tiny(Row("Toy", "toy", {"size": 16}))
+    after_step = callbacks.Report.after_step
+
+    def stop_at_2(report, step, logs):
+        after_step(report, step, logs)
+        if step == 2:
+            signal.raise_signal(signal.SIGTERM)
+
+    before = signal.getsignal(signal.SIGTERM)
+    monkeypatch.setattr(callbacks.Report, "after_step", stop_at_2)
+    stopped = run("--seeds", 0)
+    assert (stopped.code, stopped.json["status"]) == (1, "interrupted")
+    assert stopped.stderr.splitlines()[-1] == (
+        "stopped with 2 of 4 jobs done; the same command goes on from there"
+    )
+    assert signal.getsignal(signal.SIGTERM) is before
+    assert "Not measured yet: Toy." in page_text(tmp_path)
+    (folder,) = tmp_path.glob("*/toy-seed0")
+    assert [p.name for p in (folder / "checkpoints").iterdir()] == ["step_000000002"]
+    monkeypatch.setattr(callbacks.Report, "after_step", after_step)
+    done = run("--seeds", 0)
+    assert done.code == 0, done.stderr
+    assert "[3/4] train toy" in done.stderr and "[1/4]" not in done.stderr
+    steps = [json.loads(x)["step"] for x in (folder / "metrics.jsonl").read_text().splitlines()]
+    assert steps == [1, 2, 3, 4]
+    (data,) = json.loads((tmp_path / "suite.json").read_text())["data"]
+    (training,) = data["rows"][0]["trainings"]
+    assert training["step"] == 4
+    assert not any("c2st" in name for name in training["figures"])
+
+
+# What a suite asks for
+
+
+def test_budget_direction_and_labels(tiny, tmp_path, monkeypatch):
+    run = tiny(
+        Row("One way", "vgg_gan_small", {"lambda_identity": 5.0}, repeated=True),
+        Row("Two ways", "vgg_ms_cyclegan_small", shares={"pretrain_steps": 0.25}, tag="pretrained"),
+        Row("All", "stargan_small", joint=True),
+    )
+    monkeypatch.setattr(suite, "open_data", functools.partial(at_16_px, suite.open_data))
+    calls = recorded(monkeypatch)
+    run("--minutes", 2, "--data", f"{GLASSES};{SMILES}", "--precision", "mixed_bfloat16")
+    timed = {flags_of(c)["model"]: flags_of(c) for c in calls if c[0] == "benchmark"}
+    assert len(timed) == len([c for c in calls if c[0] == "benchmark"]) == 3
+    assert timed["vgg_ms_cyclegan_small"]["pretrain_steps"] == "0"
+    assert timed["vgg_gan_small"]["lambda_identity"] == "5.0"
+    trained = {flags_of(c)["out"].removeprefix(f"{tmp_path}/"): flags_of(c)
+               for c in calls if c[0] == "train"}
+    glasses, smiles = "avatars-Eyeglasses-n=24-test=20", "avatars-Smiling-n=24-test=20"
+    both = "avatars-Eyeglasses,Smiling-n=48-test=40"
+    assert trained.keys() == {
+        *(f"{folder}/vgg_gan_small-seed{k}" for folder in (glasses, smiles) for k in (0, 1)),
+        f"{glasses}/vgg_ms_cyclegan_small-pretrained-seed0",
+        f"{smiles}/vgg_ms_cyclegan_small-pretrained-seed0", f"{both}/stargan_small-seed0",
+    }
+    one = trained[f"{glasses}/vgg_gan_small-seed0"]
+    assert (one["direction"], one["steps"], one["export"]) == ("b2a", "240", "false")
+    assert (one["precision"], one["seed"]) == ("mixed_bfloat16", "0")
+    assert list(trained)[-1] == f"{smiles}/vgg_gan_small-seed1"  # every row once before that
+    assert trained[f"{smiles}/vgg_gan_small-seed0"]["direction"] == "a2b"
+    two = trained[f"{smiles}/vgg_ms_cyclegan_small-pretrained-seed0"]
+    assert (two["steps"], two["pretrain_steps"]) == ("240", "60") and "direction" not in two
+    every = trained[f"{both}/stargan_small-seed0"]
+    assert (every["steps"], every["data"]) == ("480", "avatars:Eyeglasses,Smiling?n=48&test=40")
+    measured = [job for main, job in calls if main == "measure" and "stargan" in job["out"]]
+    assert [(job["asked"]["label"], job["asked"]["direction"]) for job in measured] == [
+        ("Eyeglasses", "b2a"), ("Smiling", "a2b"),
+    ]
+
+
+def at_16_px(open_data, spec, size, **more):
+    return open_data(spec, size=16, **more)
+
+
+def test_labels_of_several_sets():
+    assert suite.joint_spec(["avatars:Bald", "avatars:Smiling"]) == "avatars:Bald,Smiling"
+    assert suite.joint_spec(["avatars:Bald?n=3", "avatars:Bald"]) == ""
+    assert suite.joint_spec(["avatars:Bald", "folder:there"]) == ""
+
+
+def test_one_set_has_no_labels_to_train_on(tiny, monkeypatch):
+    run = tiny(TOY, Row("All", "stargan_small", joint=True))
+    calls = recorded(monkeypatch)
+    done = run("--only", "stargan_small")
+    assert "it needs two data sets or more" in done.json["failed"]["stargan_small on "]
+    assert [main for main, _ in calls] == ["measure"]  # doing nothing
+
+
+def test_table1_can_be_trained():
+    rows = SUITES["table1"]
+    assert len({row.key for row in rows}) == len(rows) == 11
+    assert {row.recipe.size for row in rows} == {64}
+    assert [row.key for row in rows if row.repeated] == [
+        "cyclegan_small", "rand_ms_cyclegan_small", "ms_cyclegan_small",
+        "vgg_star_ms_cyclegan_small",
+    ]
+    assert [row.key for row in rows if not row.model.trains] == ["dfi_small"]
+    assert [row.key for row in rows if row.joint] == ["stargan_small"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--suite", "tabel1"], "There is no suite tabel1. Did you mean table1"),
+        (["--suite", "table1", "--only", "cycelgan_small"], "Did you mean cyclegan_small"),
+        (["--suite", "table1", "--data", " "], "--data names no data set"),
+        (["--suite", "table1", "--data", "avatar:Hat"], "names no source"),
+        (["--suite", "table1", "--data", "avatars:Bald,Smiling?n=4&test=4"], "has one domain"),
+        (["--suite", "table1", "--training_seeds", "0"], "training_seeds"),
+    ],
+)
+def test_wrong_calls_are_one_line(tool, tmp_path, flags, says):
+    refused = tool("evaluate", "--output", tmp_path, *flags)
+    assert refused.code in (1, 2) and refused.json is None
+    assert says in refused.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_keeps_its_settings(tiny, tmp_path, monkeypatch):
+    run = tiny(TOY)
+    recorded(monkeypatch)
+    assert run().code == 0
+    other = run("--minutes", 5)
+    assert other.code == 2
+    assert f"{tmp_path} was begun with --minutes 0.0" in other.stderr
+
+
+# Processes
+
+
+def test_a_child_answers_or_says_why_not(tmp_path):
+    found, why = suite_job.run_child("train", ["--dry_run", "--steps=7"], tmp_path / "logs/a.log")
+    assert (found["recipe"]["steps"], why) == (7, "")
+    found, why = suite_job.run_child("train", ["--stepz=7"], tmp_path / "b.log")
+    assert found is None
+    assert why == f"There is no flag --stepz. Did you mean steps? (see {tmp_path / 'b.log'})"
+
+
+def test_a_child_may_save_before_a_suite_stops(tmp_path, monkeypatch):
+    child = (
+        "import os, signal, sys, time; sys.stdin.read()\n"
+        "def end(*_): time.sleep(0.3); print('saved', file=sys.stderr); sys.exit(1)\n"
+        "signal.signal(signal.SIGTERM, end); os.kill(os.getppid(), signal.SIGUSR1); time.sleep(60)"
+    )
+    monkeypatch.setattr(suite_job, "_CHILD", child)
+    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            suite_job.run_child("train", [], tmp_path / "log")
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert (tmp_path / "log").read_text() == "saved\n"
+    monkeypatch.setattr(suite_job, "_CHILD", "import os, signal; os.kill(os.getpid(), 9)")
+    assert suite_job.run_child("train", [], tmp_path / "log")[1].startswith("ended by SIGKILL")
+
+
+def test_a_suite_leaves_tensorflow_to_its_children():
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}; import kgan.cli.evaluate; "
+        "sys.exit('tensorflow' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+# The table
+
+
+def test_figures_of_several_trainings():
+    found = suite_table.summary([
+        {"x": 1.0, "x_std": 3.0, "y": 2.0, "z": None}, {"x": 9.0, "x_std": 0.0, "y": 4.0, "z": None}
+    ])
+    assert found["mean"] == {"x": 5.0, "y": 3.0}
+    assert found["spread"] == {"x": pytest.approx((16 + 4.5) ** 0.5), "y": 1.0}
+    assert suite_table.summary([{"y": 2.0}]) == {"mean": {"y": 2.0}, "spread": {}}
+    assert suite_table.summary([]) == {"mean": {}, "spread": {}}
+
+
+def made(key, n=1000, **figures):
+    """A row as `suite.json` has it."""
+    figures = {"edit_accuracy_a2b": 0.9, **figures}
+    training = {"run": None, "n": n, "step": 5, "seconds": 1.5, "figures": figures,
+                "pictures": "none.png", "machine": "m", "trained_on": "d"}
+    return {"title": key, "key": key, "joint": False, "trainings": [training], "failed": [],
+            **suite_table.summary([figures])}
+
+
+def bold(rows, figure):
+    """The keys of the rows that are bold in the column of a figure."""
+    data = {"direction": "a2b", "rows": rows, "sanity": {}}
+    heads, lines = suite_table.lines(data)
+    place = 3 + [c.figure for c in suite_table.ONE_ANSWER].index(figure)
+    assert len(heads) == len(lines[0].cells)
+    return [line.name for line in lines if line.cells[place][2]]
+
+
+def test_the_best_is_bold():
+    rows = [
+        made("a", counterfactual_psnr=30.04, region_l1=3.0, log_loss_a2b=0.2),
+        made("b", counterfactual_psnr=30.01, region_l1=2.0, log_loss_a2b=0.3),
+        made("c", counterfactual_psnr=29.0, region_l1=2.5, log_loss_a2b=0.1),
+        made("idle", edit_accuracy_a2b=0.4, counterfactual_psnr=99.0, region_l1=0.0),
+    ]
+    assert bold(rows, "counterfactual_psnr") == ["a", "b"]  # high, and alike as they are shown
+    assert bold(rows, "region_l1") == ["b"]  # low; nothing for who does not edit
+    assert bold(rows, "log_loss_{}") == ["c"]
+    assert bold(rows, "edit_accuracy_{}") == ["a", "b", "c"]
+    assert bold(rows, "counterfactual_ssim") == []
+
+
+def test_the_best_of_two_sample_tests():
+    rows = [
+        made("a", c2st_log_loss_a2b=75.0, c2st_accuracy_a2b=0.48),
+        made("b", c2st_log_loss_a2b=69.31, c2st_accuracy_a2b=0.53),
+        made("c", c2st_log_loss_a2b=40.0, c2st_accuracy_a2b=0.5),
+        made("few", n=100, c2st_log_loss_a2b=80.0, c2st_accuracy_a2b=0.4),
+    ]
+    assert bold(rows, "c2st_log_loss_{}") == ["a", "b"]  # nothing is better than chance
+    assert bold(rows, "c2st_accuracy_{}") == ["a", "c"]
+
+
+def test_cells_and_notes():
+    data = {"direction": "a2b", "rows": [made("few", n=10, c2st_log_loss_a2b=12.34,
+                                              c2st_log_loss_a2b_std=1.26)],
+            "sanity": {"n": 20, "figures": {"edit_accuracy_a2b": 0.0}, "real": {}}}
+    _, (nothing, few) = suite_table.lines(data)
+    assert nothing.sanity and [c[0] for c in nothing.cells[3:7]] == [NONE, NONE, NONE, "0.0"]
+    assert [c[0] for c in few.cells[:3]] == ["1", "5", "2"]
+    assert few.cells[3] == ("12.3", "± 1.3", True)
+    assert few.cells[6] == ("90.0", "", True)
+    assert "measured on 10 pictures, the others on 20" in few.notes[0]
+    assert suite_table.lines(data, other=True)[1][1:] == []  # it has one direction
+
+
+def page_text(folder):
+    """The page, and a check that each of its tags is closed in order."""
+    text = (folder / "index.html").read_text(encoding="utf-8")
+    open_tags = []
+
+    class Parser(html.parser.HTMLParser):
+        def handle_starttag(self, tag, attrs):
+            if tag not in ("meta", "img", "br"):
+                open_tags.append(tag)
+
+        def handle_endtag(self, tag):
+            assert open_tags.pop() == tag
+
+    Parser().feed(text)
+    assert not open_tags
+    return text
+
+
+def test_text_is_escaped(tmp_path):
+    evil = '<script>"&|'
+    row = {**made(evil), "failed": [evil]}
+    lost = {**made("lost"), "title": evil, "trainings": [], "failed": [evil], "mean": {}}
+    sanity = {"n": 3, "figures": {"edit_accuracy_a2b": 0.1}, "machine": evil,
+              "classifier_accuracy": 1.0, "asked": {"spec": evil}}
+    content = {
+        "settings": {"suite": evil, "minutes": 3.0}, "asked": {"seeds": 1}, "commands": [evil],
+        "data": [{"spec": evil, "direction": "a2b", "summary": [evil], "folder": "x",
+                  "sanity": sanity, "rows": [row, lost]}],
+    }
+    suite_page.write_page(tmp_path, content)
+    text = page_text(tmp_path)
+    assert "<script" not in text and "&lt;script&gt;&quot;&amp;" in text
+    assert text.count("failed: &lt;script&gt;") == 2
+    suite_table.write_table(tmp_path, content)
+    table = [x for x in (tmp_path / "table.md").read_text().splitlines() if x.startswith("|")]
+    assert len({x.replace("\\|", "").count("|") for x in table[:5]}) == 1
+
+
+def test_what_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    options = suite.SuiteOptions(suite="table1")
+    with pytest.raises(UserError, match="The suite cannot be written to"):
+        suite.compare(SMILES, tmp_path / "file", options)
+    with pytest.raises(UsageError, match="--minutes must be at least 0"):
+        suite.SuiteOptions(suite="table1", minutes=-1.0)
