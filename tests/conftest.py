@@ -48,18 +48,18 @@ def mirrored():
 def each_name(trained=False, exported=False):
     """Parameters of a test that runs for every name.
 
-    A name whose tiny model is that of a shorter name, as `cyclegan_small` might be, is slow.
+    A name of the same class and tiny recipe as a shorter name's is slow.
 
     Args:
         trained: leave out those that are not trained.
         exported: leave out those that cannot be exported.
     """
     seen, marked = set(), []
-    for name in sorted(registry.names(), key=len):
+    for name in sorted(registry.names(), key=lambda name: (len(name), name)):
         entry = registry.entry(name)
         if (trained and not entry.model.players) or (exported and not entry.model.exports):
             continue
-        look = (name.removesuffix("_small"), repr(entry.tiny))
+        look = (entry.model.__name__, repr(sorted(entry.tiny.items())))
         marked.append(pytest.param(name, marks=pytest.mark.slow) if look in seen else name)
         seen.add(look)
     return marked

@@ -81,3 +81,14 @@ def test_any_shape_and_the_mean_over_all_of_it():
         whole = float(losses.real_loss(kind, logits))
         halves = [float(losses.real_loss(kind, x)) for x in logits]
         assert whole == pytest.approx(np.mean(halves), rel=1e-5)
+
+
+def test_cross_entropies_and_gram_by_hand():
+    logits = tf.constant([[0.0, np.log(3.0)]], tf.float32)
+    found = losses.cross_entropy(tf.constant([[0.0, 1.0]]), logits)
+    assert float(found) == pytest.approx(np.log(4 / 3))
+    found = losses.attributes(tf.constant([[0.0, 1.0]]), logits)
+    assert float(found) == pytest.approx((np.log(2) + np.log(4 / 3)) / 2)
+    x = tf.constant([[[[1.0, 2.0]], [[3.0, 4.0]]]])  # c * h * w = 4
+    grams = np.array([[10.0, 14.0], [14.0, 20.0]]) / 4
+    assert float(losses.gram(x, tf.zeros_like(x))) == pytest.approx(grams.mean())

@@ -1,6 +1,7 @@
 """A run can be killed, stopped, damaged and taken up again, and says in one line what is wrong."""
 
 import contextlib
+import dataclasses
 import errno
 import fcntl
 import io
@@ -8,11 +9,13 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
 import types
+from typing import ClassVar
 
 import keras
 import numpy as np
@@ -20,10 +23,11 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from kgan import machine, registry, run
+from kgan import machine, registry, run, weights
 from kgan.checkpoint import RunState
 from kgan.errors import UsageError, UserError
-from kgan.recipe import read_recipe
+from kgan.gan import GAN, Phase, Stage
+from kgan.recipe import Machine, Recipe, knob, read_recipe
 from kgan.weights import load, verify
 
 TRAIN = pathlib.Path(__file__).resolve().parents[1] / "tools" / "train"
@@ -547,3 +551,88 @@ def test_a_translator_that_does_nothing_is_named(toy, tmp_path, monkeypatch, cap
     monkeypatch.setattr(GAN, "show", lambda self, batch: {"a": batch["a"], "a2b": -batch["a"]})
     toy(tmp_path / "busy", sample_every=2)
     assert "returns its input" not in capsys.readouterr().err
+
+
+# Stages
+
+
+@dataclasses.dataclass(frozen=True)
+class StagedRecipe(Recipe):
+    first_steps: int = knob(3, "steps of the first stage")
+
+
+class Staged(GAN):
+    """Two generators; the first is trained alone, then the other begins as it."""
+
+    players: ClassVar[dict] = {"first": ("g",), "both": ("g", "h")}
+    directions: ClassVar[dict] = {"a2b": "g", "b2a": "h"}
+    begun: ClassVar[list] = []
+    prepared: ClassVar[list] = []
+
+    def build_networks(self, recipe):
+        def network(name):
+            picture = keras.Input((None, None, 3))
+            return keras.Model(picture, keras.layers.Conv2D(3, 1)(picture), name=name)
+
+        return {"g": network("g"), "h": network("h")}
+
+    def prepare(self, data):
+        self.prepared.append(data.spec)
+
+    def stages(self):
+        n = self.recipe.first_steps
+        return (
+            Stage("alone", n, (Phase(("first",), loss_terms=type(self).first_terms),)),
+            Stage("together", self.recipe.steps - n, (Phase(("both",)),)),
+        )
+
+    def begin_stage(self, name):
+        self.begun.append(name)
+        if name == "together":
+            self.h.set_weights(self.g.get_weights())
+
+    def first_terms(self, batch):
+        return {"first": {"far": tf.reduce_mean((self.g(batch["a"]) - batch["b"]) ** 2)}}
+
+    def loss_terms(self, batch):
+        back = self.h(self.g(batch["a"]))
+        return {"both": {"cycle": tf.reduce_mean((back - batch["a"]) ** 2)}}
+
+
+@pytest.fixture
+def staged():
+    recipe = StagedRecipe(data="avatars:Eyeglasses?n=24&test=8", size=8, batch=2, steps=7)
+    registry.register("staged", Staged, recipe, card="cyclegan.md", phrase="stages")
+
+    def train(folder):
+        Staged.begun.clear()
+        Staged.prepared.clear()
+        options = run.RunOptions(
+            out=str(folder), save_minutes=0.0, keep=20, export=False, log_every=1, sample_every=50
+        )
+        run.train("staged", recipe, Machine(), options)
+        model = weights.build("staged", recipe)
+        model.compile()
+        RunState(folder, model).restore()
+        return {name: v.numpy() for name, v in model.run_variables.items()}
+
+    yield train
+    del registry._entries["staged"]
+
+
+@pytest.mark.parametrize("at", [2, 3, 5])
+def test_a_run_in_stages_goes_on_in_the_stage_where_it_stopped(staged, tmp_path, at):
+    whole = staged(tmp_path / "run")
+    assert (Staged.begun, len(Staged.prepared)) == (["alone", "together"], 1)
+    lines = [json.loads(x) for x in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [x["stage"] for x in lines] == ["alone"] * 3 + ["together"] * 4
+    assert all((x["stage"] == "alone") == ("first/far" in x["terms"]) for x in lines)
+    assert whole["optimizers/first/0"] == 3
+    assert whole["optimizers/both/0"] == 4
+    for step in range(at + 1, 8):
+        shutil.rmtree(tmp_path / "run" / "checkpoints" / f"step_{step:09d}")
+    again = staged(tmp_path / "run")
+    assert (Staged.begun, Staged.prepared) == (["together"] if at <= 3 else [], [])
+    assert whole.keys() == again.keys()
+    for name, value in whole.items():
+        np.testing.assert_array_equal(again[name], value, err_msg=name)

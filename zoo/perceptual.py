@@ -297,11 +297,12 @@ PAPER = {
 }
 PAPER_160 = {**PAPER, "size": 160, "steps": 50_000, "pretrain_steps": 0}
 SMALL = {
-    "size": 64, "batch": 8, "steps": 1500, "generator": "resnet", "downsamplings": 2, "blocks": 4,
+    "size": 64, "batch": 4, "steps": 2000, "generator": "resnet", "downsamplings": 2, "blocks": 4,
     "upsample": "nearest", "blend": True, "discriminator_filters": 32, "discriminator_cap": 128,
     "learning_rate": 2e-4, "beta_1": 0.5, "decay_from": 0.5, "pretrain_steps": 0,
-    "lambda_cycle": 10.0, "lambda_identity": 5.0,
+    "lambda_cycle": 10.0, "lambda_identity": 5.0, "discriminator_rate": 3.0,
 }
+SMALL_HEADS = "16,8,4"  # of models with several
 SMALL_REFERENCES = {"vgg19": "vgg_small.avatars", "vgg_star19": "vgg_star_small.avatars"}
 TINY = {
     "size": 16, "batch": 2, "steps": 20, "filters": 4, "downsamplings": 1, "blocks": 1,
@@ -312,9 +313,10 @@ TINY = {
 for name, (model, changes, phrase) in NAMES.items():
     paper = {**(PAPER if model is not OneWay else PAPER_160), **changes}
     recipe = PerceptualRecipe(**paper)
-    small = {**changes, **SMALL, "reference": SMALL_REFERENCES[recipe.reference]}
+    heads = SMALL_HEADS if recipe.heads else ""
+    small = {**SMALL, **changes, "heads": heads, "reference": SMALL_REFERENCES[recipe.reference]}
     tiny = {**TINY, "pretrain_steps": 4} if name == "vgg_star_ms_cyclegan" else TINY
-    tiny = {**tiny, "heads": "8,4" if recipe.heads else ""}
+    tiny = {**tiny, "heads": recipe.heads, "discriminator": recipe.discriminator}
     register(name, model, recipe, card="perceptual.md", phrase=phrase, tiny=tiny)
     register(f"{name}_small", model, PerceptualRecipe(**small), card="perceptual.md",
              phrase=f"{phrase}; at 64 px, for a CPU", tiny=tiny)

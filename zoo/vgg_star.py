@@ -46,6 +46,9 @@ class ClassifierRecipe(Recipe):
         super().check()
         if self.init == "imagenet" and self.filters != 64:
             raise UsageError("--init imagenet needs --filters 64; or say --init random.")
+        if self.size < Classifier.smallest:
+            raise UsageError(f"--size must be at least {Classifier.smallest}: a VGG halves it five "
+                             "times.")
 
     @property
     def imagenet_range(self):
@@ -67,7 +70,7 @@ class Classifier(GAN):
     players = {"classifier": ("classifier",)}
     averaged = ("classifier",)
     exports = False
-    smallest = 16
+    smallest = 32
 
     def build_networks(self, r):
         return {
@@ -132,7 +135,7 @@ SMALL = {
     "init": "random", "optimizer": "adam", "weight_decay": 1e-4,
 }
 TINY = {
-    "data": "avatars:Bald,Wearing_Hat?n=24&test=8", "labels": "Bald,Wearing_Hat", "size": 16,
+    "data": "avatars:Bald,Wearing_Hat?n=24&test=8", "labels": "Bald,Wearing_Hat", "size": 32,
     "batch": 2, "steps": 20, "filters": 2, "top": 4, "load_size": 0, "init": "random",
     "flatten": False,
 }

@@ -12,6 +12,7 @@ from kgan.cli.flags import Flags, tool
 from kgan.machine import quiet
 from kgan.recipe import Machine
 
+MODEL = "vgg_star_ms_cyclegan_small"
 ABOUT = """Train a translator that puts glasses on drawn faces and takes them off, translate
 held-out faces and show a page with the pictures. No download, a few minutes on two cores."""
 
@@ -29,9 +30,9 @@ def main(arguments):
     from kgan.cli.evaluate import evaluate
     from kgan.run import RunOptions, train
 
-    recipe = registry.recipe("cyclegan_small").replace(steps=flags.steps)
+    recipe = registry.recipe(MODEL).replace(steps=flags.steps)
     options = RunOptions(out=flags.out, sample_every=100)
-    result = train("cyclegan_small", recipe, Machine(precision=flags.precision), options)
+    result = train(MODEL, recipe, Machine(precision=flags.precision), options)
     if result["status"] != "done":
         return result
     run = pathlib.Path(flags.out)

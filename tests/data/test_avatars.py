@@ -252,3 +252,16 @@ def test_picture_shows_every_pair():
     assert sheet.size == (2 * 72 - 8, 2 * 56 - 8)
     shown = np.asarray(sheet)
     assert (shown[:32, :32] != shown[:32, 32:64]).any()
+
+
+def test_several_attributes_are_labels_of_one_domain():
+    data = avatars.open_avatars("Bald,Smiling?n=30&test=10", size=16, load_size=20, seed=3)
+    assert (data.label_names, data.exclusive) == (("Bald", "Smiling"), False)
+    assert {k: v.shape for k, v in data.train.items()} == {"a": (30, 20, 20, 3)}
+    assert {k: v.shape for k, v in data.test.items()} == {"a": (10, 16, 16, 3)}
+    for split, n in (("train", 30), ("test", 10)):
+        _, labels = avatars.sample(n, size=16, seed=3, split=split)
+        columns = [avatars.ATTRIBUTES.index(name) for name in data.label_names]
+        np.testing.assert_array_equal(data.labels[split], labels[:, columns])
+    with pytest.raises(UsageError, match="Smiling"):
+        avatars.open_avatars("Bald,Smilin", size=16)

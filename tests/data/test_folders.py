@@ -331,3 +331,35 @@ def test_kaokore():
     assert data.train["b"].shape == (1550, 64, 64, 3)
     assert not [line for line in data.summary if "skipped" in line]
     assert 20 < data.train["a"][np.arange(0, 1373, 50)].std() < 120
+
+
+@pytest.mark.parametrize("top, test", [("train", True), ("train", False), ("", False)])
+def test_class_folders(root, top, test):
+    for number, name in enumerate(("ape", "bee", "cow")):
+        fill(root / top / name, 10, first=10 * number)
+        if test:
+            fill(root / "test" / name, 2, first=100 + 10 * number)
+    data = open_folder(f"{root}?layout=classes", size=8)
+    assert data.exclusive
+    assert data.label_names == ("ape", "bee", "cow")
+    assert set(data.train) == {"a"}
+    assert len(data.test["a"]) == (6 if test else 2)
+    for split, images in (("train", data.train["a"]), ("test", data.test["a"])):
+        seen = np.array(values(images)) % 100 // 10
+        np.testing.assert_array_equal(data.labels[split], seen)
+        rows = np.arange(len(images))
+        np.testing.assert_array_equal(data.labels_of(split, rows), np.eye(3)[seen])
+    assert "3 classes: ape, bee, cow" in data.summary
+
+
+@pytest.mark.parametrize("where, says", [
+    ("test/new", "no class folder"), ("train", "no class folder"), (None, "at least two class"),
+])
+def test_class_folders_that_cannot_be(root, where, says):
+    fill(root / "train" / "ape", 3)
+    if where:
+        fill(root / "train" / "bee", 3, first=10)
+        fill(root / "test" / "ape", 1, first=20)
+        fill(root / where, 1, first=30)
+    with pytest.raises(UserError, match=says):
+        open_folder(f"{root}?layout=classes", size=8)

@@ -161,3 +161,19 @@ def test_replicas_share_a_batch_without_loss(mirrored, per_step):
         for domain in whole:
             shares = mirrored.experimental_local_results(parts[domain])
             np.testing.assert_array_equal(np.concatenate(shares), whole[domain])
+
+
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_labels_follow_their_pictures(exclusive):
+    pictures = {"a": flat(9)}
+    classes = np.arange(9) % 3
+    one_hot = (classes[:, None] == np.arange(3)).astype(np.float32)
+    labelled = Data(
+        "test", pictures, pictures, labels={"train": classes if exclusive else one_hot},
+        label_names=("x", "y", "z"), exclusive=exclusive,
+    )
+    recipe = Recipe(size=8, batch=2, flip=False)
+    for batch in take(batches(labelled, recipe, per_step=2), 4):
+        numbers = np.round((batch["a"][:, 0, 0, 0] + 1) * 127.5).astype(int)
+        assert batch["labels"].dtype == np.float32
+        np.testing.assert_array_equal(batch["labels"], one_hot[numbers])

@@ -170,3 +170,12 @@ def test_a_failed_download_is_one_line(tmp_path, monkeypatch):
 
 def test_everything_that_a_download_imports_is_installed():
     assert tfds.builder_cls("celeb_a").code_path.exists()
+
+
+def test_all_classes_as_labels(data_dir):
+    data = open_data(f"tfds:classified?data_dir={data_dir}&label=all", size=4)
+    assert (data.exclusive, data.label_names) == (True, ("cat", "dog", "emu"))
+    assert len(data.train["a"]) == 11
+    for split, images in (("train", data.train["a"]), ("test", data.test["a"])):
+        seen = np.array(images[np.arange(len(images))][:, 0, 0, 0]) // 20 % 3
+        np.testing.assert_array_equal(data.labels[split], seen)

@@ -28,7 +28,6 @@ def count_calls(model, names):
 
 
 def gradients(model, batch):
-    model.enter_stage("training")
     values = {p: [tf.convert_to_tensor(v) for v in model.variables_of(p)] for p in model.players}
     state = [tf.convert_to_tensor(v) for v in model._state()]
     return model._gradients(model.stage.phases[0], values, state, batch)[:2]
@@ -59,6 +58,7 @@ def test_one_generator_sees_two_batches(tiny, tiny_batch):
 def test_a_shared_step_is_the_textbooks(tiny, tiny_batch, kind, over):
     model = tiny(CYCLE, adversarial=kind, over_positions=over, lambda_cycle=7.0,
                  lambda_identity=3.0)
+    model.enter_stage("training")
     batch = tiny_batch(model)
     a, b = batch["a"], batch["b"]
     g_ab, g_ba, d_a, d_b, reference = (
@@ -91,9 +91,9 @@ def test_a_shared_step_is_the_textbooks(tiny, tiny_batch, kind, over):
     totals = {"generator": generator, "discriminator": discriminator}
     terms, found = gradients(model, batch)
     for player, total in totals.items():
-        assert sum(terms[player].values()) == pytest.approx(float(total), rel=1e-4)
-        for x, v in zip(found[player], model.variables_of(player), strict=True):
-            wanted = tape.gradient(total, v.value)
+        assert float(sum(terms[player].values())) == pytest.approx(float(total), rel=1e-4)
+        every = tape.gradient(total, [v.value for v in model.variables_of(player)])
+        for x, wanted in zip(found[player], every, strict=True):
             np.testing.assert_allclose(x, wanted, rtol=1e-3, atol=1e-5)
 
 
@@ -169,7 +169,8 @@ def test_a_model_of_one_generator_has_its_direction(tiny, tiny_batch, direction)
 
 
 def test_a_loaded_model_has_only_what_translates(tiny, tmp_path, monkeypatch):
-    model = tiny(CYCLE, reference="vgg_star_small.avatars")
+    model = tiny(CYCLE)
+    model.name_in_zoo = CYCLE
     folder = weights.write(model, tmp_path / "weights")
     text = (folder / "config.json").read_text()  # its reference is nowhere to be found any more
     (folder / "config.json").write_text(text.replace("vgg_star_small.avatars", "/gone/vgg"))
@@ -183,7 +184,7 @@ def test_a_loaded_model_has_only_what_translates(tiny, tmp_path, monkeypatch):
     ({"size": 66}, "multiple of 4"), ({"downsamplings": 3}, "--downsamplings 2"),
     ({"heads": "7"}, "--heads 7"), ({"heads": "4,8"}, "falling"),
     ({"heads": "a"}, "give numbers"), ({"heads": "", "whole": False}, "--heads or --whole"),
-    ({"pretrain_steps": 1500}, "must be fewer"),
+    ({"pretrain_steps": 2000}, "must be fewer"),
     ({"discriminator": "pyramid", "scales": 4}, "leaves no patch"),
 ])
 def test_recipes_that_cannot_be(changes, says):
