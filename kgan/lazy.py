@@ -21,6 +21,8 @@ class _Lazy:
         return f"<lazy {self._name}>"
 
 
+data = _Lazy("kgan.data")
+dfi = _Lazy("kgan.editing.dfi")
 keras = _Lazy("keras")
 ops = _Lazy("keras.ops")
 tf = _Lazy("tensorflow")

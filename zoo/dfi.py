@@ -11,13 +11,10 @@ size of the picture that is edited, so that any size can be (the authors enlarge
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from kgan.data import open_data
-from kgan.editing import dfi
 from kgan.errors import UsageError, UserError
 from kgan.gan import GAN
-from kgan.lazy import references, tf
+from kgan.lazy import data as sources
+from kgan.lazy import dfi, np, references, tf
 from kgan.progress import progress
 from kgan.recipe import Recipe, knob
 from kgan.registry import register
@@ -102,7 +99,7 @@ class DFI(GAN):
                              "graph: call translate outside of tf.function.")
         r = self.recipe
         if self._sets is None:
-            self.prepare(open_data(r.data, size=r.size, seed=r.seed))
+            self.prepare(sources.open_data(r.data, size=r.size, seed=r.seed))
         result = np.empty(x.shape, np.float32)
         for i in progress(range(len(x)), len(x), "editing pictures"):
             result[i] = self._edit(x[i : i + 1], direction)

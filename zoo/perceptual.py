@@ -300,7 +300,7 @@ SMALL = {
     "size": 64, "batch": 4, "steps": 2000, "generator": "resnet", "downsamplings": 2, "blocks": 4,
     "upsample": "nearest", "blend": True, "discriminator_filters": 32, "discriminator_cap": 128,
     "learning_rate": 2e-4, "beta_1": 0.5, "decay_from": 0.5, "pretrain_steps": 0,
-    "lambda_cycle": 10.0, "lambda_identity": 5.0, "discriminator_rate": 3.0,
+    "lambda_identity": 5.0, "discriminator_rate": 2.0, "ema": 0.99,
 }
 SMALL_HEADS = "16,8,4"  # of models with several
 SMALL_REFERENCES = {"vgg19": "vgg_small.avatars", "vgg_star19": "vgg_star_small.avatars"}

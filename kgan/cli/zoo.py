@@ -108,7 +108,8 @@ def _pack(run, name, *, licence):
 def _command(model):
     """The command that trains such a model."""
     changed = differences(registry.recipe(model.name_in_zoo), model.recipe)
-    flags = "".join(f" --{name} {new}" for name, (_, new) in changed.items())
+    told = {n: new for n, (_, new) in changed.items() if n not in model.recipe.from_data}
+    flags = "".join(f" --{name} {new}" for name, new in told.items())
     precision = model.metadata.get("precision", "float32")
     flags += f" --precision {precision}" if precision != "float32" else ""
     return f"tools/train --model {model.name_in_zoo}{flags}"
