@@ -10,6 +10,8 @@ from kgan.errors import UsageError
 from kgan.machine import quiet
 from kgan.recipe import differences, nearest
 
+LOCAL = ("folder:", "celeba:")  # data whose specification has a path
+
 ABOUT = """list            all names, their weights and what they are
   show NAME       card and recipe of a model
   verify [NAME]   check the sha256 of packaged weights
@@ -90,19 +92,30 @@ def _pack(run, name, *, licence):
         )
     model = load(run)
     preview = pathlib.Path(run) / "weights" / "preview.png"
+    ours = model.recipe.data.startswith("avatars:")  # pictures of others stay where they are
     facts = {k: v for k, v in model.metadata.items() if k not in ("sha256", "figures")}
-    facts |= {"name": entry.name, "tag": tag, "licences": {"weights": licence},
-              "command": _command(model)}
+    facts |= {"name": entry.name, "tag": tag, "licences": {"weights": licence}}
     model.name_in_zoo = entry.name
+    spec = model.recipe.data
+    place = spec.partition(":")[2].partition("?")[0] if spec.startswith(LOCAL) else ""
+    model.recipe = model.recipe.replace(data=_public(spec, place))
+    facts["data"] = [_public(x, place) for x in facts["data"] if not x.startswith("decoded to")]
+    facts["command"] = _command(model)
     folder = registry.folder() / "weights" / name
     write(model, folder, facts=facts, half=True,
-          preview=Image.open(preview) if preview.exists() else None)
-    figures = evaluate(name)
+          preview=Image.open(preview) if ours and preview.exists() else None)
+    figures = evaluate(name, spec)
     figures = {k: v for k, v in figures.items() if k not in ("status", "model")}
+    figures["data"] = _public(spec, place)
     path = folder / "metadata.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "figures": figures}, indent=2))
     megabytes = (folder / "model.weights.h5").stat().st_size / 1e6
     return {"status": "done", "weights": str(folder), "megabytes": round(megabytes, 2), **figures}
+
+
+def _public(text, place):
+    """A text with the name of a folder instead of its path, which is nobody else's."""
+    return text.replace(place, pathlib.Path(place).name) if place else text
 
 
 def _command(model):
