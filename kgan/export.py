@@ -64,8 +64,11 @@ def export_model(
     Raises:
         UserError: untrained, unknown direction, a name or version that cannot be served.
     """
-    direction = direction or next(iter(model.directions))
     name = name or model.name_in_zoo
+    if not model.exports:
+        why = "it does not translate" if not model.directions else "it solves for each picture anew"
+        raise UserError(f"{name} cannot be a SavedModel: {why}.")
+    direction = direction or next(iter(model.directions))
     if direction not in model.directions:
         raise UserError(f"no direction {direction!r}; {name} has {', '.join(model.directions)}")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):

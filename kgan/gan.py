@@ -211,9 +211,10 @@ class GAN:
             A tensor of the shape and type of `images`.
         """
         names = list(self.directions)
-        direction = direction or names[0]
+        direction = direction or next(iter(names), None)
         if direction not in names:
-            raise ValueError(f"direction {direction!r} is not one of {', '.join(names)}")
+            known = ", ".join(names) or "none, it does not translate"
+            raise ValueError(f"direction {direction!r}: {self.name_in_zoo} has {known}")
         images = tf.convert_to_tensor(images)
         whole = images.dtype == tf.uint8
         x = pixels.to_float(images) if whole else tf.cast(images, tf.float32)
@@ -265,10 +266,11 @@ class GAN:
 
     def enter_stage(self, name, at_its_start=True):
         """Makes the coming steps those of a stage."""
-        if self.stage.name != name:
-            self._enter(next(stage for stage in self.stages() if stage.name == name))
-        if at_its_start:
-            self.begin_stage(name)
+        with self.distribute_strategy.scope():  # trackers are variables
+            if self.stage.name != name:
+                self._enter(next(stage for stage in self.stages() if stage.name == name))
+            if at_its_start:
+                self.begin_stage(name)
 
     def _enter(self, stage):
         self.stage = stage

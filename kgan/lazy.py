@@ -21,6 +21,7 @@ class _Lazy:
         return f"<lazy {self._name}>"
 
 
+cycle = _Lazy("kgan.cycle")
 data = _Lazy("kgan.data")
 dfi = _Lazy("kgan.editing.dfi")
 keras = _Lazy("keras")

@@ -139,6 +139,16 @@ def test_pretraining_gives_both_generators_one_beginning(tiny, tiny_batch):
     assert int(model.optimizers["generator"].iterations) == 1
 
 
+def test_every_stage_has_the_means_of_all_replicas(tiny, mirrored):
+    """A run enters stages outside any scope."""
+    with mirrored.scope():
+        model = tiny(CYCLE, pretrain_steps=2, steps=4)
+    model.enter_stage("training")
+    assert "generator/cycle" in model.trackers
+    for tracker in model.trackers.values():
+        assert isinstance(tracker.total.value, tf.distribute.DistributedValues)
+
+
 @pytest.mark.parametrize("kind", ["features", "gram"])
 def test_pretraining_pays_for_features_of_both_sets(tiny, tiny_batch, kind):
     model = tiny(CYCLE, pretrain_loss=kind)

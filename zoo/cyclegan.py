@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from kgan.errors import UsageError
 from kgan.gan import GAN
-from kgan.lazy import losses, networks, ops
+from kgan.lazy import cycle, losses, networks, ops
 from kgan.recipe import Recipe, knob
 from kgan.registry import register
 
@@ -104,17 +104,9 @@ class CycleGAN(GAN):
 
     def loss_terms(self, batch):
         r, a, b = self.recipe, batch["a"], batch["b"]
-        generator = {}
-        if r.identity:
-            fake_b, same_b = networks.together(self.g_ab, a, b)
-            fake_a, same_a = networks.together(self.g_ba, b, a)
-            identity = losses.l1(same_a, a) + losses.l1(same_b, b)
-            generator["identity"] = r.identity * identity
-        else:
-            fake_b, fake_a = self.g_ab(a), self.g_ba(b)
-        if r.lambda_cycle:
-            cycle = losses.l1(self.g_ba(fake_b), a) + losses.l1(self.g_ab(fake_a), b)
-            generator["cycle"] = r.lambda_cycle * cycle
+        fake_b, fake_a, generator = cycle.two_way(
+            self.g_ab, self.g_ba, a, b, cycle=r.lambda_cycle, identity=r.identity
+        )
         judged_a = self.judge(self.d_a, a, fake_a, "pool_a", batch["key"])
         judged_b = self.judge(self.d_b, b, fake_b, "pool_b", batch["key"])
         generator["adversarial"] = judged_a["fools"] + judged_b["fools"]

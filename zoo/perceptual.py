@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from kgan.errors import UsageError
 from kgan.gan import GAN, Phase, Stage
-from kgan.lazy import losses, networks, np, ops, references
+from kgan.lazy import cycle, losses, networks, np, ops, references
 from kgan.recipe import Recipe, knob
 from kgan.registry import register
 
@@ -225,17 +225,9 @@ class TwoWay(PerceptualGAN):
 
     def loss_terms(self, batch):
         r, a, b = self.recipe, batch["a"], batch["b"]
-        generator = {}
-        if r.lambda_identity:
-            fake_b, same_b = networks.together(self.g_ab, a, b)
-            fake_a, same_a = networks.together(self.g_ba, b, a)
-            identity = losses.l1(same_a, a) + losses.l1(same_b, b)
-            generator["identity"] = r.lambda_identity * identity
-        else:
-            fake_b, fake_a = self.g_ab(a), self.g_ba(b)
-        if r.lambda_cycle:
-            cycle = losses.l1(self.g_ba(fake_b), a) + losses.l1(self.g_ab(fake_a), b)
-            generator["cycle"] = r.lambda_cycle * cycle
+        fake_b, fake_a, generator = cycle.two_way(
+            self.g_ab, self.g_ba, a, b, cycle=r.lambda_cycle, identity=r.lambda_identity
+        )
         # Real and fake apart, so that no gradient of a generator runs through real pictures.
         (real_a, real_b), (seen_a, seen_b) = self.see(a, b), self.see(fake_a, fake_b)
         judged_a = self.judge(self.d_a, real_a, seen_a)

@@ -7,6 +7,7 @@ import time
 
 from kgan import registry
 from kgan.cli.flags import Flags, scan, tool
+from kgan.errors import UserError
 from kgan.machine import quiet
 from kgan.recipe import Machine
 
@@ -22,6 +23,8 @@ def main(arguments):
     flags.add("repeat", 15, "steps that are timed, after 3 that are not", low=1)
     flags.add_knobs(entry.recipe)
     flags.add_knobs(Machine())
+    if not entry.model.trains:
+        raise UserError(f"{entry.name} has no training step to time.")
     with_data = "--data" in arguments or scan(arguments, "data") is not None
     flags.parse(_with_value(arguments, entry.recipe.data))
     recipe, machine = flags.read(entry.recipe), flags.read(Machine())

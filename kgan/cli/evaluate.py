@@ -26,6 +26,8 @@ def main(arguments):
     flags.add("n", 0, "held-out pictures of each domain; 0 = all", low=0)
     flags.add("seed", -1, "seed of generated data and of splits; -1 = the training's", low=-1)
     flags.add("seeds", 3, "classifiers of each two-sample test; 0 leaves it out", low=0)
+    flags.add("keras_fid", False, "also the Frechet distance in Keras' InceptionV3, whose weights "
+              "Keras downloads")
     flags.add("output", None, "folder for a grid of pictures and the figures")
     flags.add("bad_images", "skip", "broken pictures", choices=("skip", "fail"))
     flags.add_knobs(SuiteOptions())
@@ -39,11 +41,12 @@ def main(arguments):
     quiet()
     return evaluate(
         flags.model, flags.data, n=flags.n, seed=flags.seed, seeds=flags.seeds,
-        output=flags.output, bad_images=flags.bad_images,
+        inception=flags.keras_fid, output=flags.output, bad_images=flags.bad_images,
     )
 
 
-def evaluate(name, spec=None, *, n=0, seed=-1, seeds=3, output=None, bad_images="skip"):
+def evaluate(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, output=None,
+             bad_images="skip"):
     """What `tools/evaluate` prints, see `kgan.metrics.editing`."""
     from kgan.data import open_data
     from kgan.weights import load
@@ -58,6 +61,8 @@ def evaluate(name, spec=None, *, n=0, seed=-1, seeds=3, output=None, bad_images=
         figures, pictures = _labels(model, data, n)
     elif "b" in data.test:
         figures, pictures = _edits(model, data, n, seeds)
+        if inception:
+            figures |= _keras_fid(data, pictures)
     else:
         raise UserError(f"{data.spec} has one domain; measuring edits needs two.")
     result = {"status": "done", "model": name, "data": data.spec, **figures}
@@ -95,6 +100,16 @@ def _edits(model, data, n, seeds):
         figures |= measure_distribution(pictures, data, seeds=seeds, reference=EMBEDDED)
     count = sum(len(seen["input"]) for seen in pictures.values())
     return {"n": count, "classifier_accuracy": classifier.accuracy, **figures}, pictures
+
+
+def _keras_fid(data, pictures):
+    from kgan.metrics.distribution import keras_fid
+
+    figures = {}
+    for direction, seen in pictures.items():
+        real = data.test[direction[-1]]
+        figures[f"keras_fid_{direction}"] = keras_fid(real[np.arange(len(real))], seen["output"])
+    return figures
 
 
 def translator(model):

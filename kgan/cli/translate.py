@@ -48,6 +48,9 @@ def _check_model(name, direction):
             raise UserError(f"There is no folder {path}.")
         entry = registry.entry(name)
         known = entry.model.directions_of(_recipe(entry, name))
+        if not known:
+            raise UsageError(f"{entry.name} does not translate pictures; tools/zoo show "
+                             f"{entry.name} says what it does.")
         if direction and direction not in known:
             raise UsageError(f"--direction {direction} is not one of {', '.join(known)}.")
 
@@ -91,6 +94,8 @@ def _translate(name, direction, jobs, out):
     from kgan.weights import load
 
     model = load(name, weights="required")
+    if not model.directions:
+        raise UserError(f"{name} is a {model.name_in_zoo}, which does not translate pictures.")
     direction = direction or next(iter(model.directions))
     if direction not in model.directions:
         raise UsageError(f"--direction {direction} is not one of {', '.join(model.directions)}.")

@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from kgan import registry
-from kgan.metrics import classifier
+from kgan import data, registry
+from kgan.metrics import classifier, distribution
 from kgan.weights import load, read, verify, write
 
 
@@ -133,6 +133,7 @@ def test_no_two_pictures_share_a_result(tmp_path):
         ({"model": "empty"}, 1, "empty holds neither weights nor a run"),
         ({"model": "cyclegan", "direction": "b2c"}, 2, "b2c is not one of a2b, b2a"),
         ({"direction": "a2c"}, 2, "a2c is not one of a2b, b2a"),
+        ({"model": "vgg_star_small"}, 2, "vgg_star_small does not translate pictures"),
         ({"output": "face.png"}, 1, "face.png/face.png cannot be written"),
     ],
 )
@@ -188,6 +189,24 @@ def test_evaluate_a_run(tool, run_folder, tmp_path, quick_classifier):
     assert Image.open(tmp_path / "out/evaluation.png").width > 128
 
 
+def test_evaluate_with_the_inception_of_keras(tool, run_folder, quick_classifier, monkeypatch):
+    """Each direction against the held-out pictures of its target; an identity would not be 0."""
+    seen = []
+
+    def distance(real, fake):
+        seen.append((real, fake))
+        return float(len(seen))
+
+    monkeypatch.setattr(distribution, "keras_fid", distance)
+    done = tool("evaluate", "--model", run_folder, "--seeds", 0, "--keras_fid")
+    assert (done.json["keras_fid_a2b"], done.json["keras_fid_b2a"]) == (1.0, 2.0)
+    test = data.open_data(done.json["data"], size=16).test
+    for (real, fake), source, target in zip(seen, "ab", "ba", strict=True):
+        np.testing.assert_array_equal(real, test[target][np.arange(8)])
+        assert fake.shape == real.shape
+        assert (fake != test[source][np.arange(8)]).any()
+
+
 def test_evaluate_some_pictures_of_other_data(tool, run_folder, quick_classifier):
     done = tool(
         "evaluate", "--model", run_folder, "--n", 3, "--data", "avatars:Smiling?n=24&test=8",
@@ -236,6 +255,8 @@ def test_export_a_run(tool, finished, tmp_path):
         (["--model", "cyclegan.nothing_of_the_kind"], 2, "has no weights nothing_of_the_kind"),
         (["--direction", "a2c"], 1, "no direction 'a2c'"),
         (["--name", "a/b"], 1, "cannot be a served name"),
+        (["--model", "vgg_star_small"], 1, "cannot be a SavedModel: it does not translate"),
+        (["--model", "dfi_small"], 1, "cannot be a SavedModel: it solves for each picture anew"),
     ],
 )
 def test_what_export_refuses(tool, finished, tmp_path, flags, code, says):
@@ -349,6 +370,12 @@ def test_what_zoo_refuses(tool, words, code, says):
     assert (refused.code, refused.json) == (code, None)
     assert says in refused.stderr
     assert refused.stderr.count("\n") == 1
+
+
+def test_benchmark_refuses_what_has_no_step(tool):
+    refused = tool("benchmark", "--model", "dfi_small")
+    assert (refused.code, refused.json) == (1, None)
+    assert refused.stderr.strip() == "error: dfi_small has no training step to time."
 
 
 def test_benchmark(tool):
