@@ -254,6 +254,9 @@ def _facts(recipe, run, history):
     steps = steps if _is_number(steps) and steps > 0 else None
     step, seconds = last.get("step", 0), last.get("seconds")
     facts = [("Step", _number(step), f"of {_number(steps)}" if steps else "")]
+    stages = list(dict.fromkeys(str(line["stage"]) for line in history if line.get("stage")))
+    if stages and stages != ["training"]:  # a run of several
+        facts.append(("Stage", stages[-1], ""))
     if _is_number(seconds):
         left = ""
         if run.get("status") == "running" and steps and 0 < step < steps:

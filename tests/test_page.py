@@ -91,6 +91,17 @@ def test_a_new_run_has_a_page_too(tmp_path):
     assert "None yet." in text and "<svg" not in text and "refresh" not in text
 
 
+def test_the_stage_is_shown_of_runs_that_have_several(tmp_path):
+    cell = "<dt>Stage</dt><dd>{}<small>"
+    folder = make_run(tmp_path, [{**line(100), "stage": "training"}])
+    assert "<dt>Stage</dt>" not in text_of(folder)
+    stages = ["pretraining", "training"]
+    for i in (1, 2):
+        lines = [{**line(100 * n), "stage": s} for n, s in enumerate(stages[:i])]
+        (folder / "metrics.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines))
+        assert cell.format(stages[i - 1]) in text_of(folder)
+
+
 def test_a_line_that_a_kill_cut_off_is_passed_over(tmp_path):
     make_run(tmp_path, [line(10)])
     with (tmp_path / "metrics.jsonl").open("a") as file:

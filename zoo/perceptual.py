@@ -55,6 +55,9 @@ class PerceptualRecipe(Recipe):
                                   group="loss")
     lambda_cycle: float = knob(25.0, "weight of the cycle term; 0 skips its passes; models of one "
                                "generator have none", low=0, group="loss")
+    cycle_noise: float = knob(0.0, "noise on translations before they go back, standard deviation "
+                              "in [-1, 1], against hiding (Bashkirova et al. 2019)", low=0,
+                              group="loss")
     pretrain_steps: int = knob(0, "first of the steps, in which the generator learns to reproduce "
                                "its input; it then begins as both generators", low=0,
                                group="schedule")
@@ -226,7 +229,8 @@ class TwoWay(PerceptualGAN):
     def loss_terms(self, batch):
         r, a, b = self.recipe, batch["a"], batch["b"]
         fake_b, fake_a, generator = cycle.two_way(
-            self.g_ab, self.g_ba, a, b, cycle=r.lambda_cycle, identity=r.lambda_identity
+            self.g_ab, self.g_ba, a, b, cycle=r.lambda_cycle, identity=r.lambda_identity,
+            noise=r.cycle_noise, key=batch["key"],
         )
         # Real and fake apart, so that no gradient of a generator runs through real pictures.
         (real_a, real_b), (seen_a, seen_b) = self.see(a, b), self.see(fake_a, fake_b)
