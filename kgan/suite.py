@@ -165,7 +165,10 @@ class _Suite:
     # What there is to do
 
     def jobs(self, chosen):
-        """All jobs, each once: every row with the first seed before any with the second."""
+        """All jobs, each once: every row with the first seed before any with the second.
+
+        Steps are timed in one go: a machine that has other work too is then as slow for all.
+        """
         found = [self._measuring(spec) for spec in self.specs]
         for seed in range(self.options.training_seeds):
             for spec in self.specs:
@@ -173,7 +176,7 @@ class _Suite:
                     if seed in self._seeds(row):
                         found += self._training(row, spec, seed)
                         found.append(self._measuring(spec, row, seed))
-        return list({job.name: job for job in found}.values())
+        return sorted({job.name: job for job in found}.values(), key=lambda job: job.kind != "time")
 
     def _seeds(self, row):
         return range(self.options.training_seeds if row.repeated and row.model.trains else 1)

@@ -41,9 +41,6 @@ class CycleGANRecipe(Recipe):
                                group="loss")
     lambda_identity: float = knob(0.5, "weight of the identity term relative to lambda_cycle; 0 "
                                   "skips its pass", low=0, group="loss")
-    cycle_noise: float = knob(0.0, "noise on translations before they go back, standard deviation "
-                              "in [-1, 1], against hiding (Bashkirova et al. 2019)", low=0,
-                              group="loss")
     pool: int = knob(50, "history of fakes that the discriminators see, pictures a domain; 0 = "
                      "none, and a faster step", low=0, group="loss")
 
@@ -108,8 +105,7 @@ class CycleGAN(GAN):
     def loss_terms(self, batch):
         r, a, b = self.recipe, batch["a"], batch["b"]
         fake_b, fake_a, generator = cycle.two_way(
-            self.g_ab, self.g_ba, a, b, cycle=r.lambda_cycle, identity=r.identity,
-            noise=r.cycle_noise, key=batch["key"],
+            self.g_ab, self.g_ba, a, b, cycle=r.lambda_cycle, identity=r.identity
         )
         judged_a = self.judge(self.d_a, a, fake_a, "pool_a", batch["key"])
         judged_b = self.judge(self.d_b, b, fake_b, "pool_b", batch["key"])

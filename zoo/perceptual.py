@@ -55,9 +55,6 @@ class PerceptualRecipe(Recipe):
                                   group="loss")
     lambda_cycle: float = knob(25.0, "weight of the cycle term; 0 skips its passes; models of one "
                                "generator have none", low=0, group="loss")
-    cycle_noise: float = knob(0.0, "noise on translations before they go back, standard deviation "
-                              "in [-1, 1], against hiding (Bashkirova et al. 2019)", low=0,
-                              group="loss")
     pretrain_steps: int = knob(0, "first of the steps, in which the generator learns to reproduce "
                                "its input; it then begins as both generators", low=0,
                                group="schedule")
@@ -229,8 +226,7 @@ class TwoWay(PerceptualGAN):
     def loss_terms(self, batch):
         r, a, b = self.recipe, batch["a"], batch["b"]
         fake_b, fake_a, generator = cycle.two_way(
-            self.g_ab, self.g_ba, a, b, cycle=r.lambda_cycle, identity=r.lambda_identity,
-            noise=r.cycle_noise, key=batch["key"],
+            self.g_ab, self.g_ba, a, b, cycle=r.lambda_cycle, identity=r.lambda_identity
         )
         # Real and fake apart, so that no gradient of a generator runs through real pictures.
         (real_a, real_b), (seen_a, seen_b) = self.see(a, b), self.see(fake_a, fake_b)
@@ -306,6 +302,8 @@ TINY = {
     "reference": "vgg_star_small.avatars", "scales": 1, "patch_layers": 1, "pretrain_steps": 0,
 }
 
+AVATARS = ("avatars_eyeglasses_64", "avatars_smiling_64", "avatars_no_beard_64")
+
 for name, (model, changes, phrase) in NAMES.items():
     paper = {**(PAPER if model is not OneWay else PAPER_160), **changes}
     recipe = PerceptualRecipe(**paper)
@@ -313,6 +311,7 @@ for name, (model, changes, phrase) in NAMES.items():
     small = {**SMALL, **changes, "heads": heads, "reference": SMALL_REFERENCES[recipe.reference]}
     tiny = {**TINY, "pretrain_steps": 4} if name == "vgg_star_ms_cyclegan" else TINY
     tiny = {**tiny, "heads": recipe.heads, "discriminator": recipe.discriminator}
-    register(name, model, recipe, card="perceptual.md", phrase=phrase, tiny=tiny)
+    register(name, model, recipe, card="perceptual.md", phrase=phrase, tiny=tiny,
+             weights=AVATARS if name == "vgg_star_ms_cyclegan" else ())
     register(f"{name}_small", model, PerceptualRecipe(**small), card="perceptual.md",
              phrase=f"{phrase}; at 64 px, for a CPU", tiny=tiny)

@@ -45,11 +45,12 @@ class Row:
 
 
 SUITES = {
-    # What Sungatullina et al. 2018 (arXiv 1809.01396, section 4) compare, and StarGAN.
+    # What Sungatullina et al. 2018 (arXiv 1809.01396, section 4) compare, and StarGAN. CycleGAN has
+    # the batch and the averages of the others, so that these differ in their discriminators alone.
     "table1": (
         Row("DFI", "dfi_small"),
         Row("DCGAN", "dcgan_translator_small"),
-        Row("CycleGAN", "cyclegan_small", repeated=True),
+        Row("CycleGAN", "cyclegan_small", {"batch": 4, "ema": 0.99}, repeated=True),
         Row("StarGAN", "stargan_small", joint=True),
         Row("VGG-GAN", "vgg_gan_small"),
         Row("VGG*-GAN", "vgg_star_gan_small"),
@@ -57,6 +58,8 @@ SUITES = {
         Row("Rand-MS-CycleGAN", "rand_ms_cyclegan_small", repeated=True),
         Row("MS-CycleGAN", "ms_cyclegan_small", repeated=True),
         Row("CycleGAN, separate scales", "multiscale_cyclegan_small"),
+        Row("VGG*-MS-CycleGAN, pretrained generators", "vgg_star_ms_cyclegan_small",
+            tag="pretrained", shares={"pretrain_steps": 0.25}),
         Row("VGG*-MS-CycleGAN", "vgg_star_ms_cyclegan_small", repeated=True),
     ),
 }
