@@ -9,6 +9,7 @@ Signatures (each translates in one direction; any picture size):
     images                images uint8 [batch, height, width, 3] -> images, the same
     serving_<direction>, images_<direction>     the other directions, if there are any
 and, for TensorFlow code, `tf.saved_model.load(path).translate[direction](float32 in [-1, 1])`.
+A model may serve more, or other things: those of `GAN.served`.
 
 Only the variables that translating reads are in it: no discriminator, no optimizer. Loading needs
 TensorFlow and nothing of kgan. One bad picture fails its whole batch.
@@ -16,12 +17,8 @@ TensorFlow and nothing of kgan. One bad picture fails its whole batch.
 
 import hashlib
 import json
-import os
 import pathlib
 import re
-import subprocess
-import sys
-import tempfile
 import time
 
 import keras
@@ -31,10 +28,6 @@ import tensorflow as tf
 import kgan
 from kgan import paths, pixels, serving, weights
 from kgan.errors import UserError
-
-# What the loaded model may differ from the Keras model, by the precision that it computes in:
-# float in [-1, 1], and levels of uint8. Half precisions are rounded anew wherever ops are fused.
-TOLERANCE = {"float32": (1e-4, 1), "float16": (0.01, 2), "bfloat16": (0.05, 7)}
 
 
 def export_model(
@@ -68,9 +61,10 @@ def export_model(
     if not model.exports:
         why = "it does not translate" if not model.directions else "it solves for each picture anew"
         raise UserError(f"{name} cannot be a SavedModel: {why}.")
-    direction = direction or next(iter(model.directions))
-    if direction not in model.directions:
-        raise UserError(f"no direction {direction!r}; {name} has {', '.join(model.directions)}")
+    direction = direction or next(iter(model.directions), None)
+    if direction and direction not in model.directions:
+        raise UserError(f"no direction {direction!r}; {name} has "
+                        f"{', '.join(model.directions) or 'none'}")
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         raise UserError(f"{name!r} cannot be a served name: use letters, digits and . _ -")
     if not model.trained and not allow_untrained:
@@ -85,7 +79,7 @@ def export_model(
         extra.mkdir()
         metadata = _metadata(model, name, version, direction)
         metadata["params"] = sum(int(np.prod(v.shape)) for v in module.weights)
-        metadata |= {"precision": precision, "max_pixels": max_pixels, "sha256": _hashes(new)}
+        metadata |= {"precision": precision, "max_pixels": max_pixels, "sha256": hashes(new)}
         (extra / "metadata.json").write_text(json.dumps(metadata, indent=2) + "\n")
         requests = _warmup_requests(module, model.recipe.size)
         serving.write_warmup(extra / "tf_serving_warmup_requests", name, requests)
@@ -105,12 +99,14 @@ def _next_version(folder, version):
 def _module(model, direction, max_pixels):
     """A `tf.Module` of the functions, the variables that they read, and the precision inside."""
     module = tf.Module()
-    order = [direction, *(d for d in model.directions if d != direction)]
+    order = sorted(model.directions, key=lambda d: d != direction)
     module.translate = {d: _translate_function(model, d) for d in order}
-    traced = [f.get_concrete_function() for f in module.translate.values()]
+    served = model.served()
+    signatures = {name: function for name, (function, _) in served.items()}
+    traced = [f.get_concrete_function() for f in [*module.translate.values(), *signatures.values()]]
     weights = {id(v): v for f in traced for v in f.graph.variables}
     module.weights = list(weights.values())
-    signatures = {}
+    module.examples = {name: example for name, (_, example) in served.items()}
     for d in order:
         end = "" if d == direction else f"_{d}"
         translate = module.translate[d]
@@ -175,7 +171,7 @@ def _metadata(model, name, version, direction):
     }
 
 
-def _hashes(folder):
+def hashes(folder):
     files = sorted(f for f in folder.rglob("*") if f.is_file() and "assets.extra" not in f.parts)
     return {
         f.relative_to(folder).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest() for f in files
@@ -186,102 +182,11 @@ def _warmup_requests(module, size):
     """One request for each signature, of the size that the model was trained on."""
     picture = serving.example_picture(size, size)
     png = tf.io.encode_png(picture).numpy()
-    return [
-        (s, {"image_bytes": [png]} if s.startswith("serving") else {"images": picture[None]})
-        for s in module.signatures_to_save
-    ]
 
+    def request(signature):
+        if signature in module.examples:
+            return module.examples[signature]
+        served = signature.startswith("serving")
+        return {"image_bytes": [png]} if served else {"images": picture[None]}
 
-def check_export(path, model=None):
-    """Loads an export in a fresh process that cannot import kgan, runs it, compares it.
-
-    Both run on the CPU, on two pictures of odd sizes, in the exported direction.
-
-    Args:
-        path: a version's folder, as `export_model` returns it.
-        model: the Keras model that it was made from; without one nothing is compared.
-
-    Returns:
-        dict: `signatures` (names), `modules` (the packages that the process had imported),
-        `images` and `float` (outputs of one batch), `pictures` (list of decoded PNG outputs),
-        and with a model `float_difference` and `level_difference` (the largest ones).
-
-    Raises:
-        UserError: a file differs from its sha256 in the metadata.
-        RuntimeError: the export does not load or run, or differs from the model.
-    """
-    path = pathlib.Path(path)
-    metadata = json.loads((path / "assets.extra/metadata.json").read_text())
-    for file, digest in _hashes(path).items():
-        if metadata["sha256"].get(file) != digest:
-            raise UserError(f"{path / file} is not the file that was exported: export again")
-    batch = np.stack([serving.example_picture(37, 51), serving.example_picture(37, 51)[::-1, ::-1]])
-    pictures = [batch[0], serving.example_picture(45, 33)]
-    result = _run_fresh(path, metadata["direction"], batch, pictures)
-    if model is not None:
-        _compare(result, model, metadata, batch, pictures)
-    return result
-
-
-FRESH = """
-import sys
-sys.modules["kgan"] = None  # an import of kgan fails
-import numpy as np
-import tensorflow as tf
-path, direction, file = sys.argv[1:]
-given = np.load(file)
-loaded = tf.saved_model.load(path)
-pngs = [tf.io.encode_png(given[k]).numpy() for k in ("picture_0", "picture_1")]
-pngs = loaded.signatures["serving_default"](image_bytes=tf.constant(pngs))["image_bytes"].numpy()
-np.savez(
-    file,
-    images=loaded.signatures["images"](images=tf.constant(given["batch"]))["images"],
-    float=loaded.translate[direction](tf.constant(given["batch"], tf.float32) / 127.5 - 1.0),
-    picture_0=tf.io.decode_png(pngs[0]),
-    picture_1=tf.io.decode_png(pngs[1]),
-    signatures=list(loaded.signatures),
-    modules=sorted({m.split(".")[0] for m, v in sys.modules.items() if v is not None}),
-)
-"""
-
-
-def _run_fresh(path, direction, batch, pictures):
-    with tempfile.TemporaryDirectory() as room:
-        file = os.path.join(room, "pictures.npz")
-        np.savez(file, batch=batch, picture_0=pictures[0], picture_1=pictures[1])
-        done = subprocess.run(
-            [sys.executable, "-c", FRESH, str(path.resolve()), direction, file],
-            env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"},
-            cwd=room,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise RuntimeError(f"{path} does not run in a fresh process:\n{done.stderr[-4000:]}")
-        with np.load(file) as made:
-            result = dict(made)
-    result["pictures"] = [result.pop("picture_0"), result.pop("picture_1")]
-    return result | {k: result[k].tolist() for k in ("signatures", "modules")}
-
-
-def _compare(result, model, metadata, batch, pictures):
-    """Adds the largest differences to `result`; raises RuntimeError if they are too large."""
-
-    def wanted(images):
-        return model.translate(pixels.to_float(images), metadata["direction"])
-
-    with tf.device("/CPU:0"):
-        translated = wanted(batch)
-        levels = [translated, *(wanted(p[None])[0] for p in pictures)]
-        levels = [pixels.to_uint8(x).numpy() for x in levels]
-    made = [result["images"], *result["pictures"]]
-    result["float_difference"] = float(np.abs(result["float"] - np.asarray(translated)).max())
-    result["level_difference"] = max(
-        int(np.abs(np.int32(a) - np.int32(b)).max()) for a, b in zip(made, levels, strict=True)
-    )
-    by_float, by_level = TOLERANCE[metadata["precision"]]
-    if not (result["float_difference"] <= by_float and result["level_difference"] <= by_level):
-        raise RuntimeError(
-            f"the export differs from the model by {result['float_difference']:.2g} "
-            f"({result['level_difference']} levels); {metadata['precision']} allows {by_float}"
-        )
+    return [(s, request(s)) for s in module.signatures_to_save]

@@ -131,6 +131,15 @@ class GAN:
         """Returns `{name: network or layer}`; each becomes an attribute of that name."""
         raise NotImplementedError
 
+    def served(self):
+        """What an export offers besides translating.
+
+        Returns:
+            `{signature: (tf.function with an input signature, {input name: example array})}`; the
+            functions return `{output name: tensor}`.
+        """
+        return {}
+
     def deployed(self):
         """The names of the networks that translating needs; their weights are what is shipped."""
         return sorted(set(self.directions.values()))

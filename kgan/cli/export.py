@@ -21,7 +21,8 @@ def main(arguments):
     flags.parse(arguments)
     quiet()
 
-    from kgan.export import check_export, export_model
+    from kgan.export import export_model
+    from kgan.export_check import check_export
     from kgan.weights import load
 
     model = load(flags.model, weights="auto" if flags.allow_untrained else "required")
