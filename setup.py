@@ -46,6 +46,8 @@ setup(
         "absl-py>=2.1",
         "scikit-image>=0.24",
         "scipy>=1.13",
+        "scikit-learn>=1.5",
+        "ImageHash>=4.3",
         "dicebear-core>=10.7,<11",
         "dicebear-styles>=10.6,<11",
         "resvg-py>=0.5",

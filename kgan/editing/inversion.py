@@ -1,0 +1,204 @@
+"""Inversion without an encoder: the code that a generator makes a picture from, by descent.
+
+Lipton, Tripathi: Precise recovery of latent vectors from generative adversarial networks, 2017
+(arXiv 1702.04782) and the authors' code: plain gradient descent on the squared error; `standard`
+clips codes to the range of the prior after each step, `stochastic` draws each entry that left the
+range anew, `none` does neither.
+Creswell, Bharath: Inverting the generator of a generative adversarial network (arXiv 1611.05644)
+and the authors' code: RMSProp on the mean squared error less alpha times the mean log density of
+the code's entries under N(0, 1), method `prior`.
+Codes from an encoder as `start` make the hybrid of both worlds: encode, then refine.
+
+Deviations and what the texts leave open:
+
+- Normalisation in the generator uses its moving statistics; in Lipton and Tripathi's code it uses
+  those of the batch, and pictures then depend on each other.
+- Their range is that of a uniform prior. A normal prior has none; it is cut at 3 deviations, and
+  entries are drawn from what is within.
+- First guesses and entries drawn anew depend on the picture itself and the seed: a picture is
+  inverted in the same way in any batch and at any place of it.
+"""
+
+import math
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from kgan.errors import UsageError, UserError
+from kgan.lazy import tf
+from kgan.progress import progress
+
+METHODS = ("none", "standard", "stochastic", "prior")
+BOUNDS = {"uniform": 1.0, "normal": 3.0}
+CHUNK = 50  # steps that TensorFlow takes on its own
+RHO, EPSILON = 0.99, 1e-8  # of RMSProp, PyTorch's, which the authors took
+
+
+@dataclass(frozen=True, eq=False)
+class Inversion:
+    """Codes that were found.
+
+    Attributes:
+        codes: float32 [n, latent].
+        errors: mean squared error of each picture, values in [-1, 1]: float32 [n].
+        history: its mean over the pictures before each step and after the last, [steps + 1].
+        steps: how many were taken.
+    """
+
+    codes: np.ndarray
+    errors: np.ndarray
+    history: np.ndarray
+    steps: int
+
+
+def invert(
+    decode, targets, *, latent, prior, method, steps, rate, seed, start=None, halve_every=50_000,
+    alpha=0.01, batch=64,
+):
+    """Looks for the codes whose pictures are nearest to given ones.
+
+    Args:
+        decode: float32 [n, latent] -> [n, h, w, c] in [-1, 1], of TensorFlow operations.
+        targets: float32 [n, h, w, c] in [-1, 1].
+        latent: entries of a code.
+        prior: "normal", N(0, 1), or "uniform", U(-1, 1).
+        method: one of `METHODS`.
+        steps: of descent; 0 = what `start` gives.
+        rate: factor of the gradient of a picture's mean squared error (Lipton and Tripathi: 1.0);
+            in method `prior` that of RMSProp (Creswell and Bharath: 0.01).
+        seed: of first guesses and of entries drawn anew.
+        start: codes to start from, [n, latent]; None = draws from the prior.
+        halve_every: the rate is halved whenever so many steps are done.
+        alpha: weight of the prior in method `prior`.
+        batch: how many pictures are inverted together; changes memory and time, no result.
+
+    Returns:
+        An `Inversion`: the last codes, which need not be the best.
+
+    Raises:
+        UsageError: an unknown prior or method, two that do not go together, `start` of another
+            shape.
+        UserError: the rate is too high: codes are no numbers any more.
+    """
+    targets = np.asarray(targets, np.float32)
+    _check(prior, method, start, (len(targets), latent))
+    shifts = _shifts(targets, latent, seed)
+    codes = np.array(draw(shifts, prior) if start is None else start, np.float32)
+    errors, history = np.zeros(len(targets), np.float32), np.zeros(steps + 1)
+    descend = _descent(decode, latent, prior, method, rate, seed, halve_every, alpha)
+    for first in range(0, len(targets), batch):
+        rows = slice(first, first + batch)
+        z, x, moments = tf.constant(codes[rows]), tf.constant(targets[rows]), 0.0 * codes[rows]
+        label = f"inverting {len(x)} of {len(targets)} pictures, {CHUNK} steps at a time"
+        for t in progress(range(0, steps, CHUNK), math.ceil(steps / CHUNK), label):
+            until = min(t + CHUNK, steps)
+            z, moments, paid = descend(z, moments, x, shifts[rows], t, until)
+            history[t:until] += paid.numpy()
+            if not np.isfinite(z).all():
+                raise UserError(f"The inversion diverged before step {until}, method {method}: "
+                                f"take a rate lower than {rate:g}.")
+        codes[rows] = z.numpy()
+        errors[rows] = squared_error(decode, z, x).numpy()
+    history[steps] = errors.sum()
+    return Inversion(codes, errors, history / max(len(targets), 1), steps)
+
+
+def _check(prior, method, start, shape):
+    for word, value, known in (("prior", prior, BOUNDS), ("method", method, METHODS)):
+        if value not in known:
+            raise UsageError(f"{word} {value!r} is not one of {', '.join(known)}.")
+    if method == "prior" and prior != "normal":
+        raise UsageError("Method prior is for generators of a normal prior: take stochastic.")
+    if start is not None and np.shape(start) != shape:
+        raise UsageError(f"Codes to start from must be {shape[0]} of {shape[1]} numbers, not of "
+                         f"shape {np.shape(start)}.")
+
+
+def _descent(decode, latent, prior, method, rate, seed, halve_every, alpha):
+    """A graph function that takes steps.
+
+    Returns:
+        `f(z [n, latent], moments [n, latent], x [n, h, w, c], shifts [n, latent], first, until)` ->
+        (z, moments, sum of the errors before each step from `first` to before `until`). Moments
+        are those of RMSProp.
+    """
+    bound = BOUNDS[prior]
+
+    def gradient(z, x):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(z)
+            error = squared_error(decode, z, x)
+            loss = error - alpha * log_prior(z) if method == "prior" else error
+            loss = tf.reduce_sum(loss)  # over the batch: each row's gradient is its own
+        return tape.gradient(loss, z), tf.reduce_sum(error)
+
+    def held(z, shifts, t):
+        """Codes after what the method does about those that left the range."""
+        if method == "standard":
+            return tf.clip_by_value(z, -bound, bound)
+        if method == "stochastic":
+            u = tf.random.stateless_uniform([latent], [seed, t], alg="philox")
+            return tf.where(tf.abs(z) > bound, draw(tf.math.floormod(u + shifts, 1.0), prior), z)
+        return z
+
+    codes, number = tf.TensorSpec([None, latent]), tf.TensorSpec([], tf.int32)
+    spec = [codes, codes, tf.TensorSpec([None, None, None, None]), codes, number, number]
+
+    @tf.function(input_signature=spec, autograph=False)
+    def descend(z, moments, x, shifts, first, until):
+        def step(t, z, moments, paid):
+            g, error = gradient(z, x)
+            now = rate * 0.5 ** tf.cast(t // halve_every, tf.float32)
+            if method == "prior":
+                moments = RHO * moments + (1.0 - RHO) * g**2
+                g = g / (tf.sqrt(moments) + EPSILON)
+            return t + 1, held(z - now * g, shifts, t), moments, paid.write(t - first, error)
+
+        state = (first, z, moments, tf.TensorArray(tf.float32, until - first))
+        _, z, moments, paid = tf.while_loop(lambda t, *_: t < until, step, state)
+        return z, moments, paid.stack()
+
+    return descend
+
+
+def squared_error(decode, z, x):
+    """Mean squared error of the pictures of codes, values in [-1, 1]: float32 [n]."""
+    return tf.reduce_mean((tf.cast(decode(z), tf.float32) - x) ** 2, axis=(1, 2, 3))
+
+
+def log_prior(z):
+    """Mean over the entries of a code of log N(entry; 0, 1), in nats: [n] of z [n, latent]."""
+    return tf.reduce_mean(-0.5 * z**2 - 0.5 * math.log(2.0 * math.pi), axis=1)
+
+
+def draw(u, prior):
+    """Draws from a prior within its bound, from numbers in [0, 1) of any shape."""
+    if prior == "uniform":
+        return 2.0 * u - 1.0
+    bound = BOUNDS[prior]
+    low = 0.5 * math.erfc(bound / math.sqrt(2.0))  # of the prior lies below -bound
+    return tf.clip_by_value(tf.math.ndtri(low + u * (1.0 - 2.0 * low)), -bound, bound)
+
+
+def _shifts(targets, latent, seed):
+    """A picture's own random numbers in [0, 1): float32 [n, latent].
+
+    They are its first guess, and are added, modulo 1, to what all pictures draw at a step.
+    """
+    own = [
+        np.random.default_rng([seed, zlib.crc32(x.tobytes())]).random(latent, np.float32)
+        for x in targets
+    ]
+    return np.reshape(own, (len(targets), latent)).astype(np.float32)
+
+
+def recovered(codes, truth, threshold):
+    """The share of codes whose mean squared difference to the true ones is below a threshold.
+
+    Args:
+        codes, truth: [n, latent].
+        threshold: Lipton and Tripathi report 0.1 to 0.00001.
+    """
+    difference = (np.asarray(codes, np.float64) - np.asarray(truth, np.float64)) ** 2
+    return float(np.mean(difference.mean(axis=1) < threshold))
