@@ -244,6 +244,10 @@ def test_fresh_process_agrees_with_keras(model, path):
         export_check.check_export(path, other)
 
 
+def export_metadata(path):
+    return json.loads((path / "assets.extra/metadata.json").read_text())
+
+
 def test_saved_model_cli_lists_the_signatures(path):
     command = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "show"]
     command += ["--dir", str(path), "--tag_set", "serve"]

@@ -15,7 +15,8 @@ EMBEDDED = "vgg_star_small.avatars"  # whose features KID compares
 ABOUT = """Measure a translator: edit accuracy both ways by a classifier (trained on first use,
 kept), preservation, on avatars the distance to the true edit (each with its twin for doing nothing,
 identity_...), and whether another classifier can tell the results from real pictures (C2ST). Of a
-classifier: its accuracy. With --suite: all models of a comparison, trained first."""
+classifier: its accuracy. Of a generator: how near and how varied its pictures are. With --suite:
+all models of a comparison, trained first."""
 
 
 @tool
@@ -49,6 +50,7 @@ def evaluate(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, output=
              bad_images="skip"):
     """What `tools/evaluate` prints, see `kgan.metrics.editing`."""
     from kgan.data import open_data
+    from kgan.latent import LatentGAN
     from kgan.weights import load
 
     model = load(name, weights="required")
@@ -57,7 +59,9 @@ def evaluate(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, output=
         spec or recipe.data, size=recipe.size, load_size=recipe.load_size or None,
         seed=recipe.seed if seed < 0 else seed, bad_images=bad_images,
     )
-    if not model.directions:
+    if isinstance(model, LatentGAN):
+        figures, pictures = _samples(model, data, n)
+    elif not model.directions:
         figures, pictures = _labels(model, data, n)
     elif "b" in data.test:
         figures, pictures = _edits(model, data, n, seeds)
@@ -85,6 +89,19 @@ def _labels(model, data, n):
     classify = tf.function(lambda x: model.classify(to_float(x)), reduce_retracing=True)
     count = min(n or len(data.test["a"]), len(data.test["a"]))
     return {"n": count, **measure_labels(lambda x: classify(x).numpy(), data, n or None)}, {}
+
+
+def _samples(model, data, n):
+    """Figures of a generator, and pictures that it made."""
+    from kgan.metrics.generation import measure_samples
+
+    real = data.test["a"]
+    real = real[np.arange(min(n or len(real), len(real)))]
+    made = model.sample(len(real), seed=1)
+    figures = measure_samples(real, made, reference=EMBEDDED)
+    return {"n": len(real), **figures}, {"real": {"pictures": real}, "made": {
+        str(i + 1): made[8 * i : 8 * i + 8] for i in range(5)
+    }}
 
 
 def _edits(model, data, n, seeds):

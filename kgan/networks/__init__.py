@@ -1,10 +1,26 @@
 """Networks: layers and functional `keras.Model`s of any input size; no losses, recipes or data."""
 
 from kgan.networks import vgg
+from kgan.networks.dcgan import (
+    cifar_discriminator,
+    dcgan_discriminator,
+    dcgan_generator,
+    discriminator_features,
+    pooled,
+)
 from kgan.networks.discriminators import patch_discriminator
+from kgan.networks.encoders import (
+    crg_encoder,
+    deep_conv_encoder,
+    extended_transfer_encoder,
+    fc_encoder,
+    transfer,
+    transfer_encoder,
+)
 from kgan.networks.generators import plain_generator, resnet_generator
 from kgan.networks.layers import ImagePool, InstanceNormalization, ReflectionPadding2D, together
 from kgan.networks.perceptual import PerceptualDiscriminator, pyramid_discriminator
+from kgan.networks.pggan import ProgressiveDiscriminator, ProgressiveGenerator
 from kgan.networks.stargan import stargan_discriminator, stargan_generator
 from kgan.networks.vgg import vgg_classifier, vgg_features
 
@@ -12,14 +28,27 @@ __all__ = [
     "ImagePool",
     "InstanceNormalization",
     "PerceptualDiscriminator",
+    "ProgressiveDiscriminator",
+    "ProgressiveGenerator",
     "ReflectionPadding2D",
+    "cifar_discriminator",
+    "crg_encoder",
+    "dcgan_discriminator",
+    "dcgan_generator",
+    "deep_conv_encoder",
+    "discriminator_features",
+    "extended_transfer_encoder",
+    "fc_encoder",
     "patch_discriminator",
     "plain_generator",
+    "pooled",
     "pyramid_discriminator",
     "resnet_generator",
     "stargan_discriminator",
     "stargan_generator",
     "together",
+    "transfer",
+    "transfer_encoder",
     "vgg",
     "vgg_classifier",
     "vgg_features",

@@ -1,0 +1,113 @@
+"""DCGAN and its relatives: who pays what, in which order, and what leaves the model."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kgan import registry
+from kgan.data import Data
+from kgan.errors import UsageError
+
+
+def sigmoid_cost(logits, label):
+    p = 1 / (1 + np.exp(-np.asarray(logits, np.float64)))
+    return -np.mean(np.log(p if label else 1 - p))
+
+
+def test_one_pass_is_the_textbooks(tiny, tiny_batch):
+    model = tiny("dcgan")
+    batch = tiny_batch(model)
+    terms = model.loss_terms(batch)
+    fake = model.g(model.noise(batch), training=True)
+    real_logits = model.d(batch["a"], training=True)
+    fake_logits = model.d(fake, training=True)
+    assert float(terms["discriminator"]["real"]) == pytest.approx(sigmoid_cost(real_logits, 1))
+    assert float(terms["discriminator"]["fake"]) == pytest.approx(sigmoid_cost(fake_logits, 0))
+    assert float(terms["generator"]["adversarial"]) == pytest.approx(sigmoid_cost(fake_logits, 1))
+
+
+def test_neural_face_moves_the_generator_twice(tiny, tiny_batch):
+    model = tiny("dcgan", generator_steps=2)
+    assert model.batches_per_step == 3
+    model.train_step({k: tf.concat([v] * 3, 0) if k != "key" else v
+                      for k, v in tiny_batch(model).items()})
+    moves = {player: int(optimizer.iterations) for player, optimizer in model.optimizers.items()}
+    assert moves == {"generator": 2, "discriminator": 1}
+
+
+def test_a_critic_pays_for_its_slope_and_stays_in_its_bounds(tiny, tiny_batch):
+    steep = tiny("wgan_gp", lambda_penalty=3.0)
+    terms = steep.discriminator_terms(tiny_batch(steep))["discriminator"]
+    assert set(terms) == {"real", "fake", "penalty"}
+    without = tiny("wgan_gp", lambda_penalty=0.0)
+    assert set(without.discriminator_terms(tiny_batch(without))["discriminator"]) == {
+        "real", "fake"}
+    clipped = tiny("wgan", learning_rate=1.0, discriminator_steps=1, generator_steps=2)
+    clipped.train_step({k: tf.concat([v] * 3, 0) if k != "key" else v
+                        for k, v in tiny_batch(clipped).items()})
+    largest = [np.abs(v.numpy()).max() for v in clipped.d.trainable_variables]
+    assert max(largest) == pytest.approx(0.01)
+    assert max(np.abs(v.numpy()).max() for v in clipped.g.trainable_variables) > 0.02
+
+
+def test_wasserstein_signs(tiny, tiny_batch):
+    model = tiny("wgan")
+    batch = tiny_batch(model)
+    terms = model.discriminator_terms(batch)["discriminator"]
+    real = float(tf.reduce_mean(model.d(batch["a"], training=True)))
+    fake = model.judge(model.make(batch, []), [])
+    assert float(terms["real"]) == pytest.approx(-real)
+    assert float(terms["fake"]) == pytest.approx(float(tf.reduce_mean(fake)))
+    paid = model.generator_terms(batch)["generator"]["adversarial"]
+    assert float(paid) == pytest.approx(-float(tf.reduce_mean(fake)))
+
+
+def test_conditions_reach_both_players(tiny, tiny_batch):
+    model = tiny("cgan")
+    batch = tiny_batch(model)
+    terms = model.loss_terms(batch)["discriminator"]
+    assert set(terms) == {"real", "fake", "wrong"}
+    turned = model.loss_terms({**batch, "labels": 1.0 - batch["labels"]})["discriminator"]
+    assert all(float(terms[name]) != float(turned[name]) for name in terms)
+    codes = model.codes(3)
+    in_turn = tf.constant([[-1.0, -1], [1, -1], [-1, 1]])
+    shown = model.g([codes, in_turn], training=False)
+    np.testing.assert_allclose(model.decode(codes), shown, atol=1e-6)
+    np.testing.assert_allclose(model.decode(codes, in_turn), shown, atol=1e-6)
+    assert (model.decode(codes, -in_turn).numpy() != shown.numpy()).any()
+
+
+def test_labels_of_the_data_fill_the_recipe():
+    recipe = registry.recipe("cgan")
+    pictures = {"a": np.zeros((2, 16, 16, 3), np.uint8)}
+    labels = {"train": np.zeros((2, 2), np.float32), "test": np.zeros((2, 2), np.float32)}
+    named = Data("named", pictures, pictures, labels=labels, label_names=("Hat", "Bald"))
+    assert recipe.complete(named).labels == "Hat,Bald"
+    assert recipe.complete(named).classes == 2
+    plain = Data("plain", pictures, pictures)
+    with pytest.raises(UsageError, match="has no labels to condition on"):
+        recipe.complete(plain)
+    assert registry.recipe("dcgan").complete(plain).labels == ""
+
+
+@pytest.mark.parametrize("prior", ["uniform", "normal"])
+def test_samples_are_of_the_prior_and_the_same_for_a_seed(tiny, prior):
+    model = tiny("dcgan", prior=prior, latent=64)
+    codes = model.codes(500, seed=1).numpy()
+    assert codes.shape == (500, 64)
+    assert codes.mean() == pytest.approx(0, abs=0.03)
+    assert codes.std() == pytest.approx(1 if prior == "normal" else 1 / np.sqrt(3), rel=0.03)
+    assert (np.abs(codes).max() <= 1) == (prior == "uniform")
+    first = model.sample(5, seed=1, batch=2)
+    np.testing.assert_array_equal(first, model.sample(5, seed=1, batch=5))
+    assert (first != model.sample(5, seed=2)).any()
+    assert first.dtype == np.uint8 and first.shape == (5, 16, 16, 3)
+
+
+@pytest.mark.parametrize("changes, says", [
+    ({"size": 48}, "power of two"),
+    ({"lambda_penalty": 1.0}, "needs --norm layer or none"),
+])
+def test_what_a_recipe_refuses(changes, says):
+    with pytest.raises(UsageError, match=says):
+        registry.recipe("dcgan").replace(**changes)

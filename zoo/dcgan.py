@@ -1,0 +1,194 @@
+"""DCGAN and its relatives: generators of pictures from codes.
+
+Radford, Metz, Chintala: Unsupervised representation learning with deep convolutional GANs, ICLR
+2016 (arXiv 1511.06434); layers of the widely used TensorFlow code, on which "Photoshop 2.0" stands.
+`wgan`: Arjovsky, Chintala, Bottou 2017 (arXiv 1701.07875), clipped weights. `wgan_gp`: Gulrajani et
+al. 2017 (arXiv 1704.00028), gradient penalty, here with DCGAN's networks instead of the paper's
+residual ones, layer norm in the critic. `cgan`: Mirza, Osindero 2014 (arXiv 1411.1784), attributes
+as condition, with the discriminator of IcGAN (Perarnau et al. 2016), that also sees real pictures
+with wrong labels.
+
+With one update of each player a step, both take their gradients from one shared forward pass, the
+published code from two passes one after the other.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kgan.errors import UsageError
+from kgan.gan import Phase, Stage
+from kgan.latent import LatentGAN
+from kgan.lazy import keras, losses, networks, ops, tf
+from kgan.recipe import Recipe, knob
+from kgan.registry import register
+
+
+@dataclass(frozen=True)
+class DCGANRecipe(Recipe):
+    from_data: ClassVar[tuple] = ("labels",)
+
+    data: str = knob("avatars:Smiling,Eyeglasses,No_Beard,Wearing_Hat", "pictures to train on; "
+                     "generators take one set, labelled or not", group="data")
+    labels: str = knob("", "names of the labels, joined by commas; the data decide", group="data")
+    condition: bool = knob(False, "the labels are given to both players")
+    latent: int = knob(100, "numbers of a code", low=1)
+    prior: str = knob("uniform", "what codes are drawn from: U(-1, 1) or N(0, 1)",
+                      choices=("uniform", "normal"))
+    filters: int = knob(64, "maps before the generator's last layer; they double towards the code",
+                        low=1)
+    discriminator_filters: int = knob(64, "maps of the discriminator's first layer", low=1)
+    norm: str = knob("batch", "normalisation in the discriminator",
+                     choices=("batch", "layer", "none"))
+    adversarial: str = knob("bce", "adversarial loss", choices=("bce", "wasserstein"),
+                            group="loss")
+    clip: float = knob(0.0, "bound on each weight of the critic (WGAN); 0 = none", low=0,
+                       group="loss")
+    lambda_penalty: float = knob(0.0, "weight of the gradient penalty (WGAN-GP); 0 skips its "
+                                 "passes", low=0, group="loss")
+    discriminator_steps: int = knob(1, "updates of the discriminator in a step", low=1,
+                                    group="schedule")
+    generator_steps: int = knob(1, "updates of the generator in a step; 2 = Neural Face", low=1,
+                                group="schedule")
+    optimizer: str = knob("adam", "optimizer of both", choices=("adam", "rmsprop"),
+                          group="schedule")
+
+    beta_2: float = knob(0.999, "Adam's beta 2", low=0, high=0.9999, group="schedule")
+
+    def check(self):
+        super().check()
+        if self.size < 16 or self.size & (self.size - 1):
+            raise UsageError(f"--size {self.size} must be a power of two, 16 or more.")
+        if self.lambda_penalty and self.norm == "batch":
+            raise UsageError("--lambda_penalty needs --norm layer or none: batch norm mixes "
+                             "pictures, whose slopes are bounded one by one.")
+
+    @property
+    def classes(self):
+        """How many labels condition the players."""
+        return len(self.labels.split(",")) if self.condition and self.labels else 0
+
+    def complete(self, data):
+        if self.condition and not data.label_names:
+            raise UsageError(f"--data {data.spec} has no labels to condition on: name labelled "
+                             f"pictures, as in --data {type(self).data}.")
+        return self.replace(labels=",".join(data.label_names))
+
+
+class DCGAN(LatentGAN):
+    """A generator and a discriminator of strided convolutions."""
+
+    players = {"generator": ("g",), "discriminator": ("d",)}
+
+    def build_networks(self, r):
+        nets = {"g": networks.dcgan_generator(
+            "g", size=r.size, latent=r.latent, filters=r.filters, classes=r.classes
+        )}
+        if not self.deployed_only:
+            nets["d"] = networks.dcgan_discriminator(
+                "d", size=r.size, filters=r.discriminator_filters, norm=r.norm, clip=r.clip,
+                classes=r.classes, constant=r.adversarial == "bce",
+            )
+        return nets
+
+    def build_optimizer(self, player, schedule):
+        if self.recipe.optimizer == "rmsprop":
+            return keras.optimizers.RMSprop(schedule, rho=0.99, epsilon=1e-8,
+                                            name=f"rmsprop_{player}")
+        return keras.optimizers.Adam(schedule, beta_1=self.recipe.beta_1,
+                                     beta_2=self.recipe.beta_2, epsilon=1e-8,
+                                     name=f"adam_{player}")
+
+    @property
+    def conditions(self):
+        return self.recipe.classes
+
+    def batch_labels(self):
+        return len(self.recipe.labels.split(",")) if self.recipe.labels else 0
+
+    def stages(self):
+        r = self.recipe
+        if r.discriminator_steps == r.generator_steps == 1:
+            return (Stage("training", r.steps, (Phase(),)),)
+        return (Stage("training", r.steps, (
+            Phase(("discriminator",), r.discriminator_steps, type(self).discriminator_terms),
+            Phase(("generator",), r.generator_steps, type(self).generator_terms),
+        )),)
+
+    def loss_terms(self, batch):
+        labels = self.given(batch)
+        fake = self.make(batch, labels)
+        of_fake = self.judge(fake, labels)
+        return {
+            "generator": {"adversarial": losses.real_loss(self.recipe.adversarial, of_fake)},
+            "discriminator": self.judgements(batch, labels, fake, of_fake),
+        }
+
+    def discriminator_terms(self, batch):
+        labels = self.given(batch)
+        fake = ops.stop_gradient(self.make(batch, labels))
+        return {"discriminator": self.judgements(batch, labels, fake, self.judge(fake, labels))}
+
+    def generator_terms(self, batch):
+        labels = self.given(batch)
+        of_fake = self.judge(self.make(batch, labels), labels)
+        return {"generator": {
+            "adversarial": losses.real_loss(self.recipe.adversarial, of_fake)
+        }}
+
+    def given(self, batch):
+        """The labels that both players are given, -1 or 1 [n, k], in a list; or none."""
+        return [2.0 * batch["labels"] - 1.0] if self.recipe.classes else []
+
+    def make(self, batch, labels):
+        codes = self.noise(batch)
+        return self.g([codes, *labels] if labels else codes, training=True)
+
+    def judge(self, pictures, labels):
+        """Real and fake pictures come apart: each set is normalised by its own statistics."""
+        return self.d([pictures, *labels] if labels else pictures, training=True)
+
+    def judgements(self, batch, labels, fake, of_fake):
+        """What the discriminator pays."""
+        r, real = self.recipe, batch["a"]
+        terms = {
+            "real": losses.real_loss(r.adversarial, self.judge(real, labels)),
+            "fake": losses.fake_loss(r.adversarial, of_fake),
+        }
+        if labels:  # IcGAN: right pictures with others' labels are half of what is fake
+            wrong = self.judge(real, [ops.roll(labels[0], 1, axis=0)])
+            terms["fake"] *= 0.5
+            terms["wrong"] = 0.5 * losses.fake_loss(r.adversarial, wrong)
+        if r.lambda_penalty:
+            key = tf.random.experimental.stateless_fold_in(batch["key"], 8, alg="philox")
+            penalty = losses.gradient_penalty(
+                lambda x: self.judge(x, labels), real, ops.stop_gradient(fake), key
+            )
+            terms["penalty"] = r.lambda_penalty * penalty
+        return terms
+
+
+TINY = {
+    "data": "avatars:Smiling,Eyeglasses?n=24&test=8", "labels": "Smiling,Eyeglasses", "size": 16,
+    "load_size": 0, "batch": 4, "steps": 20, "latent": 8, "filters": 4, "discriminator_filters": 4,
+}
+PAPER = {"size": 64, "batch": 64, "steps": 80_000, "decay_from": 1.0}
+WGAN = {
+    **PAPER, "prior": "normal", "adversarial": "wasserstein", "discriminator_steps": 5,
+    "steps": 50_000,
+}
+SMALL = {"filters": 32, "discriminator_filters": 32, "batch": 32, "steps": 4000, "decay_from": 0.5,
+         "ema": 0.99}
+NAMES = {
+    "dcgan": (PAPER, "pictures from codes by strided convolutions"),
+    "wgan": ({**WGAN, "clip": 0.01, "optimizer": "rmsprop", "learning_rate": 5e-5},
+             "the same with a Wasserstein critic of clipped weights"),
+    "wgan_gp": ({**WGAN, "norm": "layer", "lambda_penalty": 10.0, "learning_rate": 1e-4,
+                 "beta_1": 0.0, "beta_2": 0.9}, "the same with a gradient penalty"),
+    "cgan": ({**PAPER, "condition": True}, "the same with attributes as condition"),
+}
+
+for name, (changes, phrase) in NAMES.items():
+    tiny = {**TINY, "discriminator_steps": min(changes.get("discriminator_steps", 1), 2)}
+    register(name, DCGAN, DCGANRecipe(**changes), card="dcgan.md", phrase=phrase, tiny=tiny)
+    register(f"{name}_small", DCGAN, DCGANRecipe(**{**changes, **SMALL}), card="dcgan.md",
+             phrase=f"{phrase}; a few minutes on a CPU", tiny=tiny)
