@@ -159,8 +159,8 @@ class GAN:
 
         Args:
             batch: `{domain: float32 [n, h, w, c] in [-1, 1]}`, `"labels"`, float32 [n, k], if
-                `batch_labels` says so, and `"key"`, int32 [2], the randomness of this step and
-                replica (for `tf.random.stateless_*`).
+                `batch_labels` says so, `"key"`, int32 [2], the randomness of this step and replica
+                (for `tf.random.stateless_*`), and `"step"`, int32 [], steps before this one.
 
         Returns:
             `{player: {term: float32 scalar, the mean over the batch, already weighted}}`.
@@ -185,6 +185,11 @@ class GAN:
         if self.batch_labels():
             spec["labels"] = tf.TensorSpec([count, self.batch_labels()], tf.float32)
         return spec
+
+    def terms_spec(self, count):
+        """What `loss_terms` is given: `{name: tf.TensorSpec}`."""
+        step, key = tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int32)
+        return {**self.batch_spec(count), "key": key, "step": step}
 
     def build_optimizer(self, player, schedule):
         """The optimizer of a player, not yet built; `schedule` is its learning rate."""
@@ -222,8 +227,9 @@ class GAN:
         names = list(self.directions)
         direction = direction or next(iter(names), None)
         if direction not in names:
-            known = ", ".join(names) or "none, it does not translate"
-            raise ValueError(f"direction {direction!r}: {self.name_in_zoo} has {known}")
+            if not names:
+                raise ValueError(f"{self.name_in_zoo} does not translate pictures")
+            raise ValueError(f"direction {direction!r} is not one of {', '.join(names)}")
         images = tf.convert_to_tensor(images)
         whole = images.dtype == tf.uint8
         x = pixels.to_float(images) if whole else tf.cast(images, tf.float32)
@@ -327,13 +333,14 @@ class GAN:
             name: pixels.to_channels(batch[name], channels[name]) if name in channels
             else batch[name] for name in self.batch_spec()
         }
-        turns = self.batches_per_step
-        turn = 0
+        turns, turn = self.batches_per_step, 0
+        step = tf.cast(tf.convert_to_tensor(self.step), tf.int32)
         for phase, gradients_of in zip(self.stage.phases, self._passes, strict=True):
             for _ in range(phase.repeat):
                 # dealt like cards: a turn sees the same pictures on any number of replicas
                 part = {domain: x[turn::turns] for domain, x in batch.items()}
-                self._play(phase, gradients_of, {**part, "key": self._key(turn)})
+                part |= {"key": self._key(turn), "step": step}
+                self._play(phase, gradients_of, part)
                 turn += 1
         self._follow()
         self.step.assign_add(1)
@@ -450,7 +457,7 @@ class GAN:
     def _term_names(self):
         """The names under which terms are reported, from a trace of each phase's `loss_terms`."""
         share = max(self.recipe.batch // self._replicas, 1)
-        spec = {**self.batch_spec(share), "key": tf.TensorSpec([2], tf.int32)}
+        spec = self.terms_spec(share)
         found = {}
         for phase in self.stage.phases:
 

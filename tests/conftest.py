@@ -95,7 +95,7 @@ def tiny_batch():
             n, h, w, c = spec.shape
             coarse = random.uniform(-1, 1, (n, h // 4, w // 4, c))
             batch[domain] = tf.constant(coarse.repeat(4, 1).repeat(4, 2), tf.float32)
-        return {**batch, "key": tf.constant([seed, 0])}
+        return {**batch, "key": tf.constant([seed, 0]), "step": tf.constant(0)}
 
     return make
 

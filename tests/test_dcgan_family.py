@@ -14,6 +14,11 @@ def sigmoid_cost(logits, label):
     return -np.mean(np.log(p if label else 1 - p))
 
 
+def thrice(batch):
+    """What a step of three phases takes."""
+    return {name: tf.concat([batch[name]] * 3, 0) for name in ("a", "labels")}
+
+
 def test_one_pass_is_the_textbooks(tiny, tiny_batch):
     model = tiny("dcgan")
     batch = tiny_batch(model)
@@ -29,8 +34,7 @@ def test_one_pass_is_the_textbooks(tiny, tiny_batch):
 def test_neural_face_moves_the_generator_twice(tiny, tiny_batch):
     model = tiny("dcgan", generator_steps=2)
     assert model.batches_per_step == 3
-    model.train_step({k: tf.concat([v] * 3, 0) if k != "key" else v
-                      for k, v in tiny_batch(model).items()})
+    model.train_step(thrice(tiny_batch(model)))
     moves = {player: int(optimizer.iterations) for player, optimizer in model.optimizers.items()}
     assert moves == {"generator": 2, "discriminator": 1}
 
@@ -43,8 +47,7 @@ def test_a_critic_pays_for_its_slope_and_stays_in_its_bounds(tiny, tiny_batch):
     assert set(without.discriminator_terms(tiny_batch(without))["discriminator"]) == {
         "real", "fake"}
     clipped = tiny("wgan", learning_rate=1.0, discriminator_steps=1, generator_steps=2)
-    clipped.train_step({k: tf.concat([v] * 3, 0) if k != "key" else v
-                        for k, v in tiny_batch(clipped).items()})
+    clipped.train_step(thrice(tiny_batch(clipped)))
     largest = [np.abs(v.numpy()).max() for v in clipped.d.trainable_variables]
     assert max(largest) == pytest.approx(0.01)
     assert max(np.abs(v.numpy()).max() for v in clipped.g.trainable_variables) > 0.02
@@ -106,7 +109,7 @@ def test_samples_are_of_the_prior_and_the_same_for_a_seed(tiny, prior):
 
 @pytest.mark.parametrize("changes, says", [
     ({"size": 48}, "power of two"),
-    ({"lambda_penalty": 1.0}, "needs --norm layer or none"),
+    ({"lambda_penalty": 1.0}, "needs --discriminator_norm layer"),
 ])
 def test_what_a_recipe_refuses(changes, says):
     with pytest.raises(UsageError, match=says):

@@ -37,8 +37,8 @@ class DCGANRecipe(Recipe):
     filters: int = knob(64, "maps before the generator's last layer; they double towards the code",
                         low=1)
     discriminator_filters: int = knob(64, "maps of the discriminator's first layer", low=1)
-    norm: str = knob("batch", "normalisation in the discriminator",
-                     choices=("batch", "layer", "none"))
+    discriminator_norm: str = knob("batch", "normalisation in the discriminator",
+                                   choices=("batch", "layer", "none"))
     adversarial: str = knob("bce", "adversarial loss", choices=("bce", "wasserstein"),
                             group="loss")
     clip: float = knob(0.0, "bound on each weight of the critic (WGAN); 0 = none", low=0,
@@ -58,9 +58,9 @@ class DCGANRecipe(Recipe):
         super().check()
         if self.size < 16 or self.size & (self.size - 1):
             raise UsageError(f"--size {self.size} must be a power of two, 16 or more.")
-        if self.lambda_penalty and self.norm == "batch":
-            raise UsageError("--lambda_penalty needs --norm layer or none: batch norm mixes "
-                             "pictures, whose slopes are bounded one by one.")
+        if self.lambda_penalty and self.discriminator_norm == "batch":
+            raise UsageError("--lambda_penalty needs --discriminator_norm layer or none: batch "
+                             "norm mixes pictures, whose slopes are bounded one by one.")
 
     @property
     def classes(self):
@@ -85,8 +85,8 @@ class DCGAN(LatentGAN):
         )}
         if not self.deployed_only:
             nets["d"] = networks.dcgan_discriminator(
-                "d", size=r.size, filters=r.discriminator_filters, norm=r.norm, clip=r.clip,
-                classes=r.classes, constant=r.adversarial == "bce",
+                "d", size=r.size, filters=r.discriminator_filters, norm=r.discriminator_norm,
+                clip=r.clip, classes=r.classes, constant=r.adversarial == "bce",
             )
         return nets
 
@@ -182,13 +182,14 @@ NAMES = {
     "dcgan": (PAPER, "pictures from codes by strided convolutions"),
     "wgan": ({**WGAN, "clip": 0.01, "optimizer": "rmsprop", "learning_rate": 5e-5},
              "the same with a Wasserstein critic of clipped weights"),
-    "wgan_gp": ({**WGAN, "norm": "layer", "lambda_penalty": 10.0, "learning_rate": 1e-4,
-                 "beta_1": 0.0, "beta_2": 0.9}, "the same with a gradient penalty"),
+    "wgan_gp": ({**WGAN, "discriminator_norm": "layer", "lambda_penalty": 10.0, "beta_1": 0.0,
+                 "beta_2": 0.9, "learning_rate": 1e-4}, "the same with a gradient penalty"),
     "cgan": ({**PAPER, "condition": True}, "the same with attributes as condition"),
 }
 
 for name, (changes, phrase) in NAMES.items():
-    tiny = {**TINY, "discriminator_steps": min(changes.get("discriminator_steps", 1), 2)}
+    own = {k: v for k, v in changes.items() if k not in PAPER}
+    tiny = {**TINY, **own, "discriminator_steps": min(own.get("discriminator_steps", 1), 2)}
     register(name, DCGAN, DCGANRecipe(**changes), card="dcgan.md", phrase=phrase, tiny=tiny)
     register(f"{name}_small", DCGAN, DCGANRecipe(**{**changes, **SMALL}), card="dcgan.md",
              phrase=f"{phrase}; a few minutes on a CPU", tiny=tiny)

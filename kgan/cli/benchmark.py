@@ -117,7 +117,7 @@ def _gflops(model, batch):
     values = {p: [tf.TensorSpec(v.shape, v.dtype) for v in model.variables_of(p)]
               for p in model.players}
     state = [tf.TensorSpec(v.shape, v.dtype) for v in model._state()]
-    spec = {**model.batch_spec(batch), "key": tf.TensorSpec([2], tf.int32)}
+    spec = model.terms_spec(batch)
     options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
     options["output"] = "none"
     total = 0

@@ -70,6 +70,7 @@ BESIDE = (
     {"init": "random"},
     {"data": "avatars:Smiling,Bald"},
     {"discriminator": "pixels"},
+    {"discriminator_norm": "none"},
 )
 
 

@@ -1,0 +1,93 @@
+"""Progressive GAN: which level is trained when, how it fades in, what both players pay."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kgan import registry
+from kgan.errors import UsageError
+from kgan.networks.pggan import doubled, halved
+
+
+def test_growing_is_counted_in_pictures():
+    recipe = registry.recipe("pggan")
+    assert recipe.levels == 6
+    assert recipe.in_steps(800_000) == 25_000  # of two times 16
+    assert recipe.growing == 250_000  # 8 million pictures, 12 in all
+    assert recipe.steps * recipe.batch * recipe.discriminator_steps == 12_000_000
+
+
+def test_stages_follow_each_other(tiny):
+    model = tiny("pggan", size=16, steps=20, fade_images=16)
+    found = [(s.name, s.steps, level, begin) for s, level, begin, _ in model.growth()]
+    assert found == [
+        ("4 px", 2, 0, None), ("8 px, fading in", 2, 1, 2), ("8 px", 2, 1, None),
+        ("16 px, fading in", 2, 2, 6), ("16 px", 12, 2, None),
+    ]
+    at_once = tiny("pggan")
+    assert [s.name for s in at_once.stages()] == ["4 px", "8 px"]
+    assert sum(s.steps for s in at_once.stages()) == at_once.recipe.steps
+
+
+def test_a_level_fades_in(tiny):
+    model = tiny("pggan", fade_images=16)
+    _, *place = model.growth()[1]
+    assert place[:2] == [1, 2]
+    assert [float(model.alpha(place, tf.constant(step))) for step in (2, 3, 4)] == [0, 0.5, 1]
+    assert model.alpha((0, None, 2), tf.constant(1)) is None
+
+
+def test_real_pictures_are_those_of_the_level(tiny):
+    model = tiny("pggan", size=16, steps=20, fade_images=16)
+    pictures = tf.random.stateless_uniform((2, 16, 16, 3), [0, 1])
+    np.testing.assert_allclose(model.shrunk(pictures, 0, None), halved(halved(pictures)))
+    np.testing.assert_array_equal(model.shrunk(pictures, 2, None), pictures)
+    half = model.shrunk(pictures, 1, tf.constant(0.25))
+    small = halved(pictures)
+    np.testing.assert_allclose(half, 0.25 * small + 0.75 * doubled(halved(small)), atol=1e-6)
+
+
+def test_what_is_paid(tiny, tiny_batch):
+    model = tiny("pggan", spectral=False, lambda_penalty=5.0, drift=0.5)
+    batch = tiny_batch(model)
+    terms = model.discriminator_terms(batch, (1, None, 10))["discriminator"]
+    real = model.d(batch["a"], training=True).numpy()
+    fake = model.d(model.g(model.noise(batch), training=True), training=True).numpy()
+    assert float(terms["real"]) == pytest.approx(-real.mean(), rel=1e-5)
+    assert float(terms["fake"]) == pytest.approx(fake.mean(), rel=1e-5)
+    assert float(terms["drift"]) == pytest.approx(0.5 * (real**2).mean(), rel=1e-5)
+    assert float(terms["penalty"]) > 0
+    paid = model.generator_terms(batch, (1, None, 10))["generator"]["adversarial"]
+    assert float(paid) == pytest.approx(-fake.mean(), rel=1e-5)
+
+
+def test_a_stage_trains_its_level_alone(tiny, tiny_batch):
+    model = tiny("pggan")
+    batch = {"a": tf.concat([tiny_batch(model)["a"]] * 3, 0)}
+    before = {v.path: v.numpy() for v in model.g.trainable_variables}
+    model.train_step(batch)
+    moved = {v.path for v in model.g.trainable_variables if (v.numpy() != before[v.path]).any()}
+    assert moved and len(moved) < len(before)
+    sheet = model.show(tiny_batch(model))["generated 1"].numpy()
+    np.testing.assert_array_equal(sheet[:, ::2, ::2], sheet[:, 1::2, 1::2])  # 4 px, enlarged
+
+
+def test_optimizers_begin_anew(tiny, tiny_batch):
+    model = tiny("pggan", restart=True, fade_images=16)
+    batch = {"a": tf.concat([tiny_batch(model)["a"]] * 3, 0)}
+    model.train_step(batch)
+    optimizer = model.optimizers["discriminator"]
+    assert int(optimizer.iterations) == 2
+    model.enter_stage("8 px, fading in")
+    assert int(optimizer.iterations) == 0
+    assert all((v.numpy() == 0).all() for v in optimizer.variables)
+    rates = [float(model.optimizers[p].learning_rate) for p in ("generator", "discriminator")]
+    assert rates == pytest.approx([1e-3, 2e-3])
+
+
+@pytest.mark.parametrize("changes, says", [
+    ({"size": 96}, "power of two"), ({"steps": 250_000}, "must be more than 250,000"),
+])
+def test_what_a_recipe_refuses(changes, says):
+    with pytest.raises(UsageError, match=says):
+        registry.recipe("pggan").replace(**changes)
