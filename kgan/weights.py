@@ -69,7 +69,7 @@ def load(name, weights="auto", precision="float32"):
                         f"tools/train --model {entry.name}")
     if weights == "auto" and entry.model.trains:
         warnings.warn(
-            f"{name} has no packaged weights: these are fresh and translate nothing.", stacklevel=2
+            f"{name} has no packaged weights: these are fresh, not trained.", stacklevel=2
         )
     return build(entry.name, precision=precision)
 
