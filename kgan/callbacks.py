@@ -73,6 +73,7 @@ class Report(Stage):
         self.before, self.stream = seconds, stream or sys.stderr
         self.live = self.stream.isatty()
         self.rate, self.first, self.begun = None, None, None
+        self.noted = {}
 
     def on_train_begin(self, logs=None):
         self.writer = tf.summary.create_file_writer(str(self.run / "tensorboard"))
@@ -89,15 +90,21 @@ class Report(Stage):
         if step == self.start + 1:
             self.first = now - self.begun  # tracing and compiling
             self.marked, self.marked_step = now, step
-        if step % self.every and step != self.steps:
+        last = step == self.steps or self.model.stop_training
+        if step % self.every and not last:
             return
         if step > self.marked_step:
             self.rate = (step - self.marked_step) / (now - self.marked)
             self.marked, self.marked_step = now, step
-        terms = {name: float(value) for name, value in logs.items()}
+        terms = {**{name: float(value) for name, value in logs.items()}, **self.noted}
+        self.noted = {}
         self._record(step, terms)
         self._progress(step, terms)
         self.model.reset_metrics()
+
+    def note(self, terms):
+        """Figures that the next line carries, too."""
+        self.noted |= terms
 
     def _record(self, step, terms):
         line = {
@@ -132,6 +139,24 @@ class Report(Stage):
             print(file=self.stream)
 
 
+class Validation(Stage):
+    """Measures the model on held-out pictures and does what its `Plateau` says."""
+
+    def __init__(self, start, report, *, held, every, steps):
+        super().__init__(start)
+        self.report, self.held, self.every, self.steps = report, held, every, steps
+
+    def after_step(self, step, logs):
+        if step % self.every and step != self.steps:
+            return
+        found = self.model.validate(self.held)
+        if self.model.plateau.heed(found["total"]):
+            self.model.restart_averages()  # the best are what is shown and shipped
+        self.report.note({f"validation/{name}": value for name, value in found.items()})
+        if self.model.plateau.stopped:
+            self.model.stop_training = True
+
+
 class Samples(Stage):
     """Grids of what the model makes of fixed pictures, and the page that shows the run."""
 
@@ -146,7 +171,7 @@ class Samples(Stage):
             self.draw(0)
 
     def after_step(self, step, logs):
-        if step % self.every == 0 or step == self.steps:
+        if step % self.every == 0 or step == self.steps or self.model.stop_training:
             self.draw(step)
 
     def draw(self, step):
@@ -162,7 +187,6 @@ class Samples(Stage):
             tf.summary.image("samples", keras.utils.img_to_array(sheet)[None] / 255.0)
         self.writer.flush()
         write_page(self.run)
-
 
     def _warn_if_idle(self, step, shown):
         """Says once when a translator has come to return its input: no loss curve shows that."""
@@ -199,7 +223,7 @@ class Keeper(Stage):
 
     def after_step(self, step, logs):
         due = time.perf_counter() - self.saved > 60 * self.minutes
-        if due or self.signal or step == self.steps:
+        if due or self.signal or step == self.steps or self.model.stop_training:
             if bad := self.state.not_finite():  # a gradient was, though the terms were finite
                 raise not_a_number(bad, step, self.state)
             self.state.save(seconds=self.report.seconds)

@@ -25,11 +25,13 @@ class Phase:
         repeat: how many times the phase runs in a step, on a batch of its own each time, as a
             critic that moves five times for each move of its generator.
         loss_terms: the method that says what they pay; None = the model's `loss_terms`.
+        fresh: whether it takes batches of its own; if not, it works on that of the phase before.
     """
 
     players: tuple = ()
     repeat: int = 1
     loss_terms: object = None
+    fresh: bool = True
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class GAN:
             )
             for v in self._averaged_variables()
         ]
+        self.plateau = self.build_plateau()
         self.restart_averages()
         self.built = True
         self.trackers = {}
@@ -148,8 +151,40 @@ class GAN:
         """What a training consists of, one `Stage` after the other."""
         return (Stage("training", self.recipe.steps, self.phases),)
 
+    @classmethod
+    def needs(cls, recipe):
+        """A model that must be there before this one is trained.
+
+        Returns:
+            None, or `(name, recipe, folder)`: a name of the zoo, how it is trained, and the folder
+            of its weights or None, which makes a run train it first.
+        """
+
+    def inherit(self, source):
+        """Called once before `prepare` with the model of `needs`."""
+
+    def hold_out(self, data):
+        """Splits the training pictures: (`Data` to train on, `Data` to validate with or None)."""
+        return data, None
+
+    def build_plateau(self):
+        """A `kgan.plateau.Plateau` that follows `validate`; None = the training is not watched."""
+
+    def validate(self, held):
+        """`{term: float}` on held-out pictures, a `Data`; `"total"` is what is to fall."""
+        raise NotImplementedError
+
     def prepare(self, data):
         """Called once before the first step of a run, with its `kgan.data.Data`."""
+
+    def conclude(self, data, held):
+        """Called after the last step, with what `hold_out` gave, before weights are written."""
+
+    def write_beside(self, folder):
+        """Writes what belongs to the weights and is no network into their folder."""
+
+    def read_beside(self, folder):
+        """Reads what `write_beside` wrote."""
 
     def begin_stage(self, name):
         """Called before the first step of each stage, again if a run is resumed just there."""
@@ -269,7 +304,10 @@ class GAN:
             moves = self._moves(player)
             if not moves:
                 continue
-            schedule = schedules.LinearDecay(recipe.learning_rate, moves, recipe.decay_from)
+            schedule = schedules.LinearDecay(
+                recipe.learning_rate, moves, recipe.decay_from,
+                scale=self.plateau.scale if self.plateau else None,
+            )
             optimizer = self.build_optimizer(player, schedule)
             if self.precision == "mixed_float16":
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -308,6 +346,7 @@ class GAN:
         owned = [(f"nets/{name}", net.variables) for name, net in self.nets.items()]
         owned += [(f"optimizers/{p}", o.variables) for p, o in self.optimizers.items()]
         owned += [("averages", self.averages), ("step", [self.step])]
+        owned += [("plateau", self.plateau.variables)] if self.plateau else []
         return {f"{room}/{i}": v for room, vs in owned for i, v in enumerate(vs)}
 
     @property
@@ -316,6 +355,11 @@ class GAN:
 
         Stages that need fewer leave the rest out.
         """
+        return max(sum(p.repeat for p in stage.phases if p.fresh) for stage in self.stages())
+
+    @property
+    def plays_per_step(self):
+        """How many forward and backward passes a step takes, the most of any stage."""
         return max(sum(phase.repeat for phase in stage.phases) for stage in self.stages())
 
     def _moves(self, player):
@@ -333,18 +377,27 @@ class GAN:
             name: pixels.to_channels(batch[name], channels[name]) if name in channels
             else batch[name] for name in self.batch_spec()
         }
-        turns, turn = self.batches_per_step, 0
+        turns, turn, play = self.batches_per_step, -1, 0
         step = tf.cast(tf.convert_to_tensor(self.step), tf.int32)
         for phase, gradients_of in zip(self.stage.phases, self._passes, strict=True):
             for _ in range(phase.repeat):
+                turn += phase.fresh
                 # dealt like cards: a turn sees the same pictures on any number of replicas
                 part = {domain: x[turn::turns] for domain, x in batch.items()}
-                part |= {"key": self._key(turn), "step": step}
+                part |= {"key": self._key(play), "step": step}
                 self._play(phase, gradients_of, part)
-                turn += 1
+                play += 1
         self._follow()
         self.step.assign_add(1)
-        return {name: tracker.result() for name, tracker in self.trackers.items()}
+        return self._reported()
+
+    def _reported(self):
+        """The running mean of every term, and of what each player pays in all."""
+        means = {name: tracker.result() for name, tracker in self.trackers.items()}
+        for name, value in list(means.items()):
+            total = f"{name.rpartition('/')[0]}/total"
+            means[total] = means.get(total, 0.0) + value
+        return means
 
     def _play(self, phase, gradients_of, batch):
         values = {p: [tf.convert_to_tensor(v) for v in self.variables_of(p)] for p in self.players}
@@ -356,7 +409,7 @@ class GAN:
         for place, value in state.items():
             variables[place].assign(value)
         for player, paid in terms.items():
-            for term, value in {**paid, "total": sum(paid.values())}.items():
+            for term, value in paid.items():
                 self.trackers[f"{player}/{term}"].update_state(value)
 
     def _gradients(self, phase, values, state, batch):
@@ -449,9 +502,9 @@ class GAN:
     def _state(self):
         return [v for net in self.nets.values() for v in net.non_trainable_variables]
 
-    def _key(self, turn):
+    def _key(self, play):
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        step = tf.cast(tf.convert_to_tensor(self.step), tf.int32) * self.batches_per_step + turn
+        step = tf.cast(tf.convert_to_tensor(self.step), tf.int32) * self.plays_per_step + play
         return tf.stack([tf.cast(replica, tf.int32) * 65537 + self.recipe.seed, step])
 
     def _term_names(self):
@@ -467,7 +520,7 @@ class GAN:
 
             traced = tf.function(terms, autograph=False).get_concrete_function(spec)
             for player, paid in traced.structured_outputs.items():
-                found.update(dict.fromkeys(f"{player}/{term}" for term in (*paid, "total")))
+                found.update(dict.fromkeys(f"{player}/{term}" for term in paid))
         return list(found)
 
     @property

@@ -17,6 +17,31 @@ def l1(x, y):
     return ops.mean(ops.abs(_float32(x) - _float32(y)))
 
 
+def l1_sum(x, y):
+    """Absolute differences of two batches, summed over each item, the mean over the batch."""
+    return ops.sum(ops.abs(_float32(x) - _float32(y))) / x.shape[0]
+
+
+def l2_sum(x, y):
+    """Squared differences of two batches, summed over each item, the mean over the batch."""
+    return ops.sum(ops.square(_float32(x) - _float32(y))) / x.shape[0]
+
+
+def ssim(x, y, k1):
+    """1 - SSIM of pictures in [-1, 1], sides of at least 11: the mean over the batch.
+
+    Args:
+        x, y: [n, h, w, c].
+        k1: constant of the luminance term; 0.01 is usual.
+    """
+    return 1.0 - ops.mean(tf.image.ssim(_float32(x), _float32(y), max_val=2.0, k1=k1))
+
+
+def l2(x, y):
+    """Mean squared difference of two tensors of one shape."""
+    return ops.mean(ops.square(_float32(x) - _float32(y)))
+
+
 def _lsgan(logits, real):
     return ops.mean(ops.square(_float32(logits) - (1.0 if real else 0.0)))
 

@@ -1,6 +1,7 @@
 """Devices: which there are, how a model is spread over them, and whether XLA pays."""
 
 import contextlib
+import functools
 import os
 import sys
 
@@ -23,7 +24,7 @@ def quiet():
 
 
 def prepare(machine):
-    """Sets devices up as a `kgan.recipe.Machine` says; once, before anything runs.
+    """Sets devices up as a `kgan.recipe.Machine` says, before anything runs.
 
     Returns:
         (`tf.distribute.Strategy` or None for one device, whether to use XLA, a line that says so).
@@ -48,11 +49,18 @@ def prepare(machine):
     devices = [d.name for d in tf.config.list_logical_devices(kind)]
     devices = devices[: machine.devices or (len(devices) if gpus else 1)]
     mirrored = machine.strategy == "mirrored" or (machine.strategy == "auto" and len(devices) > 1)
-    strategy = tf.distribute.MirroredStrategy(devices) if mirrored else None
+    strategy = _mirrored(tuple(devices)) if mirrored else None
     xla = machine.xla == "on" or (machine.xla == "auto" and kind != "CPU")
     count = len(devices) if mirrored else 1
     text = f"{count} x {kind}{' mirrored' if mirrored else ''}, {machine.precision}, XLA "
     return strategy, xla, text + ("on" if xla else "off")
+
+
+@functools.cache
+def _mirrored(devices):
+    """One strategy for all trainings of a process: TensorFlow numbers its collective operations by
+    strategy, and those of a second one meet those of the first."""
+    return tf.distribute.MirroredStrategy(list(devices))
 
 
 def scope(strategy):

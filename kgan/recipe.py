@@ -84,6 +84,9 @@ class Recipe(Knobs):
     load_size: int = knob(0, "side that pictures are resized to before a random crop of `size`, "
                           "pixels; 0 = `size`, no crop", low=0, group="data")
     flip: bool = knob(True, "mirror training pictures at random", group="data")
+    flip_vertical: bool = knob(False, "turn training pictures upside down at random", group="data")
+    rotate: float = knob(0.0, "rotate training pictures at random by up to so many degrees; what "
+                         "comes in at the corners is mirrored", low=0, high=180, group="data")
     batch: int = knob(8, "pictures of each domain in a step, over all devices", low=1,
                       group="schedule")
     steps: int = knob(2000, "training steps", low=1, group="schedule", may_change=True)

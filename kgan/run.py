@@ -68,7 +68,33 @@ def train(name, recipe, machine, options):
         _agree(folder, name, recipe)
         for place in (folder, folder / "checkpoints", folder / "samples"):
             sweep(place)
-        return _Run(folder, name, recipe, machine, options).train()
+        below, result = _below(folder, name, recipe, machine, options)
+        if result["status"] != "done":
+            return result
+        return _Run(folder, name, recipe, machine, options, below).train()
+
+
+def _below(folder, name, recipe, machine, options):
+    """What the model of a run stands on, trained in the run's folder if it is nowhere else.
+
+    Returns:
+        (the folder of its weights or None, `{"status": "done"}` or that it was interrupted).
+    """
+    needed = registry.entry(name).model.needs(recipe)
+    if needed is None:
+        return None, {"status": "done"}
+    other, how, where = needed
+    if where is not None:
+        return where, {"status": "done"}
+    where = folder / other
+    if not (where / "weights" / "metadata.json").exists():
+        print(f"{name} stands on a {other}, of which there are no weights for such pictures: "
+              f"training it first, in {where}", file=sys.stderr, flush=True)
+        result = train(other, how, machine, options.replace(out=str(where), export=False))
+        if result["status"] != "done":
+            return None, result
+        print(f"{other} is trained; now {name}", file=sys.stderr, flush=True)
+    return where, {"status": "done"}
 
 
 @contextlib.contextmanager
@@ -123,9 +149,9 @@ def _agree(folder, name, recipe):
 
 
 class _Run:
-    def __init__(self, folder, name, recipe, machine, options):
+    def __init__(self, folder, name, recipe, machine, options, below=None):
         self.folder, self.name, self.recipe = folder, name, recipe
-        self.machine, self.options = machine, options
+        self.machine, self.options, self.below = machine, options, below
 
     def train(self):
         import keras
@@ -133,7 +159,7 @@ class _Run:
         from kgan import machine as devices
         from kgan.checkpoint import RunState
         from kgan.data import open_data
-        from kgan.weights import build
+        from kgan.weights import build, load
 
         recipe = self.recipe
         keras.utils.set_random_seed(recipe.seed)
@@ -150,21 +176,30 @@ class _Run:
             self.model = build(self.name, recipe, self.machine.precision)
             self._check_domains()
             self.model.compile(xla=xla)
+        self.data, self.held = self.model.hold_out(self.data)
         with replacing(self.folder / "recipe.json") as new:
             write_recipe(new, self.name, recipe)
         self.state = RunState(self.folder, self.model, self.options.keep)
         found = self.state.restore()
         if found is None:
             found = {"step": 0, "seconds": 0.0}
+            if self.below:
+                self.model.inherit(load(str(self.below), "required"))
             self.model.prepare(self.data)
             self.model.restart_averages()
         self.plan = self._plan(found)
         print("\n".join(self.plan), file=sys.stderr, flush=True)
-        if found["step"] >= recipe.steps:
-            print("this run is done; --steps goes further, --out begins another", file=sys.stderr)
+        if found["step"] >= recipe.steps or self._stopped:
+            further = "it was no longer getting better" if self._stopped else "--steps goes further"
+            print(f"this run is done; {further}, --out begins another", file=sys.stderr)
             return self._finish(found["seconds"])
         self._status("running")
         return self._fit(found)
+
+    @property
+    def _stopped(self):
+        """Whether the validation loss has ended the training."""
+        return bool(self.model.plateau and self.model.plateau.stopped)
 
     def _check_domains(self):
         missing = set(self.model.batch_channels()) - set(self.data.train)
@@ -173,7 +208,7 @@ class _Run:
                 f"{self.name} needs two sets of pictures and {self.recipe.data} has one: name a "
                 "folder with trainA and trainB."
             )
-        if self.model.batch_labels() != len(self.data.label_names):
+        if self.model.batch_labels() not in (0, len(self.data.label_names)):
             found = ", ".join(self.data.label_names) or "none"
             raise UserError(
                 f"{self.name} with this recipe wants {self.model.batch_labels()} labels and "
@@ -187,7 +222,9 @@ class _Run:
         recipe = self.recipe
         counts = ", ".join(f"{n} {c:,}" for n, c in parameters(self.model).items())
         defaults = differences(registry.recipe(self.name), recipe)
-        changed = ", ".join(f"{k} {v}" for k, (_, v) in defaults.items()) or "as registered"
+        told = {k: str(v) for k, (_, v) in defaults.items()}
+        short = (f"{k} {v if len(v) < 80 else v[:76] + ' ...'}" for k, v in told.items())
+        changed = ", ".join(short) or "as registered"
         where = f"from step {found['step']} ({duration(found['seconds'])} trained)"
         return [
             f"model    {self.name}: {counts} parameters",
@@ -219,6 +256,10 @@ class _Run:
             steps=recipe.steps,
         )
         watching = [stages.StopOnNonFinite(start, self.state), report, samples, keeper]
+        if self.model.plateau:
+            watching.insert(1, stages.Validation(
+                start, report, held=self.held, every=recipe.validate_every, steps=recipe.steps
+            ))
         try:
             self._fit_stages(start, watching, keeper)
         except UserError as error:
@@ -226,7 +267,7 @@ class _Run:
             raise
         finally:
             keeper.release()
-        if keeper.signal and int(self.model.step.numpy()) < recipe.steps:
+        if keeper.signal and int(self.model.step.numpy()) < recipe.steps and not self._stopped:
             return self._interrupted(keeper.signal)
         return self._finish(report.seconds)
 
@@ -238,7 +279,7 @@ class _Run:
         for stage in model.stages():
             begin, end = end, end + stage.steps
             first = max(start, begin)
-            if first >= end or keeper.signal:
+            if first >= end or keeper.signal or self._stopped:
                 continue
             model.enter_stage(stage.name, at_its_start=first == begin)
             for callback in callbacks:
@@ -276,6 +317,7 @@ class _Run:
         if not done.exists() or json.loads(done.read_text()).get("step") != step:
             with self.model.averaged_weights():
                 preview = grid(self.model.show(self.sample_batch()))
+                self.model.conclude(self.data, self.held)
             facts = {
                 "step": step, "images": step * self.recipe.batch * self.model.batches_per_step,
                 "seconds": round(seconds, 1), "trained_on": self.devices,

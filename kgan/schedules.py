@@ -11,19 +11,21 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         rate: the learning rate at first.
         steps: the step at which it is 0.
         start: share of the steps after which it begins to fall; 1 = never.
+        scale: a variable that all rates are multiplied by; None = 1.
     """
 
-    def __init__(self, rate, steps, start):
-        self.rate, self.steps, self.start = rate, steps, start
+    def __init__(self, rate, steps, start, scale=None):
+        self.rate, self.steps, self.start, self.scale = rate, steps, start, scale
 
     def __call__(self, step):
         first = self.steps * self.start
         left = (self.steps - ops.cast(step, "float32")) / max(self.steps - first, 1.0)
-        return self.rate * ops.clip(left, 0.0, 1.0)
+        rate = self.rate * ops.clip(left, 0.0, 1.0)
+        return rate if self.scale is None else rate * ops.convert_to_tensor(self.scale)
 
     def times(self, factor):
         """The same schedule with all rates multiplied."""
-        return type(self)(factor * self.rate, self.steps, self.start)
+        return type(self)(factor * self.rate, self.steps, self.start, self.scale)
 
     def get_config(self):
         return {"rate": self.rate, "steps": self.steps, "start": self.start}

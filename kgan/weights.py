@@ -126,6 +126,7 @@ def read(folder, precision="float32"):
         raise UserError(f"{folder / WEIGHTS} does not fit {name} and the recipe beside it: "
                         f"{reason}") from None
     model.restart_averages()
+    model.read_beside(folder)
     model.trained, model.metadata = True, metadata
     return model
 
@@ -135,16 +136,24 @@ def verify(folder):
     folder = pathlib.Path(folder)
     try:
         metadata = json.loads((folder / "metadata.json").read_text())
-        expected = metadata["sha256"][WEIGHTS]
-        found = sha256(folder / WEIGHTS)
+        expected = {WEIGHTS: metadata["sha256"][WEIGHTS], **metadata["sha256"]}
+        if outside := [n for n in expected if not _is_inside(n)]:
+            raise ValueError(f"its metadata names {outside[0]}")
+        found = {name: sha256(folder / name) for name in expected}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder} is not a weights folder: {error}") from None
-    if found != expected:
-        raise UserError(
-            f"{folder / WEIGHTS} is damaged: its sha256 is {found[:12]}…, not {expected[:12]}…. "
-            "Get the file again."
-        )
+    for name, known in expected.items():
+        if found[name] != known:
+            raise UserError(
+                f"{folder / name} is damaged: its sha256 is {found[name][:12]}…, not "
+                f"{known[:12]}…. Get the file again."
+            )
     return metadata
+
+
+def _is_inside(name):
+    path = pathlib.PurePath(name)
+    return not path.is_absolute() and ".." not in path.parts
 
 
 def write(model, folder, *, facts=None, preview=None, half=False):
@@ -166,8 +175,13 @@ def write(model, folder, *, facts=None, preview=None, half=False):
             _Deployed(model).save_weights(new / WEIGHTS)
         if half:
             _halve(new / WEIGHTS)
+        model.write_beside(new)
+        hashes = {
+            p.relative_to(new).as_posix(): sha256(p) for p in sorted(new.rglob("*"))
+            if p.is_file()
+        }
         write_recipe(new / "config.json", model.name_in_zoo, model.recipe)
-        facts = {**describe(model), **(facts or {}), "sha256": {WEIGHTS: sha256(new / WEIGHTS)}}
+        facts = {**describe(model), **(facts or {}), "sha256": hashes}
         (new / "metadata.json").write_text(json.dumps(facts, indent=2) + "\n")
         if preview is not None:
             preview.save(new / "preview.png", optimize=True)

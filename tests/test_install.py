@@ -50,7 +50,8 @@ def test_what_is_inside(wheel):
     sources = {str(p.relative_to(ROOT / "kgan")) for p in (ROOT / "kgan").rglob("*.py")}
     zoo = {f"zoo/{p.name}" for p in (ROOT / "zoo").iterdir() if p.suffix in (".py", ".md")}
     weights = {
-        f"zoo/weights/{p.parent.name}/{p.name}" for p in (ROOT / "zoo/weights").glob("*/*")
+        p.relative_to(ROOT).as_posix() for p in (ROOT / "zoo/weights").glob("*/**/*")
+        if p.is_file()
     }
     assert weights
     assert sources | zoo | weights <= kgan

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from skimage.metrics import structural_similarity
 
 from kgan import losses
 
@@ -92,3 +93,26 @@ def test_cross_entropies_and_gram_by_hand():
     x = tf.constant([[[[1.0, 2.0]], [[3.0, 4.0]]]])  # c * h * w = 4
     grams = np.array([[10.0, 14.0], [14.0, 20.0]]) / 4
     assert float(losses.gram(x, tf.zeros_like(x))) == pytest.approx(grams.mean())
+
+
+def test_sums_and_squares_by_hand():
+    x = np.array([[0.0, 2.0], [1.0, -1.0]], np.float32)
+    y = np.array([[1.0, 0.0], [1.0, 1.0]], np.float32)
+    assert float(losses.l1_sum(x, y)) == pytest.approx((3 + 2) / 2)
+    assert float(losses.l2_sum(x, y)) == pytest.approx((5 + 4) / 2)
+    assert float(losses.l2(x, y)) == pytest.approx(9 / 4)
+
+
+@pytest.mark.parametrize("k1", [0.01, 0.001])
+def test_ssim_is_scikit_images(k1):
+    random = np.random.default_rng(0)
+    x = random.uniform(-1, 1, (2, 24, 20, 3)).astype(np.float32)
+    y = np.clip(x + random.normal(0, 0.3, x.shape), -1, 1).astype(np.float32)
+    maps = [
+        structural_similarity(
+            a, b, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=2.0,
+            channel_axis=-1, full=True, K1=k1,
+        )[1][5:-5, 5:-5] for a, b in zip(x, y, strict=True)
+    ]
+    assert float(losses.ssim(x, y, k1)) == pytest.approx(1 - np.mean(maps), abs=1e-5)
+    assert float(losses.ssim(x, x, k1)) == pytest.approx(0.0, abs=1e-6)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from kgan.errors import UsageError
 from kgan.gan import Phase, Stage
-from kgan.latent import LatentGAN
+from kgan.latent import FACES, LatentGAN
 from kgan.lazy import keras, losses, networks, ops, pggan, tf
 from kgan.recipe import Recipe, knob
 from kgan.registry import register
@@ -23,8 +23,8 @@ from kgan.registry import register
 
 @dataclass(frozen=True)
 class PGGANRecipe(Recipe):
-    data: str = knob("avatars:Smiling,Eyeglasses,No_Beard,Wearing_Hat", "pictures to train on; "
-                     "generators take one set, labelled or not", group="data")
+    data: str = knob(FACES, "pictures to train on; generators take one set, labelled or not",
+                     group="data")
     latent: int = knob(128, "numbers of a code, drawn from N(0, 1) and brought to one length",
                        low=1)
     cap: int = knob(128, "most maps of a layer of the generator", low=1)

@@ -177,3 +177,31 @@ def test_labels_follow_their_pictures(exclusive):
         numbers = np.round((batch["a"][:, 0, 0, 0] + 1) * 127.5).astype(int)
         assert batch["labels"].dtype == np.float32
         np.testing.assert_array_equal(batch["labels"], one_hot[numbers])
+
+
+def test_upside_down_is_the_whole_picture_and_half_of_them():
+    pictures = {"a": textured(4, 8)}
+    sampler = Sampler(pictures, batch=64, size=8, flip=False, flip_vertical=True)
+    plain = Sampler(pictures, batch=64, size=8, flip=False)
+    turned, straight = sampler(0)[0], plain(0)[0]
+    upside = (turned == straight[:, ::-1]).all((1, 2, 3))
+    assert (upside | (turned == straight).all((1, 2, 3))).all()
+    assert 16 < upside.sum() < 48
+
+
+def test_rotation_keeps_the_middle_and_leaves_no_corner_empty():
+    disc = np.full((1, 33, 33, 3), 200, np.uint8)
+    y, x = np.mgrid[-16:17, -16:17]
+    disc[0, (y**2 + x**2) < 100] = 40  # turning about the middle changes no disc
+    sampler = Sampler({"a": disc}, batch=16, size=33, flip=False, rotate=30.0)
+    turned = sampler(0)[0].astype(int)
+    assert abs(turned - disc).max() > 0
+    inside = (y**2 + x**2 < 64) | (y**2 + x**2 > 144)
+    np.testing.assert_allclose(turned[:, inside], np.repeat(disc[:, inside], 16, 0), atol=1)
+    edge = np.zeros((1, 32, 32, 3), np.uint8)
+    edge[:, :, 16:] = 255
+    leaning = Sampler({"a": edge}, batch=64, size=32, flip=False, rotate=10.0)(0)[0]
+    where = (leaning[:, 4].sum((1, 2)) - leaning[:, 27].sum((1, 2), dtype=int)) / 765
+    most = 23 * np.tan(np.radians(10))  # columns that the edge moves by between two rows
+    assert np.abs(where).max() <= most + 1
+    assert np.ptp(where) > most  # to both sides

@@ -1,0 +1,302 @@
+"""Encoders of a generator that is already there: pictures in, codes out, edits in between.
+
+What a family adds is its network `e` and what it pays. Here is the rest: the generator below it
+(`--generator`, see `kgan.generators`), the held-out part of the training pictures that says when to
+slow down, when to stop and which weights are kept, directions of the labels that the pictures have,
+and an export that carries both networks: `serving_default` reconstructs PNG or JPEG bytes,
+`encode` gives codes, `decode` pictures of codes, `edit` pictures whose codes were moved.
+"""
+
+import dataclasses
+import pathlib
+from dataclasses import dataclass
+from typing import ClassVar
+
+from kgan.errors import UserError
+from kgan.latent import FACES, LatentGAN
+from kgan.lazy import generators, latent_directions, np, pixels, plateau, tf
+from kgan.recipe import Recipe, knob, nearest
+
+BATCH = 64  # pictures that are encoded at a time
+LEARNT_FROM = 4000  # training pictures whose mean codes make a direction, at most
+FEWEST = 10  # pictures with a label, and without it, that make a direction
+
+
+@dataclass(frozen=True)
+class EncoderRecipe(Recipe):
+    from_data: ClassVar[tuple] = ("generator_recipe",)
+
+    data: str = knob(FACES, "pictures to train on; encoders take one set, labelled or not",
+                     group="data")
+    generator: str = knob("", "what it inverts: a name of the zoo, whose weights are used if they "
+                          "were trained on such pictures and which is trained first if not, "
+                          "NAME.TAG, or the folder of a run")
+    generator_recipe: str = knob("", "how the generator is built, JSON; the generator decides")
+    validation: float = knob(0.2, "share of the training pictures held out to watch the training; "
+                             "0 = not watched", low=0, high=0.5, group="data")
+    validate_every: int = knob(100, "steps between validations", low=1, group="schedule")
+    plateau: float = knob(1.0, "what the learning rate is multiplied by on a plateau of the "
+                          "validation loss", low=0.01, high=1, group="schedule")
+    patience: int = knob(0, "validations without a new best that make a plateau; 0 = never", low=0,
+                         group="schedule")
+    stop_patience: int = knob(0, "validations without a new best that end the training; 0 = never",
+                              low=0, group="schedule")
+    least: float = knob(1e-4, "what a new best must be better by", low=0, group="schedule")
+
+    def complete(self, data):
+        name, recipe, _ = self.found
+        return self.replace(generator_recipe=generators.to_text(name, recipe))
+
+    @property
+    def found(self):
+        """The generator: (name, recipe, folder of its weights or None)."""
+        return generators.find(self.generator, data=self.data, size=self.size, seed=self.seed)
+
+
+class EncoderGAN(LatentGAN):
+    """An encoder `e` and the generator `g` that it inverts, which is frozen.
+
+    Attributes:
+        attributes: `{name: kgan.editing.directions.Direction}` of the weights or of a training.
+    """
+
+    attributes: ClassVar[dict] = {}
+    players: ClassVar[dict] = {"encoder": ("e",)}
+    directions: ClassVar[dict] = {"reconstruct": "e"}
+    averaged = ("encoder",)
+
+    def build_networks(self, recipe):
+        below = generators.build(recipe.generator_recipe or generators.to_text(*recipe.found[:2]),
+                                 self.precision)
+        self._prior, self._latent = below.prior, below.latent
+        generator = below.nets["g"]
+        generator.trainable = "g" in sum(self.players.values(), ())
+        return {"e": self.build_encoder(recipe, below), "g": generator}
+
+    def build_encoder(self, recipe, below):
+        """The network of a family: pictures [n, size, size, 3] in [-1, 1] -> codes.
+
+        Args:
+            recipe: its recipe.
+            below: the generator's model.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def needs(cls, recipe):
+        return recipe.found
+
+    def inherit(self, source):
+        self.g.set_weights(source.nets["g"].get_weights())
+
+    def deployed(self):
+        return ["e", "g"]
+
+    @property
+    def latent(self):
+        return self._latent
+
+    @property
+    def prior(self):
+        return self._prior
+
+    # Training
+
+    def hold_out(self, data):
+        r = self.recipe
+        if not r.validation:
+            return data, None
+        return _split(data, r.validation, r.seed)
+
+    def build_plateau(self):
+        r = self.recipe
+        if not r.validation:
+            return None
+        return plateau.Plateau(r.plateau, r.patience, r.stop_patience, r.least)
+
+    def _averaged_variables(self):
+        """The weights that are kept when they are the best, norms' statistics among them."""
+        if not self.recipe.validation:
+            return []
+        nets = [self.nets[name] for names in self.players.values() for name in names]
+        return [v for net in nets for v in net.variables if "float" in v.dtype]
+
+    def _follow(self):
+        """They follow no step: validation moves them."""
+
+    def validate(self, held):
+        found, count = {}, len(held.train["a"])
+        if not hasattr(self, "_measure"):
+            self._measure = tf.function(self.measure, autograph=False, reduce_retracing=True)
+        for first in range(0, count, BATCH):
+            rows = np.arange(first, min(first + BATCH, count))
+            x = pixels.to_float(held.train["a"][rows])
+            codes = self.codes(len(rows), seed=first + 1)
+            for name, value in self._measure(x, codes).items():
+                found[name] = found.get(name, 0.0) + float(value) * len(rows) / count
+        return found
+
+    def measure(self, pictures, codes):
+        """What `validate` reports of a batch: `{term: scalar}`, means, with `"total"`.
+
+        Args:
+            pictures: float32 [n, size, size, 3] in [-1, 1].
+            codes: float32 [n, latent], of the prior.
+        """
+        raise NotImplementedError
+
+    def conclude(self, data, held):
+        """Finds the direction of every label, and where pictures without and with it lie."""
+        self.attributes = {}
+        if not data.labels or data.exclusive:
+            return
+        rows = np.arange(min(len(data.train["a"]), LEARNT_FROM))
+        learnt = self.encode_all(data.train["a"], rows), data.labels_of("train", rows)
+        measured = learnt
+        if held is not None:
+            rows = np.arange(min(len(held.train["a"]), LEARNT_FROM))
+            measured = self.encode_all(held.train["a"], rows), held.labels_of("train", rows)
+        for i, name in enumerate(data.label_names):
+            column = [(codes, labels[:, i]) for codes, labels in (learnt, measured)]
+            if name.startswith("No_"):
+                name, column = name[3:], [(codes, 1 - labels) for codes, labels in column]
+            if min(min((y == v).sum() for v in (0, 1)) for _, y in column) >= FEWEST:
+                self.attributes[name] = self._direction(name, *column)
+
+    def _direction(self, name, learnt, measured):
+        codes, labels = learnt
+        vector, length = latent_directions.from_labels(codes, labels)
+        found = latent_directions.Direction(
+            name, vector, length, self.generator_sha256,
+            how=f"mean codes of {int(labels.sum())} pictures with it and "
+                f"{int((1 - labels).sum())} without",
+        )
+        codes, labels = measured
+        return latent_directions.with_populations(found, codes[labels == 0], codes[labels == 1])
+
+    def show(self, batch):
+        shown = {"a": batch["a"]}
+        shown["reconstruct"] = self.translate(batch["a"])
+        shown["generated"] = self.decode(self.codes(len(batch["a"])))
+        shown["its reconstruction"] = self.translate(shown["generated"])
+        return shown
+
+    # Deployment
+
+    @property
+    def generator_sha256(self):
+        """What directions in this model's codes are bound to."""
+        return generators.sha256(self.g)
+
+    def encode(self, images):
+        """Codes of pictures.
+
+        Args:
+            images: [n, h, w, 3], float in [-1, 1] or uint8, resized to the model's size.
+
+        Returns:
+            float32 [n, latent].
+        """
+        x = tf.convert_to_tensor(images)
+        x = pixels.to_float(x) if x.dtype == tf.uint8 else tf.cast(x, tf.float32)
+        size = self.recipe.size
+        if x.shape[1:3] != (size, size):
+            x = tf.clip_by_value(tf.image.resize(x, (size, size), "bicubic", antialias=True), -1, 1)
+        return tf.cast(self.e(x, training=False), tf.float32)
+
+    def encode_all(self, images, rows=None):
+        """`encode` for many pictures, a numpy array: float32 [n, latent]."""
+        rows = np.arange(len(images)) if rows is None else rows
+        if not hasattr(self, "_encoder"):
+            self._encoder = tf.function(self.encode, autograph=False, reduce_retracing=True)
+        parts = [self._encoder(tf.constant(images[rows[i : i + BATCH]])).numpy()
+                 for i in range(0, len(rows), BATCH)]
+        return np.concatenate([np.zeros((0, self.latent), np.float32), *parts])
+
+    def forward(self, x, direction):
+        made = self.decode(self.encode(x))
+        return tf.image.resize(made, tf.shape(x)[1:3], "bicubic", antialias=True)
+
+    def edit(self, images, steps):
+        """Pictures with attributes changed, CRG's equation (4).
+
+        Args:
+            images: [n, h, w, 3], float in [-1, 1] or uint8.
+            steps: [(a `kgan.editing.directions.Direction` or a name in `attributes`, k)]; k is how
+                far, in units of codes, below 0 to take the attribute away; a number or [n].
+
+        Returns:
+            [n, size, size, 3] of the type of `images`.
+
+        Raises:
+            UserError: no direction of that name, or one of another generator.
+        """
+        moves = [(self.attribute(direction), k) for direction, k in steps]
+        codes = latent_directions.moved(np.asarray(self.encode(images)), moves)
+        made = self.decode(codes)
+        return pixels.to_uint8(made) if np.asarray(images).dtype == np.uint8 else made
+
+    def attribute(self, direction):
+        """A direction by name; one that is a `Direction` is checked and returned."""
+        if isinstance(direction, str):
+            if direction not in self.attributes:
+                near = nearest(direction, self.attributes) if self.attributes else (
+                    "It has none: give a file or pairs of pictures."
+                )
+                raise UserError(f"{self.name_in_zoo} has no direction {direction}. {near}")
+            return self.attributes[direction]
+        direction.check(self.generator_sha256)
+        return direction
+
+    def write_beside(self, folder):
+        for name, direction in self.attributes.items():
+            direction.save(pathlib.Path(folder) / "directions" / f"{name}.npz")
+
+    def read_beside(self, folder):
+        files = sorted((pathlib.Path(folder) / "directions").glob("*.npz"))
+        found = [latent_directions.Direction.load(path) for path in files]
+        for direction in found:
+            direction.check(self.generator_sha256)
+        self.attributes = {direction.name: direction for direction in found}
+
+    def served(self):
+        pictures = np.zeros((2, self.recipe.size, self.recipe.size, 3), np.uint8)
+        images = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
+        move = tf.TensorSpec([None, self.latent], tf.float32, name="move")
+
+        def encode(images):
+            return {"codes": self.encode(images)}
+
+        def edit(images, move):
+            return {"images": pixels.to_uint8(self.decode(self.encode(images) + move))}
+
+        return {
+            **super().served(),
+            "encode": (tf.function(encode, input_signature=[images], autograph=False),
+                       {"images": pictures}),
+            "edit": (tf.function(edit, input_signature=[images, move], autograph=False),
+                     {"images": pictures, "move": self.codes(2).numpy()}),
+        }
+
+
+def _split(data, share, seed):
+    """Training pictures apart by chance: two `Data` of one domain, the second with the share."""
+    from kgan.data.scan import Rows
+
+    pictures = data.train["a"]
+    count = round(share * len(pictures))
+    if not 0 < count < len(pictures):
+        raise UserError(f"{data.spec} has too few training pictures to hold out {share:.0%}: give "
+                        "more, or --validation 0.")
+    rows = np.random.default_rng([seed, 3]).permutation(len(pictures))
+
+    def part(chosen, line):
+        labels = data.labels
+        if labels:
+            labels = {**labels, "train": labels["train"][chosen]}
+        return dataclasses.replace(data, train={"a": Rows(pictures, chosen)}, labels=labels,
+                                   summary=(*data.summary, line))
+
+    kept = np.sort(rows[count:])
+    line = f"{count:,} of {len(rows):,} training pictures are held out to watch the training"
+    return part(kept, line), part(np.sort(rows[:count]), line)
