@@ -7,7 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "kgan/__init__.py").read_text()).group(1)
-TOOLS = ("train", "translate", "evaluate", "export", "zoo", "benchmark", "demo")
+TOOLS = ("train", "translate", "edit", "evaluate", "export", "zoo", "benchmark", "demo")
 
 setup(
     name="kgan",
@@ -33,7 +33,7 @@ setup(
     python_requires=">=3.10,<3.14",
     packages=[*find_packages(include=["kgan", "kgan.*"]), "kgan.zoo"],
     package_dir={"kgan": "kgan", "kgan.zoo": "zoo"},
-    package_data={"kgan.zoo": ["*.md", "weights/*/*"]},
+    package_data={"kgan.zoo": ["*.md", "weights/*/*", "weights/*/directions/*"]},
     install_requires=[
         "tensorflow>=2.20,<2.23",
         "keras>=3.15.1,<4; python_version >= '3.11'",

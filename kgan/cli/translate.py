@@ -32,7 +32,7 @@ def main(arguments):
         raise UsageError("--input and --output are needed; see tools/translate --help.")
     source, out = pathlib.Path(flags.input), pathlib.Path(flags.output)
     _check_model(flags.model, flags.direction)
-    jobs = _jobs(source, out)
+    jobs = jobs_of(source, out)
     there = [target for _, target in jobs if target.exists()]
     if there and not flags.overwrite:
         raise UserError(f"{len(there)} of {len(jobs)} results exist already, such as {there[0]}: "
@@ -64,7 +64,7 @@ def _recipe(entry, name):
     return entry.recipe.replace(**values)
 
 
-def _jobs(source, out):
+def jobs_of(source, out):
     """[(picture, result)], results keeping the folders of their pictures."""
     if source.is_file():
         return [(source, out / f"{source.stem}.png")]
@@ -73,7 +73,7 @@ def _jobs(source, out):
     pictures = [
         p for p in sorted(source.rglob("*"))
         if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith(".")
-        and (out == source or out not in p.parents)
+        and (out in (source, *source.parents) or out not in p.parents)
     ]
     if not pictures:
         raise UserError(f"{source} holds no pictures ({' '.join(sorted(SUFFIXES))}).")

@@ -112,11 +112,11 @@ def test_results_inside_the_input_folder_are_not_translated_again(tool, finished
 
 
 def test_no_two_pictures_share_a_result(tmp_path):
-    from kgan.cli.translate import _jobs
+    from kgan.cli.translate import jobs_of
 
     for name in ("a.jpg", "a.png", "a.jpg.png", "b.jpg"):
         (tmp_path / name).touch()
-    jobs = {p.name: t.name for p, t in _jobs(tmp_path, tmp_path / "out")}
+    jobs = {p.name: t.name for p, t in jobs_of(tmp_path, tmp_path / "out")}
     assert len(set(jobs.values())) == 4
     assert jobs["b.jpg"] == "b.png"
 

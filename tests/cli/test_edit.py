@@ -1,0 +1,430 @@
+"""edit on a tiny encoder and its generator: what stands in the strips, directions, refusals."""
+
+import functools
+import json
+import math
+import pathlib
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from kgan import generators, registry, weights
+from kgan.cli.edit import _factored, _ks, _pairs
+from kgan.coder import Coder
+from kgan.data.pictures import resize_cover
+from kgan.editing.directions import Direction, from_labels, from_pairs, moved, safe_range
+from kgan.edits import SAFE
+from kgan.errors import UsageError
+from kgan.recipe import Machine
+from kgan.run import RunOptions, train
+from kgan.strip import GAP, LINE, draw_strip
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SIZE, SIDE = 16, 128  # pixels of the models, and as strips show them
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    """Folders of a generator, whose weights are random and large, and of a trained encoder."""
+    folder = tmp_path_factory.mktemp("runs")
+    entry = registry.entry("dcgan")
+    keras.utils.set_random_seed(0)
+    made = weights.build("dcgan", entry.recipe.replace(
+        **{**entry.tiny, "size": SIZE, "prior": "normal"}
+    ))
+    for kernel in (v for v in made.g.trainable_variables if v.path.endswith("kernel")):
+        kernel.assign(15 * kernel)
+    weights.write(made, folder / "generator")
+    entry = registry.entry("fc_encoder")
+    recipe = entry.recipe.replace(**{
+        **entry.tiny, "data": "avatars:Smiling,Eyeglasses?n=60&test=8", "steps": 6,
+        "generator": str(folder / "generator"), "generator_recipe": "", "validation": 0,
+    })
+    options = RunOptions(out=str(folder / "encoder"), export=False)
+    assert train("fc_encoder", recipe, Machine(), options)["status"] == "done"
+    return folder / "generator", folder / "encoder"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def loaded_once():
+    """Each model is loaded once, and not for every call of the tool."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weights, "load", functools.cache(weights.load))
+        yield
+
+
+@pytest.fixture(scope="module")
+def model(runs):
+    return weights.load(str(runs[1]), weights="required")
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """Pictures of any size in `without` and `with`, which differ in colour."""
+    folder = tmp_path_factory.mktemp("faces")
+    for side, red in (("without", 0), ("with", 120)):
+        (folder / side).mkdir()
+        for i in range(7):
+            Image.fromarray(picture(i, red)).save(folder / side / f"{i}.png")
+    return folder
+
+
+def picture(seed, red=0, height=40, width=24):
+    coarse = np.random.default_rng(seed).integers(0, 120, (height // 8, width // 8, 3))
+    return np.uint8(coarse.repeat(8, 0).repeat(8, 1) + np.array([red, 0, 0]))
+
+
+def square(*arguments, **keywords):
+    return resize_cover(picture(*arguments, **keywords), SIZE)
+
+
+def encoded(model, *pictures):
+    return model.encode(np.stack(pictures)).numpy()
+
+
+def decoded(model, codes):
+    return np.uint8(np.clip(np.round((model.decode(codes).numpy() + 1) * 127.5), 0, 255))
+
+
+def panels(path):
+    """The pictures of a strip, [n, size, size, 3]."""
+    strip = np.asarray(Image.open(path))[-SIDE:]
+    parts = [strip[:, x : x + SIDE] for x in range(0, strip.shape[1], SIDE + GAP)]
+    assert all(part.shape == (SIDE, SIDE, 3) for part in parts)
+    small = np.stack(parts)[:, :: SIDE // SIZE, :: SIDE // SIZE]
+    assert (small.repeat(8, 1).repeat(8, 2) == parts).all()
+    return small
+
+
+def near(a, b):
+    """Equal but for the rounding of kernels that depend on the shape of the call."""
+    return a.shape == b.shape and np.abs(a.astype(int) - b.astype(int)).max() <= 1
+
+
+def result(folder):
+    return json.loads((folder / "edits.json").read_text())
+
+
+# Strips
+
+
+def test_a_folder_with_two_directions(tool, runs, model, tmp_path):
+    source, out = tmp_path / "faces", tmp_path / "out"
+    (source / "deep").mkdir(parents=True)
+    Image.fromarray(picture(1)).save(source / "high.png")
+    Image.fromarray(picture(2, height=16, width=16)).save(source / "deep" / "exact.bmp")
+    (source / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    done = tool("edit", "--model", runs[1], "--input", source, "--output", out,
+                "--direction", "Smiling,Eyeglasses:-0.5", "--k", "-2,0,3,3")
+    assert done.code == 0, done.stderr
+    assert (done.json["status"], done.json["edited"]) == ("done", 2)
+    assert done.json["directions"] == ["Smiling", "Eyeglasses"]
+    assert done.json["skipped"] == [str(source / "broken.jpg")]
+    assert "skipped: " in done.stderr
+    found = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
+    assert found == ["deep/exact.png", "edits.json", "high.png"]
+    smiling, eyeglasses = model.attributes["Smiling"], model.attributes["Eyeglasses"]
+    wanted = {"deep/exact.png": square(2, height=16, width=16), "high.png": square(1)}
+    errors = []
+    for record in result(out)["pictures"]:
+        x = wanted.pop(record["strip"])
+        code = encoded(model, x)
+        codes = [code, moved(code, [(smiling, -2), (eyeglasses, 1)]),
+                 moved(code, [(smiling, 3), (eyeglasses, -1.5)])]
+        shown = panels(out / record["strip"])
+        assert (shown[0] == x).all()
+        assert near(shown[1:], decoded(model, np.concatenate(codes)))
+        assert np.abs(shown[3].astype(int) - shown[1]).mean() > 1  # it does something
+        assert record["k"] == [[-2, 3], [1, -1.5]]
+        safe = [[end[0] for end in safe_range(d, code)] for d in (smiling, eyeglasses)]
+        np.testing.assert_allclose(record["safe"], safe, atol=2e-5)
+        errors.append(np.abs(shown[1] / 127.5 - x / 127.5).mean())
+        assert record["mae"] == pytest.approx(errors[-1], abs=1e-5)
+    assert not wanted
+    assert done.json["mae"] == pytest.approx(np.mean(errors), abs=1e-5)
+    captions = np.asarray(Image.open(out / "high.png"))[: 2 * LINE + GAP]
+    dark = [(captions[:, x : x + SIDE] < 128).any((1, 2)) for x in range(0, 4 * SIDE, SIDE + GAP)]
+    assert all(lower[LINE:].any() for lower in dark)
+    assert [upper[:LINE].any() for upper in dark] == [False, False, True, True]
+
+
+def test_safe_ends_and_single_files(tool, runs, model, faces, tmp_path):
+    done = tool("edit", "--model", runs[1], "--input", faces / "with" / "0.png", "--output",
+                tmp_path, "--direction", "Smiling", "--k", "safe", "--n_sigma", 3, "--separate")
+    assert done.code == 0, done.stderr
+    code, direction = encoded(model, square(0, 120)), model.attributes["Smiling"]
+    ks = [float(k[0]) for k in safe_range(direction, code, 3)]
+    (record,) = result(tmp_path)["pictures"]
+    np.testing.assert_allclose(record["k"], [ks], atol=2e-5)
+    assert record["safe"] == record["k"]
+    shown = panels(tmp_path / "0.png")
+    assert near(shown[1:], decoded(model, np.concatenate([code, moved(code, [(direction, ks)])])))
+    assert record["files"] == ["0.k0.png", "0.safe_low.png", "0.safe_middle.png", "0.safe_high.png"]
+    for name, panel in zip(record["files"], shown[1:], strict=True):
+        assert (np.asarray(Image.open(tmp_path / name)) == panel).all()
+
+
+def test_generated_pictures_of_a_bare_generator(tool, runs, model, tmp_path):
+    generator = weights.load(str(runs[0]), weights="required")
+    direction = Direction("d", np.eye(model.latent)[2], 1.0, generators.sha256(generator.g))
+    direction.save(tmp_path / "d.npz")
+    done = tool("edit", "--model", runs[0], "--samples", 70, "--seed", 5, "--output",
+                tmp_path / "out", "--direction", tmp_path / "d.npz", "--k", "1")
+    assert done.code == 0, done.stderr
+    assert (done.json["edited"], done.json["mae"]) == (70, None)
+    codes = generator.codes(70, 5).numpy()
+    for i in (0, 69):  # of two batches
+        code = codes[i : i + 1]
+        wanted = decoded(generator, np.concatenate([code, code + np.eye(model.latent)[2]]))
+        assert near(panels(tmp_path / "out" / f"sample_{i:02}.png"), wanted)
+
+
+def test_results_are_not_replaced_unless_said(tool, runs, faces, tmp_path):
+    call = ["edit", "--model", runs[1], "--input", faces / "with" / "1.png", "--output", tmp_path,
+            "--direction", "Smiling", "--k"]
+    assert tool(*call, "1").code == 0
+    there = panels(tmp_path / "1.png")
+    refused = tool(*call, "3")
+    assert (refused.code, refused.json) == (1, None)
+    assert "2 of 2 results exist already" in refused.stderr
+    assert (panels(tmp_path / "1.png") == there).all()
+    assert tool(*call, "3", "--overwrite").code == 0
+    assert (panels(tmp_path / "1.png")[2] != there[2]).any()
+    (tmp_path / "1.png").unlink()
+    assert "such as " + str(tmp_path / "edits.json") in tool(*call, "3").stderr
+
+
+def test_long_captions_keep_their_last_word():
+    black = np.zeros((2, SIZE, SIZE, 3), np.uint8)
+    strip = draw_strip(black, [["x" * 40 + " +2"], ["y"]])
+    assert strip.size == (2 * SIDE + GAP, LINE + GAP + SIDE)
+    between = np.asarray(strip)[:LINE, SIDE : SIDE + GAP]
+    assert (between == 255).all()
+    large = draw_strip(np.zeros((1, 200, 200, 3), np.uint8), [["input"]])
+    assert large.size == (200, 200 + LINE + GAP)
+
+
+# Directions
+
+
+def test_pairs_make_a_direction_that_can_be_kept(tool, runs, model, faces, tmp_path):
+    kept = tmp_path / "red.npz"
+    call = ["edit", "--model", runs[1], "--input", faces / "without" / "3.png", "--k", "2"]
+    pairs = [[faces / side / f"{i}.png" for side in ("without", "with")] for i in (0, 1)]
+    done = tool(*call, "--output", tmp_path / "out", "--pair", *pairs[0],
+                f"--pair={pairs[1][0]},{pairs[1][1]}", "--name", "Red", "--save", kept)
+    assert done.code == 0, done.stderr
+    direction = Direction.load(kept)
+    wanted, length = from_pairs(*(encoded(model, square(0, red), square(1, red))
+                                  for red in (0, 120)))
+    np.testing.assert_allclose(direction.vector, wanted, atol=1e-4)
+    assert direction.length == pytest.approx(length, rel=1e-3)
+    assert (direction.name, direction.generator) == ("Red", model.generator_sha256)
+    assert math.isnan(direction.mean_with)
+    again = tool(*call, "--output", tmp_path / "again", "--direction", kept)
+    assert again.json["directions"] == ["Red"]
+    assert (panels(tmp_path / "again/3.png") == panels(tmp_path / "out/3.png")).all()
+
+
+def test_folders_make_a_direction_measured_by_pictures_that_it_is_not_made_of(
+    tool, runs, model, faces, tmp_path
+):
+    kept = tmp_path / "red.npz"
+    done = tool("edit", "--model", runs[1], "--input", faces / "without" / "3.png", "--output",
+                tmp_path / "out", "--without", faces / "without", "--with", faces / "with",
+                "--k", "safe", "--save", kept, "--plot")
+    assert done.code == 0, done.stderr
+    direction = Direction.load(kept)
+    without, with_ = (encoded(model, *(square(i, red) for i in range(7))) for red in (0, 120))
+    learnt = [1, 2, 4, 5]
+    wanted, _ = from_labels(np.concatenate([without[learnt], with_[learnt]]), [0] * 4 + [1] * 4)
+    np.testing.assert_allclose(direction.vector, wanted, atol=1e-4)
+    measured = with_[[0, 3, 6]] @ wanted
+    assert direction.mean_with == pytest.approx(measured.mean(), abs=1e-5)
+    assert direction.std_with == pytest.approx(measured.std(), abs=1e-5)
+    (record,) = result(tmp_path / "out")["pictures"]
+    safe = safe_range(direction, without[3])
+    np.testing.assert_allclose(record["k"][0], safe, atol=2e-5)
+    drawing = (tmp_path / "out/projections.svg").read_text()
+    assert "3 pictures" in drawing
+    assert 'class="picture"' in drawing
+
+
+def test_folders_measure_a_pair_and_an_orthogonal_direction(tool, runs, model, faces, tmp_path):
+    kept = tmp_path / "red.npz"
+    call = ["edit", "--model", runs[1], "--samples", 1, "--k", "safe", "--orthogonal", "Smiling",
+            "--pair", faces / "without" / "0.png", faces / "with" / "0.png", "--save", kept]
+    refused = tool(*call, "--output", tmp_path / "out")
+    assert (refused.code, refused.json) == (1, None)
+    assert "give --without FOLDER --with FOLDER, or numbers" in refused.stderr
+    assert not kept.exists()
+    done = tool(*call, "--output", tmp_path / "out", "--without", faces / "without", "--with",
+                faces / "with")
+    assert done.code == 0, done.stderr
+    direction = Direction.load(kept)
+    assert abs(direction.vector @ model.attributes["Smiling"].vector) < 1e-5
+    measured = encoded(model, *(square(i, 120) for i in range(7))) @ direction.vector
+    assert direction.mean_with == pytest.approx(measured.mean(), abs=1e-5)
+
+
+# Descent
+
+
+@pytest.fixture(scope="module")
+def made(runs, tmp_path_factory):
+    """A folder with three pictures that the generator made."""
+    folder = tmp_path_factory.mktemp("made")
+    for i, x in enumerate(weights.load(str(runs[0]), weights="required").sample(3, seed=8)):
+        Image.fromarray(x).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.mark.parametrize("method", ["stochastic", "prior"])
+def test_refining_lowers_each_error(tool, runs, faces, made, tmp_path, method):
+    call = ["edit", "--model", runs[1], "--input", made, "--pair",
+            faces / "without" / "0.png", faces / "with" / "0.png", "--k", "1"]
+    plain = tool(*call, "--output", tmp_path / "plain", "--save", tmp_path / "plain.npz")
+    refined = tool(*call, "--output", tmp_path / "refined", "--save", tmp_path / "refined.npz",
+                   "--refine", 50, "--method", method)
+    assert refined.code == 0, refined.stderr
+    assert refined.json["mae"] < 0.7 * plain.json["mae"]
+    for a, b in zip(*(result(tmp_path / n)["pictures"] for n in ("refined", "plain")), strict=True):
+        assert a["mae"] < b["mae"]
+    assert result(tmp_path / "refined")["rate"] == {"stochastic": 1, "prior": 0.01}[method]
+    a, b = (Direction.load(tmp_path / f"{name}.npz") for name in ("plain", "refined"))
+    np.testing.assert_array_equal(a.vector, b.vector)  # reference pictures are encoded alone
+
+
+def test_descent_that_goes_wrong_leaves_the_code_of_the_encoder(model, made):
+    pictures = np.stack([np.asarray(Image.open(path)) for path in sorted(made.iterdir())])
+    plain, jumped = Coder(model).encode(pictures), Coder(model, refine=1, rate=300)
+    np.testing.assert_allclose(jumped.encode(pictures), plain, atol=1e-6)
+
+
+def test_a_bare_generator_finds_codes_by_descent(tool, runs, made, tmp_path):
+    call = ["edit", "--model", runs[0], "--input", made / "0.png", "--k", "1"]
+    kept = tmp_path / "d.npz"
+    first = tool(*call, "--output", tmp_path / "1", "--refine", 1, "--save", kept,
+                 "--pair", made / "1.png", made / "2.png")
+    assert first.code == 0, first.stderr
+    long = tool(*call, "--output", tmp_path / "2", "--refine", 50, "--direction", kept)
+    assert long.json["mae"] < 0.7 * first.json["mae"]
+    refused = tool(*call, "--output", tmp_path / "3", "--direction", kept)
+    assert refused.code == 2
+    assert "has no encoder: look for the codes of pictures by descent" in refused.stderr
+
+
+# Arguments
+
+
+def test_pairs_are_taken_out_of_the_arguments(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a,b").touch()
+    assert _pairs(["--k", "-2,1", "--pair", "a", "b", "--pair=c,d", "-pair", "e,f", "--x=1=2"]) == (
+        [("a", "b"), ("c", "d"), ("e", "f")], ["--k", "-2,1", "--x=1=2"]
+    )
+    assert _pairs(["--pair", "a,b", "c"])[0] == [("a,b", "c")]
+    for wrong in (["--pair"], ["--pair", "a"], ["--pair", "a", "--k", "1"], ["--pair=a,b,c"],
+                  ["--pair=a,"]):
+        with pytest.raises(UsageError, match="--pair takes two pictures"):
+            _pairs(wrong)
+
+
+def test_factors_and_ks():
+    assert _factored("Smiling") == ("Smiling", 1.0)
+    assert _factored("Smiling:-0.5") == ("Smiling", -0.5)
+    assert _factored("a:b") == ("a:b", 1.0)
+    assert _ks("safe") == SAFE
+    assert _ks("-2,0,2,+2,.5") == (-2, 2, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "says"),
+    [
+        ({"input": None}, 2, "Say --output and either --input or --samples"),
+        ({"samples": 2}, 2, "Say --output and either --input or --samples"),
+        ({"output": None}, 2, "Say --output and either --input or --samples"),
+        ({"direction": None}, 2, "Say what to edit"),
+        ({"direction": "Smilling"}, 1, "has no direction Smilling. Did you mean Smiling?"),
+        ({"direction": "Smiling:0"}, 2, "must be a number other than 0"),
+        ({"direction": "no.npz"}, 1, "There is no direction no.npz"),
+        ({"direction": "face.npz"}, 1, "face.npz is not a direction or is damaged"),
+        ({"direction": "other.npz"}, 1, "belongs to another generator"),
+        ({"orthogonal": "Smiling"}, 1, "Nothing is left of Smiling"),
+        ({"k": "1,two"}, 2, "--k 1,two is neither safe nor numbers"),
+        ({"k": "inf"}, 2, "--k inf is neither safe nor numbers"),
+        ({"k": "safe", "direction": "Smiling:2"}, 2, "give directions without a factor"),
+        ({"input": "nowhere"}, 1, "There is no file or folder nowhere"),
+        ({"input": "empty"}, 1, "empty holds no pictures"),
+        ({"input": "broken"}, 1, "None of the 1 pictures could be read"),
+        ({"output": "."}, 2, "Strips would replace the pictures"),
+        ({"output": "face.png"}, 1, "--output face.png is no folder"),
+        ({"without": "empty"}, 2, "--without and --with go together"),
+        ({"without": "nowhere", "with": "empty"}, 1, "There is no file or folder nowhere"),
+        ({"without": "broken", "with": "broken"}, 1, "None of the 1 pictures could be read"),
+        ({"without": "face.png", "with": "face.png", "direction": "Smiling,Eyeglasses"}, 2,
+         "are about one direction"),
+        ({"without": "face.png", "with": "face.png"}, 1, "two pictures with the attribute"),
+        ({"without": "face.png", "with": "face.png", "direction": None}, 1, "have the same mean"),
+        ({"direction": "Smiling,Eyeglasses", "save": "x.npz"}, 2, "--save keeps one direction"),
+        ({"save": "x"}, 2, "must end in .npz"),
+        ({"save": "face.npz"}, 1, "1 of 3 results exist already, such as face.npz"),
+        ({"plot": "true"}, 2, "--plot needs pictures"),
+        ({"name": ""}, 2, "is no name"),
+        ({"pair": "face.png,no.png"}, 1, "There is no picture no.png"),
+        ({"pair": "face.png,face.png"}, 1, "have the same code"),
+        ({"pair": "face.png"}, 2, "--pair takes two pictures"),
+        ({"refine": 3, "input": None, "samples": 1}, 2, "--refine is for pictures"),
+        ({"model": "runs/nowhere"}, 1, "There is no folder runs/nowhere"),
+        ({"model": "crg_encodr"}, 2, "Did you mean crg_encoder"),
+        ({"model": "cyclegan"}, 2, "cyclegan makes no pictures from codes: take an encoder"),
+        ({"model": "generator"}, 1, "has no directions of its own, so no Smiling"),
+    ],
+)
+def test_what_edit_refuses(tool, runs, tmp_path, monkeypatch, changes, code, says):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(picture(0)).save("face.png")
+    pathlib.Path("generator").symlink_to(runs[0])
+    for folder in ("empty", "broken"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "broken" / "face.jpg").write_bytes(b"no picture")
+    (tmp_path / "face.npz").write_bytes(b"no direction")
+    Direction("other", np.eye(8)[0], 1.0, "0" * 64).save("other.npz")
+    call = {"model": runs[1], "input": "face.png", "output": "out", "direction": "Smiling",
+            **changes}
+    flags = [f"--{name}={value}" for name, value in call.items() if value is not None]
+    refused = tool("edit", *flags)
+    assert (refused.code, refused.json) == (code, None), refused.stderr
+    assert says in refused.stderr.splitlines()[-1]
+    assert refused.stderr.splitlines()[-1].startswith("error: ")
+    assert not (tmp_path / "out").exists()
+    assert not (tmp_path / "x.npz").exists()
+
+
+def test_labels_beside_codes_are_refused(tool, tmp_path, monkeypatch):
+    entry = registry.entry("cgan")
+    made = weights.build("cgan", entry.recipe.replace(**entry.tiny))
+    weights.write(made, tmp_path / "weights")
+    refused = tool("edit", "--model", tmp_path, "--samples", 1, "--output", tmp_path / "out",
+                   "--direction", "x")
+    assert refused.code == 2
+    assert "cgan needs labels beside codes" in refused.stderr
+
+
+def test_a_model_without_codes_is_refused_without_tensorflow(tmp_path):
+    Image.fromarray(picture(0)).save(tmp_path / "face.png")
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]); from kgan.cli.edit import main\n"
+        "code = main(sys.argv[2:])\n"
+        "assert not {'tensorflow', 'keras', 'h5py'} & set(sys.modules)\n"
+        "sys.exit(code)"
+    )
+    call = ["--model", "cyclegan", "--input", "face.png", "--output", "out", "--direction", "x"]
+    done = subprocess.run([sys.executable, "-c", script, ROOT, *call], capture_output=True,
+                          text=True, cwd=tmp_path, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error: cyclegan makes no pictures from codes")
