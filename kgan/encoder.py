@@ -130,7 +130,7 @@ class EncoderGAN(LatentGAN):
             self._measure = tf.function(self.measure, autograph=False, reduce_retracing=True)
         for first in range(0, count, BATCH):
             rows = np.arange(first, min(first + BATCH, count))
-            x = pixels.to_float(held.train["a"][rows])
+            x = pixels.to_float(_middle(held.train["a"][rows], self.recipe.size))
             codes = self.codes(len(rows), seed=first + 1)
             for name, value in self._measure(x, codes).items():
                 found[name] = found.get(name, 0.0) + float(value) * len(rows) / count
@@ -277,6 +277,12 @@ class EncoderGAN(LatentGAN):
             "edit": (tf.function(edit, input_signature=[images, move], autograph=False),
                      {"images": pictures, "move": self.codes(2).numpy()}),
         }
+
+
+def _middle(pictures, size):
+    """The middle of pictures that are larger than `size`, for training ones are (`load_size`)."""
+    top = (pictures.shape[1] - size) // 2
+    return pictures[:, top : top + size, top : top + size]
 
 
 def _split(data, share, seed):

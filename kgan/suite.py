@@ -1,15 +1,18 @@
 """Suites: models trained and measured alike, for one table.
 
-`zoo/suites.py` says which. Every training gets the same wall-clock time: the step is timed first
-(`tools/benchmark`), and the time through that is the number of steps, which the fall of the
-learning rate follows. Tracing, samples and checkpoints come on top; the table says the seconds that
-were used. A model of one direction learns the one in which the true edit is unique.
+`zoo/suites.py` says which, and of which kind they are (`kgan.suite_kinds`). Every training gets the
+same time: the step is timed first (`tools/benchmark`), and the time through that is the number of
+steps, which the fall of the learning rate follows. On a CPU a step costs the seconds of all cores
+together through their number: the clock would count what else the machine does. Tracing, samples,
+validation and checkpoints come on top; the table says the seconds that were used. A model of one
+direction learns the one in which the true edit is unique. A generator that encoders stand on and
+that is nowhere yet is trained once for each data set, as long as its own recipe says.
 
 Each job (timing, training, measuring) is a process of its own, so that its memory and its failure
 are its own, too; this one never imports TensorFlow. What is on disk says what is done:
 
     <output>/suite.json, table.md, index.html          all figures, the table, the page
-    <output>/<data>/<row>-seed<k>/                     a run
+    <output>/<data>/<row>-seed<k>/                     a run; <output>/<data>/<name>/ a generator's
     <output>/<data>/measured/<row>-seed<k>.{json,png}  its figures, and what it makes of ten faces
     <output>/logs/                                     what the jobs said
 """
@@ -19,50 +22,44 @@ import functools
 import json
 import pathlib
 import re
+import shlex
 import sys
 import time
-import urllib.parse
-from dataclasses import dataclass
 
+from kgan import registry
 from kgan.data import open_data
 from kgan.errors import UsageError, UserError
 from kgan.paths import replacing
-from kgan.recipe import Knobs, knob, nearest
-from kgan.suite_job import Job, Training, folder_of, run_child, sigterm_as_ctrl_c
+from kgan.recipe import differences, nearest
+from kgan.suite_job import (
+    Job,
+    Training,
+    as_flags,
+    attribute,
+    cost_of,
+    folder_of,
+    joint_spec,
+    read_json,
+    run_child,
+    sigterm_as_ctrl_c,
+)
+from kgan.suite_kinds import KINDS
 from kgan.suite_page import write_page
 from kgan.suite_table import summary, write_table
 from kgan.zoo.suites import SUITES
 
-DATA = "avatars:Eyeglasses?test=1000 avatars:Smiling?test=1000"
 LEAST = 50  # steps of a training, however slow they are
 TIMED = 7  # steps whose median is taken
-
-
-@dataclass(frozen=True)
-class SuiteOptions(Knobs):
-    """How a suite is done."""
-
-    suite: str = knob("", f"train and measure all models of a comparison: {', '.join(SUITES)}; "
-                      f"--data may then name several sets [{DATA}], --output is "
-                      "[runs/NAME]", group="run")
-    minutes: float = knob(3.0, "suite: training time of each model on each data set", low=0,
-                          group="run")
-    training_seeds: int = knob(2, "suite: trainings of the models that matter most; others have 1",
-                               low=1, group="run")
-    n_dfi: int = knob(100, "suite: pictures for models that are not trained, which are slow",
-                      low=1, group="run")
-    only: str = knob("", "suite: names of the models to do now, joined by commas", group="run")
-    precision: str = knob("float32", "suite: arithmetic of the trainings", group="run",
-                          choices=("float32", "mixed_bfloat16", "mixed_float16"))
 
 
 def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", command=""):
     """Does what is left of a suite and writes its table and page.
 
     Args:
-        data: specifications of data sets of two domains, with spaces or semicolons between them.
+        data: specifications of data sets, with spaces or semicolons between them; "" = those of
+            the suite's kind.
         output: the folder.
-        options: a `SuiteOptions`.
+        options: a `kgan.suite_kinds.SuiteOptions`.
         n: held-out pictures of each domain that are measured; 0 = all.
         seeds: classifiers of each two-sample test; 0 leaves it out.
         bad_images: see `kgan.data.open_data`.
@@ -73,14 +70,20 @@ def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", command="
 
     Raises:
         UsageError: an unknown suite, row or data set, or a folder begun with other settings.
-        UserError: data that cannot be read or have one domain.
+        UserError: data that cannot be read, or that lack domains or labels.
     """
     if options.suite not in SUITES:
         raise UsageError(f"There is no suite {options.suite}. {nearest(options.suite, SUITES)}")
-    rows = SUITES[options.suite]
+    kind, rows = KINDS[SUITES[options.suite].kind], SUITES[options.suite].rows
+    if options.generator:
+        if not kind.generator:
+            raise UsageError(f"--generator is for encoders; {options.suite} has none.")
+        below = {"generator": options.generator}
+        rows = tuple(dataclasses.replace(r, changes={**r.changes, **below}) for r in rows)
     wanted, known = set(re.findall(r"[^,\s]+", options.only)), {row.key for row in rows}
     for name in sorted(wanted - known):
         raise UsageError(f"{options.suite} has no model {name}. {nearest(name, known)}")
+    data = data or kind.data
     specs = [spec.strip() for spec in data.split(";" if ";" in data else None)]
     specs = list(dict.fromkeys(filter(None, specs)))
     if not specs:
@@ -90,23 +93,26 @@ def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", command="
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"The suite cannot be written to {output}: {error.strerror}.") from None
-    asked = {"n": n, "seeds": seeds, "bad_images": bad_images}
-    suite = _Suite(rows, specs, output, options, asked, command)
+    asked = {"n": n, "seeds": seeds, "bad_images": bad_images, "n_svm": options.n_svm}
+    asked = {name: asked[name] for name in kind.asks}
+    suite = _Suite(kind, rows, specs, output, options, asked, command)
     return suite.run([row for row in rows if not wanted or row.key in wanted])
 
 
 class _Suite:
-    def __init__(self, rows, specs, output, options, asked, command):
-        self.rows, self.specs, self.output = rows, specs, output
+    def __init__(self, kind, rows, specs, output, options, asked, command):
+        self.kind, self.rows, self.specs, self.output = kind, rows, specs, output
         self.options, self.asked = options, asked
         self.joint, self.seen = "", {}
-        self.spent = {"time": 40.0, "measure": 90.0}  # seconds of the last of each kind
-        known = _read(output / "suite.json")
-        self.settings = {name: getattr(options, name) for name in ("suite", "minutes", "precision")}
+        # seconds of the last of each kind
+        self.spent = {"time": 40.0, "measure": 90.0, "generator": 900.0}
+        known = read_json(output / "suite.json")
+        names = ("suite", "minutes", "precision", *["generator"] * kind.generator)
+        self.settings = {name: getattr(options, name) for name in names}
         for name, value in known.get("settings", {}).items():
             if self.settings.get(name) != value:
-                raise UsageError(f"{output} was begun with --{name} {value}: go on with that or "
-                                 "choose another --output.")
+                raise UsageError(f"{output} was begun with --{name} {shlex.quote(str(value))}: go "
+                                 "on with that or choose another --output.")
         self.timings, self.failures = known.get("timings", {}), known.get("failures", {})
         self.commands = list(dict.fromkeys([*known.get("commands", []), command]))
 
@@ -128,7 +134,7 @@ class _Suite:
             return {"status": "interrupted", **result}
         self.write()
         failed = {j.name: self.failures[j.name] for j in jobs
-                  if j.name in self.failures and j.needs not in self.failures}
+                  if j.name in self.failures and not self._broken(j)}
         return {"status": "done", **result, "failed": failed}
 
     def _open(self):
@@ -136,8 +142,8 @@ class _Suite:
         self.size, seen = self.rows[0].recipe.size, {}
         for spec in self.specs:
             data = open_data(spec, size=self.size, bad_images=self.asked["bad_images"])
-            if "b" not in data.test:
-                raise UserError(f"{spec} has one domain; a suite needs two.")
+            if lack := self.kind.lacks(data):
+                raise UserError(f"{spec} {lack}")
             direction = data.deterministic or "a2b"
             seen[spec] = {"spec": spec, "direction": direction, "summary": data.summary}
         self.joint, self.seen = joint_spec(self.specs), seen
@@ -146,8 +152,8 @@ class _Suite:
         self.failures.pop(job.name, None)
         if job.done():
             return
-        if job.needs in self.failures:
-            self.failures[job.name] = self.failures[job.needs]
+        if broken := self._broken(job):
+            self.failures[job.name] = self.failures[broken[0]]
             return
         minutes = sum(self._seconds(j) for j in left if not j.done()) / 60
         print(f"{number} {job.text}; about {minutes:.0f} min left", file=sys.stderr, flush=True)
@@ -158,6 +164,9 @@ class _Suite:
             self.failures[job.name] = why
             print(f"{number} failed: {why}", file=sys.stderr, flush=True)
         self.write()
+
+    def _broken(self, job):
+        return [name for name in job.needs if name in self.failures]
 
     def _seconds(self, job):
         return 60 * self.options.minutes + 40 if job.kind == "train" else self.spent[job.kind]
@@ -179,11 +188,11 @@ class _Suite:
         return sorted({job.name: job for job in found}.values(), key=lambda job: job.kind != "time")
 
     def _seeds(self, row):
-        return range(self.options.training_seeds if row.repeated and row.model.trains else 1)
+        return range(self.options.training_seeds if row.repeated and row.trains else 1)
 
     def training(self, row, spec, seed):
         """The `Training` that a row has for a data set; None if it needs none."""
-        if not row.model.trains:
+        if not row.trains:
             return None
         if row.joint:
             return Training(row, self.joint, seed, self.options.minutes * len(self.specs))
@@ -194,20 +203,49 @@ class _Suite:
         if t is None:
             return []
         time_it = Job(t.timing, "time", f"time the step of {row.key}",
-                      lambda: t.timing in self.timings, functools.partial(self._time, t))
+                      lambda: "cost" in self.timings.get(t.timing, {}),
+                      functools.partial(self._time, t))
+        below = [job for job in [self._below(t)] if job]
         train = Job(t.name, "train", f"train {row.key} on {t.data}, seed {seed}",
-                    lambda: self._trained(t), functools.partial(self._train, t), t.timing)
-        return [time_it, train]
+                    lambda: self._trained(t), functools.partial(self._train, t),
+                    (t.timing, *(job.name for job in below)))
+        return [time_it, *below, train]
+
+    def _below(self, t):
+        """The job that trains what a model stands on; None if there is no need."""
+        if not t.data:
+            return None
+        needed = t.row.model.needs(t.row.recipe.replace(data=t.data))  # seed 0 for all seeds
+        if needed is None or needed[2] is not None:
+            return None
+        model, recipe, _ = needed
+        name = f"{folder_of(t.data)}/{model}"
+
+        def do():
+            flags = {field: new for field, (_, new)
+                     in differences(registry.recipe(model), recipe).items()}
+            return self._run_training(name, {**flags, "model": model})
+
+        return Job(name, "generator", f"train {model} on {t.data} for all that stand on it",
+                   lambda: self._metadata(name).get("step") == recipe.steps, do)
+
+    def _changes(self, t):
+        """What is set in the recipe of a row, a generator of this suite too."""
+        below = self._below(t)
+        return {**t.row.changes, **({"generator": str(self.output / below.name)} if below else {})}
 
     def _trained(self, t):
         steps = self.timings.get(t.timing, {}).get("steps")
-        recipe = _read(self.output / t.name / "recipe.json").get("recipe", {})
-        same = all(recipe.get(name) == value for name, value in t.row.changes.items())
-        return same and steps is not None and self._metadata(t).get("step") == steps
+        recipe = self._recipe(t.name)
+        same = all(recipe.get(name) == value for name, value in self._changes(t).items())
+        return same and steps is not None and self._metadata(t.name).get("step") == steps
 
-    def _metadata(self, t):
+    def _recipe(self, name):
+        return read_json(self.output / name / "recipe.json").get("recipe", {})
+
+    def _metadata(self, name):
         """What a finished run says of itself; {} if it is not finished."""
-        return _read(self.output / t.name / "weights" / "metadata.json")
+        return read_json(self.output / name / "weights" / "metadata.json")
 
     def _measuring(self, spec, row=None, seed=0):
         """The job that measures a row on a data set; without a row, that of doing nothing."""
@@ -220,52 +258,50 @@ class _Suite:
             if row is None:
                 return {**job, "size": self.size}
             job |= {"name": row.name, "changes": row.changes}
-            if t is None:
+            if not row.model.trains:
                 return {**job, "n": min(job["n"] or self.options.n_dfi, self.options.n_dfi)}
+            if t is None:
+                return job
             label = attribute(spec) if row.joint else ""
-            return {**job, "label": label, "weights": self._metadata(t).get("sha256")}
+            return {**job, "label": label, "weights": self._metadata(t.name).get("sha256")}
 
         def do():
             run = str(self.output / t.name) if t else ""
-            job = {"asked": asked(), "out": str(self.output / name), "run": run}
+            job = {"kind": self.kind.name, "asked": asked(), "out": str(self.output / name),
+                   "run": run}
             return run_child("measure", job, self._log(name))[1]
 
         text = f"measure {f'{row.key} on {spec}, seed {seed}' if row else f'the data {spec}'}"
         return Job(name, "measure", text, lambda: self._figures(name).get("asked") == asked(), do,
-                   t.name if t else "")
+                   (t.name,) if t else ())
 
     # Doing it
 
     def _time(self, t):
         if not t.data:
             return "it needs two data sets or more of the kind avatars:ATTRIBUTE"
-        flags = {
-            **t.row.changes, **dict.fromkeys(t.row.shares, 0),
-            "model": t.row.name, "repeat": TIMED, "precision": self.options.precision,
-        }
-        if t.row.joint:
-            flags["data"] = t.data  # which says how many labels there are
-        found, why = run_child("benchmark", _flags(flags), self._log(f"time-{t.row.key}"))
+        flags = {**t.timing_flags(), "repeat": TIMED, "precision": self.options.precision}
+        found, why = run_child("benchmark", as_flags(flags), self._log(f"time-{t.row.key}"))
         if not why:
-            steps = max(LEAST, round(60 * t.minutes / max(found["seconds_per_step"], 1e-4)))
+            cost = cost_of(found)
             self.timings[t.timing] = {
-                "seconds_per_step": found["seconds_per_step"], "devices": found["devices"],
-                "minutes": t.minutes, "steps": steps,
+                "cost": cost, "seconds_per_step": found["seconds_per_step"],
+                "devices": found["devices"], "minutes": t.minutes,
+                "steps": max(LEAST, round(60 * t.minutes / max(cost, 1e-4))),
             }
         return why
 
     def _train(self, t):
-        row, steps = t.row, self.timings[t.timing]["steps"]
+        direction = self.seen[t.data]["direction"] if t.data in self.seen else ""
+        flags = t.flags(self.timings[t.timing]["steps"], direction)
+        return self._run_training(t.name, {**flags, **self._changes(t)})
+
+    def _run_training(self, name, flags):
         flags = {
-            **row.changes, **{name: round(share * steps) for name, share in row.shares.items()},
-            "model": row.name, "out": self.output / t.name, "data": t.data, "seed": t.seed,
-            "steps": steps, "precision": self.options.precision, "export": False,
-            "bad_images": self.asked["bad_images"], "save_minutes": 2,
-            "sample_every": -(-steps // 4), "log_every": -(-steps // 40),
+            **flags, "out": self.output / name, "precision": self.options.precision,
+            "export": False, "bad_images": self.asked["bad_images"], "save_minutes": 2,
         }
-        if "direction" in row.recipe.as_dict() and len(row.model.directions_of(row.recipe)) == 1:
-            flags["direction"] = self.seen[t.data]["direction"]
-        return run_child("train", _flags(flags), self._log(t.name))[1]
+        return run_child("train", as_flags(flags), self._log(name))[1]
 
     def _log(self, name):
         return self.output / "logs" / f"{name.replace('/measured/', '/').replace('/', '-')}.log"
@@ -273,15 +309,16 @@ class _Suite:
     # What came of it
 
     def _figures(self, name):
-        return _read(self.output / f"{name}.json")
+        return read_json(self.output / f"{name}.json")
 
     def write(self):
         """Writes `suite.json`, `table.md` and `index.html` from what there is."""
         if not self.seen:
             return  # stopped before that
         content = {
-            "settings": self.settings, "asked": {**self.asked, "n_dfi": self.options.n_dfi},
-            "commands": self.commands, "timings": self.timings, "failures": self.failures,
+            "kind": self.kind.name, "settings": self.settings,
+            "asked": {**self.asked, "n_dfi": self.options.n_dfi}, "commands": self.commands,
+            "timings": self.timings, "failures": self.failures,
             "data": [
                 {
                     **seen, "folder": folder_of(spec),
@@ -302,9 +339,11 @@ class _Suite:
         for seed in self._seeds(row):
             job, t = self._measuring(spec, row, seed), self.training(row, spec, seed)
             if job.done():
-                found, run = self._figures(job.name), self._metadata(t) if t else {}
+                found, run = self._figures(job.name), self._metadata(t.name) if t else {}
+                recipe = self._recipe(t.name) if t and self.kind.generator else {}
                 trainings.append({
                     "seed": seed, "run": t.name if t else None, "pictures": f"{job.name}.png",
+                    "generator": recipe.get("generator"),
                     **{name: run.get(name) for name in ("step", "seconds", "trained_on")},
                     **{name: found[name] for name in ("n", "machine", "figures")},
                 })
@@ -312,38 +351,3 @@ class _Suite:
                 failed.append(self.failures[job.name])
         return {**dataclasses.asdict(row), "key": row.key, "trainings": trainings, "failed": failed,
                 **summary([training["figures"] for training in trainings])}
-
-
-def _flags(values):
-    values = {name: str(x).lower() if isinstance(x, bool) else x for name, x in values.items()}
-    return [f"--{name}={x}" for name, x in values.items()]
-
-
-def _read(path):
-    """The JSON object in a file; {} if there is no file or it was written by something else."""
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def attribute(spec):
-    """What the faces of domain b have, in a specification like `avatars:Smiling?test=100`."""
-    return spec.partition(":")[2].partition("?")[0]
-
-
-def joint_spec(specs):
-    """Faces with the labels of several `avatars:ATTRIBUTE`, as many as one has in its two domains.
-
-    "" if there are fewer than two, or others.
-    """
-    names = list(dict.fromkeys(attribute(spec) for spec in specs))
-    if len(names) < 2 or not all(spec.startswith("avatars:") for spec in specs):
-        return ""
-    options = {}
-    for spec in specs:
-        for key, value in urllib.parse.parse_qsl(spec.partition("?")[2]):
-            options[key] = max(options.get(key, 0), 2 * int(value))
-    query = urllib.parse.urlencode(options)
-    return f"avatars:{','.join(names)}{f'?{query}' if query else ''}"

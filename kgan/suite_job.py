@@ -1,33 +1,18 @@
-"""The jobs of a suite as processes of their own, and what one of them does: measuring.
-
-All rows are measured on the same held-out pictures, those of seed 0; in data that hold pictures out
-by the seed (all but `avatars`, whose training pictures are no test pictures for any seed) on those
-that the training has not seen.
-"""
+"""The jobs of a suite: what they are called, and processes of their own to do them in."""
 
 import contextlib
-import dataclasses
 import json
-import math
 import os
-import pathlib
 import re
 import signal
 import subprocess
 import sys
+import urllib.parse
 from dataclasses import dataclass
 
-import numpy as np
-from PIL import Image
-
-from kgan import registry
 from kgan.cli.flags import tool
-from kgan.data import open_data
-from kgan.machine import quiet
-from kgan.paths import replacing
 from kgan.zoo.suites import Row
 
-FACES = 10  # held-out pictures that are shown
 # Starts with the caller's path and without its main module, which it may not import again.
 _CHILD = (
     "import json, sys; job = json.load(sys.stdin); sys.path[:] = job['path']; "
@@ -41,11 +26,11 @@ class Job:
 
     Attributes:
         name: of its result, below the output folder.
-        kind: `"time"`, `"train"` or `"measure"`.
+        kind: `"time"`, `"generator"`, `"train"` or `"measure"`.
         text: what it is.
         done: `done()` says whether there is nothing to do.
         do: does it and returns why it failed, or `""`.
-        needs: the name of the job before it.
+        needs: the names of the jobs that must have been done.
     """
 
     name: str
@@ -53,7 +38,14 @@ class Job:
     text: str
     done: object
     do: object
-    needs: str = ""
+    needs: tuple = ()
+
+
+def cost_of(timed):
+    """Seconds of a step on a machine with no other work, from what `tools/benchmark` says."""
+    if "CPU" in timed["devices"]:
+        return timed["cpu_seconds_per_step"] / timed["cores"]
+    return timed["seconds_per_step"]
 
 
 def folder_of(spec):
@@ -76,7 +68,25 @@ class Training:
 
     @property
     def timing(self):
-        return f"{self.row.key} on {self.data}" if self.row.joint else self.row.key
+        return f"{self.row.key} on {self.data}" if self.row.timed_on_data else self.row.key
+
+    def timing_flags(self):
+        """Flags of `tools/benchmark`."""
+        row = self.row
+        data = {"data": self.data} if row.timed_on_data else {}
+        return {**row.changes, **dict.fromkeys(row.shares, 0), "model": row.name, **data}
+
+    def flags(self, steps, direction):
+        """Flags of `tools/train`; a model of one direction, of which it has a choice, gets that."""
+        row = self.row
+        flags = {
+            **row.changes, **{name: round(share * steps) for name, share in row.shares.items()},
+            "model": row.name, "data": self.data, "seed": self.seed, "steps": steps,
+            "sample_every": -(-steps // 4), "log_every": -(-steps // 40),
+        }
+        if "direction" in row.recipe.as_dict() and len(row.model.directions_of(row.recipe)) == 1:
+            flags["direction"] = direction
+        return flags
 
 
 def run_child(main, arguments, log):
@@ -119,6 +129,7 @@ def run_child(main, arguments, log):
 def serve(job):
     """What a child does; returns its exit code."""
     from kgan.cli import benchmark, train
+    from kgan.suite_measure import measure
 
     mains = {"benchmark": benchmark.main, "train": train.main, "measure": tool(measure)}
     return mains[job["main"]](job["arguments"])
@@ -134,131 +145,37 @@ def sigterm_as_ctrl_c():
         signal.signal(signal.SIGTERM, before)
 
 
-def measure(job):
-    """Measures a model of a suite, or what doing nothing and real pictures get.
+def as_flags(values):
+    """`{name: value}` as a command line."""
+    values = {name: str(x).lower() if isinstance(x, bool) else x for name, x in values.items()}
+    return [f"--{name}={x}" for name, x in values.items()]
 
-    Args:
-        job: `"run"`, the folder of a training, or ""; `"out"`, the results' path without suffix;
-            `"asked"`: `spec`, `n`, `seeds`, `bad_images`, `direction` (of the faces that are
-            shown), and for a model `name`, `changes`, `label`; for doing nothing `size`.
 
-    Returns:
-        `{"status": "done"}`; `<out>.json` holds `{"asked", "n", "classifier_accuracy", "machine",
-        "figures"}` (for doing nothing also `"real"`), `<out>.png` the first `FACES` results in a
-        row, and beside doing nothing `truth.png` what they should be.
+def read_json(path):
+    """The JSON object in a file; {} if there is no file or it was written by something else."""
+    try:
+        found = json.loads(path.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def attribute(spec):
+    """What the faces of domain b have, in a specification like `avatars:Smiling?test=100`."""
+    return spec.partition(":")[2].partition("?")[0]
+
+
+def joint_spec(specs):
+    """Faces with the labels of several `avatars:ATTRIBUTE`, as many as one has in its two domains.
+
+    "" if there are fewer than two, or others.
     """
-    quiet()
-    from kgan.metrics.classifier import domain_classifier
-
-    asked, out = job["asked"], pathlib.Path(job["out"])
-    data, translate, directions = _model(asked, job["run"]) if "name" in asked else _nothing(asked)
-    classifier = domain_classifier(data)
-    figures, pictures = _figures(translate, data, classifier, directions, asked)
-    shown = pictures[asked["direction"]]
-    result = {
-        "asked": asked, "n": len(shown["input"]), "classifier_accuracy": classifier.accuracy,
-        "machine": _machine(), "figures": figures,
-    }
-    if "name" not in asked:
-        result["real"] = _real(data, classifier, asked)
-        if "truth" in shown:
-            _save(out.with_name("truth.png"), shown["truth"])
-    _save(out.with_name(f"{out.name}.png"), shown["output"])
-    with replacing(out.with_name(f"{out.name}.json")) as new:
-        new.write_text(json.dumps(result, indent=2) + "\n")
-    return {"status": "done"}
-
-
-def _model(asked, run):
-    """The data, `translate(pictures, direction)` and the directions of a row's model."""
-    from kgan import weights
-    from kgan.cli.evaluate import translator
-    from kgan.metrics.editing import DIRECTIONS
-
-    if run:
-        model = weights.load(run, "required")
-        data = _data(asked, model.recipe.size, model.recipe.load_size, model.recipe.seed)
-    else:
-        recipe = registry.recipe(asked["name"]).replace(data=asked["spec"], **asked["changes"])
-        model = weights.build(asked["name"], recipe)
-        data = _data(asked, recipe.size, recipe.load_size)
-        model.prepare(data)
-    names = {d: d for d in model.directions}
-    if asked.get("label"):
-        names = {d: model.direction_for(asked["label"], d) for d in DIRECTIONS}
-    translate = translator(model)
-    return data, lambda pictures, d: translate(pictures, names[d]), tuple(names)
-
-
-def _nothing(asked):
-    from kgan.metrics.editing import DIRECTIONS
-
-    return _data(asked, asked["size"]), lambda pictures, direction: pictures, DIRECTIONS
-
-
-def _data(asked, size, load_size=0, seed=0):
-    return open_data(
-        asked["spec"], size=size, load_size=load_size or None,
-        seed=0 if asked["spec"].startswith("avatars:") else seed, bad_images=asked["bad_images"],
-    )
-
-
-def _figures(translate, data, classifier, directions, asked):
-    from kgan.cli.evaluate import EMBEDDED
-    from kgan.metrics.editing import measure_distribution, measure_edits
-
-    figures, pictures = measure_edits(
-        translate, data, classifier, asked["n"] or None, directions=directions
-    )
-    if asked["seeds"]:
-        figures |= measure_distribution(pictures, data, seeds=asked["seeds"], reference=EMBEDDED)
-    return _finite(figures), pictures
-
-
-def _real(data, classifier, asked):
-    """Figures of real pictures of the target domain: one half as results, the other as real."""
-    from kgan.cli.evaluate import EMBEDDED
-    from kgan.metrics.editing import DIRECTIONS, measure_distribution
-
-    figures = {}
-    for direction in DIRECTIONS:
-        target = direction[-1]
-        count = len(data.test[target])
-        held = data.test[target][np.arange(min(asked["n"] or count, count))]
-        hit = classifier.is_b(held) == (target == "b")
-        figures[f"edit_accuracy_{direction}"] = float(hit.mean())
-        figures[f"log_loss_{direction}"] = classifier.log_loss(held, target)
-        if asked["seeds"] and len(held) >= 20:  # a two-sample test takes 10 of each
-            others = dataclasses.replace(data, test={target: held[1::2]})
-            figures |= measure_distribution(
-                {direction: {"output": held[::2]}}, others, seeds=asked["seeds"],
-                reference=EMBEDDED,
-            )
-    return _finite(figures)
-
-
-def _finite(figures):
-    """Figures of which nothing can be said, as of no pixel, are None."""
-    return {name: x if math.isfinite(x) else None for name, x in figures.items()}
-
-
-def _save(path, pictures):
-    strip = np.concatenate(list(pictures[:FACES]), axis=1)
-    with replacing(path) as new:
-        Image.fromarray(strip).save(new)
-
-
-def _machine():
-    """`NVIDIA ..., TensorFlow 2.21.0` and the like."""
-    import keras
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    names = {tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus}
-    if not gpus:
-        info = pathlib.Path("/proc/cpuinfo")
-        lines = info.read_text().splitlines() if info.exists() else []
-        names = {line.partition(": ")[2] for line in lines if line.startswith("model name")}
-        names = {f"{os.cpu_count()} cores {' '.join(sorted(names))}".strip()}
-    where = ", ".join(sorted(filter(None, names)))
-    return f"{where}, TensorFlow {tf.__version__}, Keras {keras.__version__}"
+    names = list(dict.fromkeys(attribute(spec) for spec in specs))
+    if len(names) < 2 or not all(spec.startswith("avatars:") for spec in specs):
+        return ""
+    options = {}
+    for spec in specs:
+        for key, value in urllib.parse.parse_qsl(spec.partition("?")[2]):
+            options[key] = max(options.get(key, 0), 2 * int(value))
+    query = urllib.parse.urlencode(options)
+    return f"avatars:{','.join(names)}{f'?{query}' if query else ''}"

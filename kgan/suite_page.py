@@ -10,7 +10,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from kgan import page
 from kgan.paths import replacing
-from kgan.suite_table import about, footnotes, heading, lines, marks, missing
+from kgan.suite_kinds import KINDS
+from kgan.suite_table import about, footnotes, lines, marks, missing
 
 CSS = page.CSS + """
 main { max-width: 82rem; } sup { line-height: 0; font-size: .75em; }
@@ -35,12 +36,14 @@ def write_page(output, content):
     """Writes `<output>/index.html` and a sheet of pictures for each data set beside it."""
     suite = content["settings"]["suite"]
     body = f"<header><h1>{_escape(suite)}</h1></header>\n"
+    kind = KINDS[content["kind"]]
     for data in content["data"]:
-        notes = footnotes(data)
+        notes = footnotes(kind, data)
         body += f"<h2>{_escape(data['spec'])}</h2>\n"
         body += f'<p class="soft">{_escape("; ".join(data["summary"]))}</p>\n'
-        for other in (False, True):
-            body += f"<h3>{_escape(heading(data, other))}</h3>\n{_html_table(data, other, notes)}"
+        for table in kind.tables(data):
+            body += f"<h3>{_escape(table.heading)}</h3>\n" if table.heading else ""
+            body += _html_table(*lines(kind, data, table), notes)
         listed = "".join(f"<li>{_escape(note)}</li>" for note in notes)
         body += f'<ol class="notes">{listed}</ol>\n'
         if missing(data):
@@ -57,8 +60,7 @@ def _escape(text):
     return html.escape(str(text)).replace("\n", "<br>")
 
 
-def _html_table(data, other, notes):
-    heads, found = lines(data, other)
+def _html_table(heads, found, notes):
     rows = ""
     for line in found:
         title = _escape(line.title)

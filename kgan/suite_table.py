@@ -1,10 +1,8 @@
-"""What a suite found, as a table: which figures there are, which are best, `table.md`.
+"""What a suite found, as tables: the lines, which figures are best, `table.md`.
 
-Two tables for each data set: the direction in which the true edit is unique, which every model
-has, and the other one. Figures are means over the trainings of a model. The best of a column is
-bold: best among the models that make the edit on at least half of the pictures (to preserve all and
-edit nothing is no feat), and in two-sample tests among those that were measured on as many pictures
-as any.
+Which tables and columns there are, its kind says (`kgan.suite_kinds`). Figures are means over the
+trainings of a model. The best of a column is bold: best among the models that pass the table's bar,
+and in two-sample tests among those that were measured on as many pictures as any.
 """
 
 import math
@@ -12,49 +10,10 @@ import statistics
 from dataclasses import dataclass
 
 from kgan.paths import replacing
+from kgan.suite_kinds import KINDS
 
-CHANCE = 100 * math.log(2)
 TESTS = "c2st_"  # figures that depend on how many pictures there are begin so
 NONE = "\N{EN DASH}"
-
-
-@dataclass(frozen=True)
-class Column:
-    """A figure of the table; `{}` in its name is the direction.
-
-    Attributes:
-        high: more is better.
-        limit: nothing is better than this.
-        scale: what it is multiplied by to be shown.
-    """
-
-    head: str
-    figure: str
-    digits: int
-    high: bool
-    limit: float | None = None
-    scale: float = 1.0
-
-    def text(self, value):
-        return f"{self.scale * value:.{self.digits}f}"
-
-    def merit(self, value):
-        """The value as it is shown, cut at the limit; more is better."""
-        if self.limit is not None:
-            value = min(value, self.limit) if self.high else max(value, self.limit)
-        return float(self.text(value)) * (1 if self.high else -1)
-
-
-C2ST = Column("C2ST log-loss x 100", "c2st_log_loss_{}", 1, True, CHANCE)
-TOLD = Column("C2ST accuracy, %", "c2st_accuracy_{}", 1, False, 0.5, 100)
-LOSS = Column("attribute log-loss", "log_loss_{}", 3, False)
-HIT = Column("edit accuracy, %", "edit_accuracy_{}", 1, True, None, 100)
-KEPT = Column("preservation L1", "preservation_l1_{}", 2, False)
-PSNR = Column("PSNR, dB", "counterfactual_psnr", 1, True)
-SSIM = Column("SSIM", "counterfactual_ssim", 3, True)
-REGION = Column("region L1", "region_l1", 1, False)
-ONE_ANSWER = (C2ST, TOLD, LOSS, HIT, PSNR, SSIM, KEPT, REGION)
-MANY_ANSWERS = (C2ST, TOLD, HIT, LOSS, KEPT)
 
 
 def summary(trainings):
@@ -102,37 +61,43 @@ class Line:
     sanity: bool = False
 
 
-def lines(data, other=False):
+def lines(kind, data, table):
     """The lines of a table.
 
     Args:
+        kind: a `kgan.suite_kinds.Kind`.
         data: an entry of `"data"` in `suite.json`.
-        other: the direction in which the true edit is not unique, only for what can do it.
+        table: one of `kind.tables(data)`.
 
     Returns:
         (heads of the columns after the title, list of `Line`).
     """
-    direction, columns = direction_of(data, other), MANY_ANSWERS if other else ONE_ANSWER
-    heads = [] if other else ["runs", "steps", "seconds"]
-    heads += [f"{c.head}\N{NO-BREAK SPACE}{'↑' if c.high else '↓'}" for c in columns]
-    shown = [r for r in data["rows"] if r["mean"].get(f"edit_accuracy_{direction}") is not None]
-    best = {c: _best(shown, c, direction) for c in columns}
-    found = _sanity(data["sanity"], columns, direction, [] if other else [("", "", False)] * 3)
+    heads = ["runs", "steps", "seconds"] if table.effort else []
+    heads += [f"{c.head}{_arrow(c)}" for c in table.columns]
+    shown = [r for r in data["rows"] if r["mean"].get(table.shown) is not None]
+    best = {c: _best(shown, c, table) for c in table.columns}
+    found = _sanity(kind, data["sanity"], table)
     for row in data["rows"]:
         if row in shown:
-            effort = [] if other else [(text, "", False) for text in _effort(row)]
-            cells = [(*_texts(row, c, direction), row["key"] in best[c]) for c in columns]
+            effort = [(text, "", False) for text in _effort(row)] if table.effort else []
+            cells = [(*_texts(row, c), row["key"] in best[c]) for c in table.columns]
             run = row["trainings"][0]["run"] or ""
             found.append(Line(row["title"], row["key"], effort + cells, _notes(row, data), run=run))
-        elif row["failed"] and not other:
+        elif row["failed"] and table.effort:
             found.append(Line(row["title"], row["key"], [], [], failed=row["failed"][0]))
     return heads, found
 
 
-def _best(rows, column, direction):
+def _arrow(column):
+    return "" if column.high is None else f"\N{NO-BREAK SPACE}{'↑' if column.high else '↓'}"
+
+
+def _best(rows, column, table):
     """The keys of the rows whose figure is the best of a column, as it is shown."""
-    name = column.figure.format(direction)
-    rows = [r for r in rows if r["mean"][f"edit_accuracy_{direction}"] >= 0.5 and name in r["mean"]]
+    name = column.figure
+    rows = [r for r in rows if r["mean"][table.shown] >= table.bar and name in r["mean"]]
+    if column.high is None:
+        return set()
     if name.startswith(TESTS):
         most = max((_n(r) for r in rows), default=0)
         rows = [r for r in rows if _n(r) == most]
@@ -140,10 +105,9 @@ def _best(rows, column, direction):
     return {key for key, merit in merits.items() if merit == max(merits.values())}
 
 
-def _texts(row, column, direction):
+def _texts(row, column):
     """A figure and its spread."""
-    name = column.figure.format(direction)
-    value, spread = row["mean"].get(name), row["spread"].get(name)
+    value, spread = row["mean"].get(column.figure), row["spread"].get(column.figure)
     return NONE if value is None else column.text(value), (
         "" if spread is None else f"± {column.text(spread)}"
     )
@@ -162,17 +126,13 @@ def _effort(row):
     return (str(len(done)), *(f"{x:,}" for x in mean))
 
 
-def _sanity(sanity, columns, direction, effort):
-    """The lines of real pictures and of doing nothing."""
-    found = []
-    for title, figures, note in (
-        ("real pictures", "real", "Held-out pictures of the target, one half against the other: "
-                                  "half as many as the models have in C2ST."),
-        ("doing nothing", "figures", "The input as the result."),
-    ):
-        if sanity.get(figures):
-            seen = summary([sanity[figures]])
-            cells = [(*_texts(seen, c, direction), False) for c in columns]
+def _sanity(kind, sanity, table):
+    """The lines of what is no model."""
+    found, effort = [], [("", "", False)] * 3 if table.effort else []
+    for title, key, note in kind.sanity:
+        if sanity.get(key):
+            seen = summary([sanity[key]])
+            cells = [(*_texts(seen, c), False) for c in table.columns]
             found.append(Line(title, "", effort + cells, [note], sanity=True))
     return found
 
@@ -191,26 +151,15 @@ def _notes(row, data):
     return notes
 
 
-def direction_of(data, other):
-    """The direction of a table."""
-    return data["direction"][::-1] if other else data["direction"]
-
-
-def heading(data, other):
-    """What stands above a table."""
-    source, _, target = direction_of(data, other).upper()
-    return f"{source} to {target}{', the other direction' if other else ''}"
-
-
 def missing(data):
     """A line about rows that have neither figures nor a failure; "" if there are none."""
     titles = [r["title"] for r in data["rows"] if not r["trainings"] and not r["failed"]]
     return f"Not measured yet: {'; '.join(titles)}." if titles else ""
 
 
-def footnotes(data):
-    """The notes of both tables, each once."""
-    found = lines(data)[1] + lines(data, other=True)[1]
+def footnotes(kind, data):
+    """The notes of all tables, each once."""
+    found = [line for table in kind.tables(data) for line in lines(kind, data, table)[1]]
     return list(dict.fromkeys(note for line in found for note in line.notes))
 
 
@@ -221,30 +170,18 @@ def marks(line, notes):
 
 def about(content):
     """How the figures were made: [(what, text)]."""
-    asked, settings = content["asked"], content["settings"]
     trainings = [t for data in content["data"] for row in data["rows"] for t in row["trainings"]]
     sanity = [data["sanity"] for data in content["data"] if data["sanity"]]
     machines = dict.fromkeys(x["machine"] for x in (*sanity, *trainings))
     devices = dict.fromkeys(t["trained_on"] for t in trainings if t["trained_on"])
-    judges = ", ".join(f"{100 * s['classifier_accuracy']:.2f} % right on real pictures of "
-                       f"{s['asked']['spec']}" for s in sanity)
     return [
-        ("Budget", f"{settings['minutes']:g} min of steps for each model on each data set: the "
-                   "step is timed first, and steps = time / step. The seconds are those that were "
-                   "used, with tracing, samples and saving."),
+        ("Budget", f"{content['settings']['minutes']:g} min of steps for each model on each data "
+                   "set: the step is timed first, and steps = time / step; on a CPU by the seconds "
+                   "of all cores, as if nothing else ran there. The seconds are those that were "
+                   "used on the clock, with tracing, samples and saving."),
         ("Trained on", "; ".join(devices) or "nothing yet"),
         ("Measured on", "; ".join(machines) or "nothing yet"),
-        ("C2ST", f"{asked['seeds']} fresh classifiers learn to tell results from real pictures: "
-                 "their test cross-entropy in nats x 100 and their accuracy. "
-                 f"{CHANCE:.1f} and 50 %: they cannot. ± is the standard deviation over "
-                 "classifiers and trainings."),
-        ("Attribute log-loss, edit accuracy", f"By a classifier of the attribute ({judges}): mean "
-         "-log p(target) in nats, share of results with the target."),
-        ("PSNR, SSIM, region L1", "To the true edit of each picture; region L1 inside the pixels "
-                                  "that it changes, in levels of 255."),
-        ("Preservation L1", "Mean change outside the pixels that the true edit changes, in levels "
-                            "of 255."),
-        ("Bold", "The best of a column among models that edit at least half of the pictures."),
+        *KINDS[content["kind"]].about(content),
         ("Commands", "\n".join(filter(None, content["commands"]))),
     ]
 
@@ -252,11 +189,13 @@ def about(content):
 def write_table(output, content):
     """Writes `<output>/table.md`."""
     text = f"# {_markdown(content['settings']['suite'])}\n"
+    kind = KINDS[content["kind"]]
     for data in content["data"]:
-        notes = footnotes(data)
+        notes = footnotes(kind, data)
         text += f"\n## {_markdown(data['spec'])}\n\n{_markdown('; '.join(data['summary']))}\n"
-        for other in (False, True):
-            text += f"\n### {heading(data, other)}\n\n{_markdown_table(data, other, notes)}"
+        for table in kind.tables(data):
+            heading = f"\n### {table.heading}\n" if table.heading else ""
+            text += f"{heading}\n{_markdown_table(*lines(kind, data, table), notes)}"
         text += "".join(f"\n{i}. {_markdown(note)}" for i, note in enumerate(notes, 1)) + "\n"
         if missing(data):
             text += f"\n{_markdown(missing(data))}\n"
@@ -270,8 +209,7 @@ def _markdown(text):
     return "".join(f"\\{c}" if c in "\\`*_|<>[]" else c for c in " ".join(text.split()))
 
 
-def _markdown_table(data, other, notes):
-    heads, found = lines(data, other)
+def _markdown_table(heads, found, notes):
     text = f"| model | {' | '.join(heads)} |\n|---{'|---:' * len(heads)}|\n"
     for line in found:
         cells = [f"{f'**{x}**' if bold else x} {spread}".strip() for x, spread, bold in line.cells]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import registry
+from kgan import networks, registry
 from kgan.data import Data
 from kgan.errors import UsageError
 
@@ -16,7 +16,7 @@ def sigmoid_cost(logits, label):
 
 def thrice(batch):
     """What a step of three phases takes."""
-    return {name: tf.concat([batch[name]] * 3, 0) for name in ("a", "labels")}
+    return {"a": tf.concat([batch["a"]] * 3, 0)}
 
 
 def test_one_pass_is_the_textbooks(tiny, tiny_batch):
@@ -107,9 +107,32 @@ def test_samples_are_of_the_prior_and_the_same_for_a_seed(tiny, prior):
     assert first.dtype == np.uint8 and first.shape == (5, 16, 16, 3)
 
 
+def test_the_discriminator_whose_features_are_evaluated(tiny, tiny_batch):
+    recipe = registry.recipe("dcgan_features")
+    assert (recipe.size, recipe.latent, recipe.prior) == (32, 256, "uniform")
+    assert (recipe.filters, recipe.discriminator_filters, recipe.batch) == (128, 128, 128)
+    small = registry.recipe("dcgan_features_small")
+    assert (small.size, small.latent, small.discriminator_filters) == (32, 256, 32)
+    model = tiny("dcgan_features")
+    pictures = tiny_batch(model)["a"]
+    maps = networks.discriminator_features(model.d)(pictures, training=False)
+    assert [x.shape[1:] for x in maps] == [
+        (side, side, 4 * k) for side, k in ((32, 1), (16, 1), (16, 2), (8, 2), (8, 4), (4, 4))
+    ]
+    assert networks.pooled(maps).shape == (4, 16 * 4 * 14)
+    classes = {"train": np.zeros(2, int), "test": np.zeros(2, int)}
+    data = Data("c", {"a": pictures}, {"a": pictures}, labels=classes, label_names=("x", "y"),
+                exclusive=True)
+    assert recipe.complete(data).classes == 0  # it sees no labels
+
+
 @pytest.mark.parametrize("changes, says", [
     ({"size": 48}, "power of two"),
     ({"lambda_penalty": 1.0}, "needs --discriminator_norm layer"),
+    ({"discriminator": "features"}, "32 px: say --size 32"),
+    ({"discriminator": "features", "size": 32, "clip": 0.1}, "takes neither --clip nor --cond"),
+    ({"discriminator": "features", "size": 32, "condition": True}, "neither --clip nor --cond"),
+    ({"discriminator": "features", "size": 32, "discriminator_norm": "none"}, "has batch norm"),
 ])
 def test_what_a_recipe_refuses(changes, says):
     with pytest.raises(UsageError, match=says):

@@ -140,6 +140,12 @@ def test_held_out_pictures_are_apart_and_keep_their_labels(model, faces):
     np.testing.assert_array_equal(again.train["a"][np.arange(42)], held.train["a"][np.arange(42)])
 
 
+def test_validation_takes_the_middle_of_larger_pictures(recipe, tmp_path):
+    done = quiet_run("fc_encoder", recipe("fc_encoder", load_size=18, steps=5), tmp_path / "run",
+                     export=False)
+    assert done["status"] == "done"
+
+
 def test_the_best_weights_are_kept(recipe, monkeypatch, tmp_path):
     """The third validation is the best of four."""
     cls = registry.entry("fc_encoder").model

@@ -1,4 +1,4 @@
-"""Suites: a tiny one goes through, goes on, fails in part; which figures are best; the page.
+"""Suites: a tiny one of each kind goes through, goes on, fails in part; what they ask for.
 
 Jobs run in this process here, which knows the toy and has quick judges; how they run in processes
 of their own is tested apart.
@@ -6,7 +6,6 @@ of their own is tested apart.
 
 import contextlib
 import functools
-import html.parser
 import io
 import json
 import signal
@@ -16,17 +15,16 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from kgan.zoo.suites import SUITES, Row
+from kgan.zoo.suites import SUITES, Row, Suite
 from PIL import Image
 
-from kgan import callbacks, registry, suite, suite_job, suite_page, suite_table
+from kgan import callbacks, registry, suite, suite_job, suite_kinds
 from kgan.data import open_data
 from kgan.errors import UsageError, UserError
 from kgan.gan import GAN
 from kgan.metrics import classifier, editing
 from kgan.metrics.c2st import c2st
 from kgan.recipe import Recipe
-from kgan.suite_table import NONE
 
 SMILES = "avatars:Smiling?n=24&test=20"
 GLASSES = "avatars:Eyeglasses?n=24&test=20"
@@ -74,18 +72,19 @@ def in_process(main, arguments, log):
 
 @pytest.fixture
 def tiny(monkeypatch, tmp_path, toy, tool):
-    """`tiny(*rows)(*flags)`: runs the suite of these rows in `tmp_path`."""
+    """`tiny(*rows)(*flags)`: runs the suite of these rows in `tmp_path`; of translators if no other
+    kind is named."""
     monkeypatch.setattr(suite, "run_child", in_process)
     monkeypatch.setattr(suite, "LEAST", 4)
     monkeypatch.setattr(suite, "TIMED", 1)
     monkeypatch.setattr(classifier, "_STEPS", 5)
     monkeypatch.setattr(editing, "c2st", functools.partial(c2st, steps=3))
 
-    def declare(*rows):
-        monkeypatch.setitem(SUITES, "tiny", rows)
+    def declare(*rows, kind="edits", data=SMILES):
+        monkeypatch.setitem(SUITES, "tiny", Suite(kind, rows))
         flags = ["--suite", "tiny", "--minutes", 0, "--seeds", 1, "--n_dfi", 10]
         return lambda *more: tool(
-            "evaluate", *flags, "--data", SMILES, "--output", tmp_path, *more
+            "evaluate", *flags, "--data", data, "--output", tmp_path, *more
         )
 
     return declare
@@ -147,7 +146,7 @@ def test_a_suite_goes_through_and_is_not_done_again(tiny, mean_face, tmp_path, m
     assert text.count("| Toy \\<b\\>\\* |") == 1
     assert text.count("| Mean <sup>") == 2
     assert "| Bad | failed: discriminator/real became not-a-number" in text
-    shown = page_text(tmp_path)
+    shown = (tmp_path / "index.html").read_text(encoding="utf-8")
     for row in (toy, bad, mean):
         assert f"<small>{row['key']}</small>" in shown
     assert "Toy &lt;b&gt;*" in shown and "<b>*" not in shown
@@ -197,7 +196,7 @@ def test_an_interrupted_suite_goes_on(tiny, tmp_path, monkeypatch):
         "stopped with 2 of 4 jobs done; the same command goes on from there"
     )
     assert signal.getsignal(signal.SIGTERM) is before
-    assert "Not measured yet: Toy." in page_text(tmp_path)
+    assert "Not measured yet: Toy." in (tmp_path / "index.html").read_text(encoding="utf-8")
     (folder,) = tmp_path.glob("*/toy-seed0")
     assert [p.name for p in (folder / "checkpoints").iterdir()] == ["step_000000002"]
     monkeypatch.setattr(callbacks.Report, "after_step", after_step)
@@ -210,6 +209,155 @@ def test_an_interrupted_suite_goes_on(tiny, tmp_path, monkeypatch):
     (training,) = data["rows"][0]["trainings"]
     assert training["step"] == 4
     assert not any("c2st" in name for name in training["figures"])
+
+
+# Other kinds
+
+FACES = "avatars:Smiling,Eyeglasses?n=24&test=20"
+FC = {"size": 16, "batch": 4, "filters": 4, "validate_every": 10, "generator": "pocket"}
+
+
+@pytest.fixture
+def pocket():
+    """A tiny generator of which there are no weights."""
+    entry = registry.entry("dcgan")
+    tiny = {k: v for k, v in entry.tiny.items() if k not in ("data", "labels")}
+    registry.register("pocket", entry.model, entry.recipe.replace(**{**tiny, "steps": 3}),
+                      card="dcgan.md", phrase="a test")
+    yield
+    del registry._entries["pocket"]
+
+
+def test_a_suite_of_encoders(tiny, pocket, tmp_path, monkeypatch):
+    rows = [Row(f"FC {x}", "fc_encoder", {**FC, "loss": x}, tag=x) for x in ("l2", "l1")]
+    run = tiny(*rows, kind="encoders", data=FACES)
+    done = run()
+    assert done.code == 0, done.stderr
+    assert done.json["failed"] == {}
+    assert done.stderr.count("train pocket on") == 1  # for both
+    content = json.loads((tmp_path / "suite.json").read_text())
+    (data,) = content["data"]
+    below = tmp_path / data["folder"] / "pocket"
+    for row in data["rows"]:
+        (training,) = row["trainings"]
+        assert (training["generator"], training["step"], training["n"]) == (str(below), 4, 20)
+        assert row["mean"]["ssim_loss"] > row["mean"]["ssim_term"] > 0
+        assert row["mean"]["mse_unit"] == row["mean"]["mse"] / 4
+    l2, l1 = (row["mean"] for row in data["rows"])
+    assert l2["mse"] != l1["mse"] and l2["code_error"] != l1["code_error"]
+    name = "frechet_vgg_star_small_avatars"
+    assert l2[name] == l1[name] > l2[f"real_{name}"] > 0  # one generator
+    random, mean = (data["sanity"][guess] for guess in ("random", "mean"))
+    assert random["mse"] > mean["mse"] > 0 and "code_error" not in mean
+    text = (tmp_path / "table.md").read_text()
+    assert text.count("| mean training picture <sup>1</sup> |") == 1 and "###" not in text
+    assert f"{mean['l2_sum']:,.1f}" in text and str(below) in text.replace("\\", "")
+    strip = np.asarray(Image.open(tmp_path / data["folder"] / "measured/input.png"))
+    faces = open_data(FACES, size=16).test["a"]
+    np.testing.assert_array_equal(strip[:, 16:32], faces[1])
+
+    monkeypatch.setattr(suite, "run_child", never)
+    assert run().code == 0
+    other = run("--generator", "pocket")
+    assert other.code == 2 and "was begun with --generator ''" in other.stderr
+    # A generator that is there is not trained, and all of a run follow from it.
+    calls = recorded(monkeypatch)
+    with_it = run("--output", tmp_path / "other", "--generator", below)
+    assert with_it.code == 0, with_it.stderr
+    assert [main for main, _ in calls] == [
+        "benchmark", "benchmark", "measure", *["train", "measure"] * 2
+    ]
+    for call in calls:
+        if call[0] != "measure":
+            assert (flags_of(call)["generator"], flags_of(call)["data"]) == (str(below), FACES)
+
+
+def test_a_step_costs_its_share_of_the_cores_or_the_time_of_the_device():
+    timed = {"seconds_per_step": 0.9, "cpu_seconds_per_step": 1.2, "cores": 4}
+    assert suite_job.cost_of({**timed, "devices": "1 x CPU, float32"}) == pytest.approx(0.3)
+    assert suite_job.cost_of({**timed, "devices": "2 x GPU mirrored"}) == 0.9
+
+
+def test_a_generator_that_fails_fails_its_encoders(tiny, pocket, monkeypatch):
+    run = tiny(Row("FC", "fc_encoder", FC), kind="encoders", data=FACES)
+    tried = []
+
+    def child(main, arguments, log):
+        tried.append(main)
+        if main == "train":
+            return None, "no room"
+        return {"seconds_per_step": 0.5, "devices": "none"}, ""
+
+    monkeypatch.setattr(suite, "run_child", child)
+    done = run()
+    assert tried == ["benchmark", "measure", "train"]
+    assert list(done.json["failed"].values()) == ["no room"]
+    assert next(iter(done.json["failed"])).endswith("/pocket")
+
+
+@pytest.fixture
+def classes(tmp_path):
+    """The specification of two classes: dark pictures and bright ones."""
+    random = np.random.default_rng(0)
+    for split, count in (("train", 30), ("test", 8)):
+        for name, level in (("dark", 0), ("bright", 120)):
+            folder = tmp_path / "pictures" / split / name
+            folder.mkdir(parents=True)
+            for i in range(count):
+                noise = random.integers(0, 130, (32, 32, 3)) + level
+                Image.fromarray(noise.astype(np.uint8)).save(folder / f"{i}.png")
+    return f"folder:{tmp_path / 'pictures'}?layout=classes"
+
+
+def test_a_suite_of_features(tiny, classes, tmp_path, monkeypatch):
+    name, tiny_net = "dcgan_features", {"batch": 4, "filters": 4, "discriminator_filters": 4}
+    run = tiny(
+        Row("DCGAN", name, tiny_net),
+        Row("Fresh", name, tiny_net, tag="untrained", trained=False),
+        kind="features", data=classes,
+    )
+    real = suite.run_child
+    monkeypatch.setattr(suite, "run_child", lambda main, *more: (
+        ({"seconds_per_step": 0.5, "devices": "none"}, "") if main == "benchmark"
+        else real(main, *more)
+    ))
+    done = run("--n_svm", 40, "--n", 10)
+    assert done.code == 0, done.stderr
+    assert done.json["failed"] == {}
+    (data,) = json.loads((tmp_path / "suite.json").read_text())["data"]
+    trained, fresh = (row["trainings"][0] for row in data["rows"])
+    assert (trained["step"], fresh["step"], fresh["run"]) == (4, None, None)
+    for figures in (trained["figures"], fresh["figures"], data["sanity"]["figures"]):
+        assert (figures["train"], figures["test"]) == (40, 10)
+        assert figures["accuracy"] == 1  # both classes, though files come class by class
+    assert trained["figures"]["features"] == fresh["figures"]["features"] == 16 * 4 * 14
+    assert data["sanity"]["figures"]["features"] == 32 * 32 * 3
+    assert "| raw pixels <sup>1</sup> |  |  |  | 100.00 | 3,072 |" in (
+        tmp_path / "table.md").read_text()
+    # What is learnt from belongs to the figures.
+    calls = recorded(monkeypatch)
+    run("--n_svm", 30, "--n", 10)
+    assert [(main, job["asked"]["n_svm"]) for main, job in calls] == [("measure", 30)] * 3
+
+
+def test_features_need_classes(tiny):
+    refused = tiny(Row("DCGAN", "dcgan_features"), kind="features", data=FACES)()
+    assert refused.code == 1 and "has no classes; name pictures in class" in refused.stderr
+
+
+def test_the_other_suites_can_be_trained():
+    for name, count, size in (("encoders", 6, 64), ("crg", 4, 64), ("dcgan_features", 2, 32),
+                              ("dcgan_features_paper", 2, 32)):
+        rows = SUITES[name].rows
+        assert len({row.key for row in rows}) == len(rows) == count
+        assert {row.recipe.size for row in rows} == {size}
+        assert SUITES[name].kind in suite_kinds.KINDS
+    paid = [row.recipe.loss for row in SUITES["encoders"].rows]
+    assert paid == ["l2", "l2", "ssim", "l1", "l2", "l2"]
+    assert [r.key for r in SUITES["crg"].rows if r.repeated] == [
+        "crg_encoder_small", "crg_tg_encoder_small"]
+    trained, fresh = SUITES["dcgan_features_paper"].rows
+    assert (trained.trains, fresh.trains) == (True, False)
 
 
 # What a suite asks for
@@ -271,7 +419,7 @@ def test_one_set_has_no_labels_to_train_on(tiny, monkeypatch):
 
 
 def test_table1_can_be_trained():
-    rows = SUITES["table1"]
+    rows = SUITES["table1"].rows
     assert len({row.key for row in rows}) == len(rows) == 12
     assert {row.recipe.size for row in rows} == {64}
     assert [row.key for row in rows if row.repeated] == [
@@ -291,6 +439,7 @@ def test_table1_can_be_trained():
         (["--suite", "table1", "--data", "avatar:Hat"], "names no source"),
         (["--suite", "table1", "--data", "avatars:Bald,Smiling?n=4&test=4"], "has one domain"),
         (["--suite", "table1", "--training_seeds", "0"], "training_seeds"),
+        (["--suite", "table1", "--generator", "dcgan"], "--generator is for encoders; table1 has"),
     ],
 )
 def test_wrong_calls_are_one_line(tool, tmp_path, flags, says):
@@ -346,117 +495,10 @@ def test_a_suite_leaves_tensorflow_to_its_children():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-# The table
-
-
-def test_figures_of_several_trainings():
-    found = suite_table.summary([
-        {"x": 1.0, "x_std": 3.0, "y": 2.0, "z": None}, {"x": 9.0, "x_std": 0.0, "y": 4.0, "z": None}
-    ])
-    assert found["mean"] == {"x": 5.0, "y": 3.0}
-    assert found["spread"] == {"x": pytest.approx((16 + 4.5) ** 0.5), "y": 1.0}
-    assert suite_table.summary([{"y": 2.0}]) == {"mean": {"y": 2.0}, "spread": {}}
-    assert suite_table.summary([]) == {"mean": {}, "spread": {}}
-
-
-def made(key, n=1000, **figures):
-    """A row as `suite.json` has it."""
-    figures = {"edit_accuracy_a2b": 0.9, **figures}
-    training = {"run": None, "n": n, "step": 5, "seconds": 1.5, "figures": figures,
-                "pictures": "none.png", "machine": "m", "trained_on": "d"}
-    return {"title": key, "key": key, "joint": False, "trainings": [training], "failed": [],
-            **suite_table.summary([figures])}
-
-
-def bold(rows, figure):
-    """The keys of the rows that are bold in the column of a figure."""
-    data = {"direction": "a2b", "rows": rows, "sanity": {}}
-    heads, lines = suite_table.lines(data)
-    place = 3 + [c.figure for c in suite_table.ONE_ANSWER].index(figure)
-    assert len(heads) == len(lines[0].cells)
-    return [line.name for line in lines if line.cells[place][2]]
-
-
-def test_the_best_is_bold():
-    rows = [
-        made("a", counterfactual_psnr=30.04, region_l1=3.0, log_loss_a2b=0.2),
-        made("b", counterfactual_psnr=30.01, region_l1=2.0, log_loss_a2b=0.3),
-        made("c", counterfactual_psnr=29.0, region_l1=2.5, log_loss_a2b=0.1),
-        made("idle", edit_accuracy_a2b=0.4, counterfactual_psnr=99.0, region_l1=0.0),
-    ]
-    assert bold(rows, "counterfactual_psnr") == ["a", "b"]  # high, and alike as they are shown
-    assert bold(rows, "region_l1") == ["b"]  # low; nothing for who does not edit
-    assert bold(rows, "log_loss_{}") == ["c"]
-    assert bold(rows, "edit_accuracy_{}") == ["a", "b", "c"]
-    assert bold(rows, "counterfactual_ssim") == []
-
-
-def test_the_best_of_two_sample_tests():
-    rows = [
-        made("a", c2st_log_loss_a2b=75.0, c2st_accuracy_a2b=0.48),
-        made("b", c2st_log_loss_a2b=69.31, c2st_accuracy_a2b=0.53),
-        made("c", c2st_log_loss_a2b=40.0, c2st_accuracy_a2b=0.5),
-        made("few", n=100, c2st_log_loss_a2b=80.0, c2st_accuracy_a2b=0.4),
-    ]
-    assert bold(rows, "c2st_log_loss_{}") == ["a", "b"]  # nothing is better than chance
-    assert bold(rows, "c2st_accuracy_{}") == ["a", "c"]
-
-
-def test_cells_and_notes():
-    data = {"direction": "a2b", "rows": [made("few", n=10, c2st_log_loss_a2b=12.34,
-                                              c2st_log_loss_a2b_std=1.26)],
-            "sanity": {"n": 20, "figures": {"edit_accuracy_a2b": 0.0}, "real": {}}}
-    _, (nothing, few) = suite_table.lines(data)
-    assert nothing.sanity and [c[0] for c in nothing.cells[3:7]] == [NONE, NONE, NONE, "0.0"]
-    assert [c[0] for c in few.cells[:3]] == ["1", "5", "2"]
-    assert few.cells[3] == ("12.3", "± 1.3", True)
-    assert few.cells[6] == ("90.0", "", True)
-    assert "measured on 10 pictures, the others on 20" in few.notes[0]
-    assert suite_table.lines(data, other=True)[1][1:] == []  # it has one direction
-
-
-def page_text(folder):
-    """The page, and a check that each of its tags is closed in order."""
-    text = (folder / "index.html").read_text(encoding="utf-8")
-    open_tags = []
-
-    class Parser(html.parser.HTMLParser):
-        def handle_starttag(self, tag, attrs):
-            if tag not in ("meta", "img", "br"):
-                open_tags.append(tag)
-
-        def handle_endtag(self, tag):
-            assert open_tags.pop() == tag
-
-    Parser().feed(text)
-    assert not open_tags
-    return text
-
-
-def test_text_is_escaped(tmp_path):
-    evil = '<script>"&|'
-    row = {**made(evil), "failed": [evil]}
-    lost = {**made("lost"), "title": evil, "trainings": [], "failed": [evil], "mean": {}}
-    sanity = {"n": 3, "figures": {"edit_accuracy_a2b": 0.1}, "machine": evil,
-              "classifier_accuracy": 1.0, "asked": {"spec": evil}}
-    content = {
-        "settings": {"suite": evil, "minutes": 3.0}, "asked": {"seeds": 1}, "commands": [evil],
-        "data": [{"spec": evil, "direction": "a2b", "summary": [evil], "folder": "x",
-                  "sanity": sanity, "rows": [row, lost]}],
-    }
-    suite_page.write_page(tmp_path, content)
-    text = page_text(tmp_path)
-    assert "<script" not in text and "&lt;script&gt;&quot;&amp;" in text
-    assert text.count("failed: &lt;script&gt;") == 2
-    suite_table.write_table(tmp_path, content)
-    table = [x for x in (tmp_path / "table.md").read_text().splitlines() if x.startswith("|")]
-    assert len({x.replace("\\|", "").count("|") for x in table[:5]}) == 1
-
-
 def test_what_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
-    options = suite.SuiteOptions(suite="table1")
+    options = suite_kinds.SuiteOptions(suite="table1")
     with pytest.raises(UserError, match="The suite cannot be written to"):
         suite.compare(SMILES, tmp_path / "file", options)
     with pytest.raises(UsageError, match="--minutes must be at least 0"):
-        suite.SuiteOptions(suite="table1", minutes=-1.0)
+        suite_kinds.SuiteOptions(suite="table1", minutes=-1.0)

@@ -6,7 +6,9 @@ Radford, Metz, Chintala: Unsupervised representation learning with deep convolut
 al. 2017 (arXiv 1704.00028), gradient penalty, here with DCGAN's networks instead of the paper's
 residual ones, layer norm in the critic. `cgan`: Mirza, Osindero 2014 (arXiv 1411.1784), attributes
 as condition, with the discriminator of IcGAN (Perarnau et al. 2016), that also sees real pictures
-with wrong labels.
+with wrong labels. `dcgan_features`: Radford et al., section 5.1, the discriminator whose features
+are measured on CIFAR-10 (`tools/evaluate --suite dcgan_features`); its generator, of which the text
+says nothing, has `dcgan`'s layers for 32 px.
 
 With one update of each player a step, both take their gradients from one shared forward pass, the
 published code from two passes one after the other.
@@ -17,7 +19,7 @@ from typing import ClassVar
 
 from kgan.errors import UsageError
 from kgan.gan import Phase, Stage
-from kgan.latent import LatentGAN
+from kgan.latent import FACES, LatentGAN
 from kgan.lazy import keras, losses, networks, ops, tf
 from kgan.recipe import Recipe, knob
 from kgan.registry import register
@@ -27,15 +29,19 @@ from kgan.registry import register
 class DCGANRecipe(Recipe):
     from_data: ClassVar[tuple] = ("labels",)
 
-    data: str = knob("avatars:Smiling,Eyeglasses,No_Beard,Wearing_Hat", "pictures to train on; "
-                     "generators take one set, labelled or not", group="data")
-    labels: str = knob("", "names of the labels, joined by commas; the data decide", group="data")
+    data: str = knob(FACES, "pictures to train on; generators take one set, labelled or not",
+                     group="data")
+    labels: str = knob("", "names of the labels that are given, joined by commas; the data decide",
+                       group="data")
     condition: bool = knob(False, "the labels are given to both players")
     latent: int = knob(100, "numbers of a code", low=1)
     prior: str = knob("uniform", "what codes are drawn from: U(-1, 1) or N(0, 1)",
                       choices=("uniform", "normal"))
     filters: int = knob(64, "maps before the generator's last layer; they double towards the code",
                         low=1)
+    discriminator: str = knob("strided", "layers of the discriminator: strided 5x5 convolutions, "
+                              "or for 32 px six of 3x3, whose features the authors evaluate",
+                              choices=("strided", "features"))
     discriminator_filters: int = knob(64, "maps of the discriminator's first layer", low=1)
     discriminator_norm: str = knob("batch", "normalisation in the discriminator",
                                    choices=("batch", "layer", "none"))
@@ -61,6 +67,13 @@ class DCGANRecipe(Recipe):
         if self.lambda_penalty and self.discriminator_norm == "batch":
             raise UsageError("--lambda_penalty needs --discriminator_norm layer or none: batch "
                              "norm mixes pictures, whose slopes are bounded one by one.")
+        if self.discriminator == "features":
+            if self.size != 32:
+                raise UsageError("--discriminator features is for pictures of 32 px: say --size "
+                                 "32.")
+            if self.discriminator_norm != "batch" or self.clip or self.condition:
+                raise UsageError("--discriminator features has batch norm and takes neither --clip "
+                                 "nor --condition.")
 
     @property
     def classes(self):
@@ -71,7 +84,7 @@ class DCGANRecipe(Recipe):
         if self.condition and not data.label_names:
             raise UsageError(f"--data {data.spec} has no labels to condition on: name labelled "
                              f"pictures, as in --data {type(self).data}.")
-        return self.replace(labels=",".join(data.label_names))
+        return self.replace(labels=",".join(data.label_names) if self.condition else "")
 
 
 class DCGAN(LatentGAN):
@@ -80,15 +93,21 @@ class DCGAN(LatentGAN):
     players = {"generator": ("g",), "discriminator": ("d",)}
 
     def build_networks(self, r):
-        nets = {"g": networks.dcgan_generator(
+        generator = networks.dcgan_generator(
             "g", size=r.size, latent=r.latent, filters=r.filters, classes=r.classes
-        )}
-        if not self.deployed_only:
-            nets["d"] = networks.dcgan_discriminator(
+        )
+        if r.discriminator == "features":
+            judge = networks.cifar_discriminator("d", filters=r.discriminator_filters)
+        else:
+            judge = networks.dcgan_discriminator(
                 "d", size=r.size, filters=r.discriminator_filters, norm=r.discriminator_norm,
                 clip=r.clip, classes=r.classes, constant=r.adversarial == "bce",
             )
-        return nets
+        return {"g": generator, "d": judge}
+
+    def deployed(self):
+        """The discriminator goes along: encoders and classifiers begin with its features."""
+        return ["g", "d"]
 
     def build_optimizer(self, player, schedule):
         if self.recipe.optimizer == "rmsprop":
@@ -98,12 +117,17 @@ class DCGAN(LatentGAN):
                                      beta_2=self.recipe.beta_2, epsilon=1e-8,
                                      name=f"adam_{player}")
 
+    def _averaged_variables(self):
+        """The norms' statistics go with the weights: those of other weights would not fit."""
+        weights = super()._averaged_variables()
+        return weights + [v for v in self.g.non_trainable_variables if weights]
+
     @property
     def conditions(self):
         return self.recipe.classes
 
     def batch_labels(self):
-        return len(self.recipe.labels.split(",")) if self.recipe.labels else 0
+        return self.recipe.classes
 
     def stages(self):
         r = self.recipe
@@ -185,11 +209,15 @@ NAMES = {
     "wgan_gp": ({**WGAN, "discriminator_norm": "layer", "lambda_penalty": 10.0, "beta_1": 0.0,
                  "beta_2": 0.9, "learning_rate": 1e-4}, "the same with a gradient penalty"),
     "cgan": ({**PAPER, "condition": True}, "the same with attributes as condition"),
+    "dcgan_features": ({**PAPER, "size": 32, "batch": 128, "latent": 256, "filters": 128,
+                        "discriminator_filters": 128, "discriminator": "features"},
+                       "32 px, with the discriminator whose features are evaluated"),
 }
 
 for name, (changes, phrase) in NAMES.items():
     own = {k: v for k, v in changes.items() if k not in PAPER}
-    tiny = {**TINY, **own, "discriminator_steps": min(own.get("discriminator_steps", 1), 2)}
+    tiny = {**own, **TINY, "discriminator_steps": min(own.get("discriminator_steps", 1), 2),
+            "size": 32 if "discriminator" in own else 16}
     register(name, DCGAN, DCGANRecipe(**changes), card="dcgan.md", phrase=phrase, tiny=tiny)
     register(f"{name}_small", DCGAN, DCGANRecipe(**{**changes, **SMALL}), card="dcgan.md",
              phrase=f"{phrase}; a few minutes on a CPU", tiny=tiny)

@@ -18,6 +18,7 @@ class Row:
             is timed without them.
         repeated: it gets `--training_seeds` trainings, others one.
         joint: one training on faces with the labels of all data sets, with the time of all.
+        trained: False = it is measured with its first weights.
     """
 
     title: str
@@ -27,6 +28,7 @@ class Row:
     shares: dict = field(default_factory=dict)
     repeated: bool = False
     joint: bool = False
+    trained: bool = True
 
     @property
     def key(self):
@@ -43,11 +45,42 @@ class Row:
         """Its recipe, but for data, steps, seed and shares of the steps."""
         return registry.recipe(self.name).replace(**self.changes)
 
+    @property
+    def trains(self):
+        """Whether it is to be trained."""
+        return self.trained and self.model.trains
+
+    @property
+    def timed_on_data(self):
+        """Whether its networks follow from the data: from labels, or a generator trained on it."""
+        return self.joint or self.model.needs(self.recipe) is not None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A comparison.
+
+    Attributes:
+        kind: one of `kgan.suite_kinds.KINDS`.
+        rows: its models.
+    """
+
+    kind: str
+    rows: tuple
+
+
+def _probed(name):
+    """The rows of a discriminator's features."""
+    return (
+        Row("DCGAN", name),
+        Row("the same network, not trained", name, tag="untrained", trained=False),
+    )
+
 
 SUITES = {
     # What Sungatullina et al. 2018 (arXiv 1809.01396, section 4) compare, and StarGAN. CycleGAN has
     # the batch and the averages of the others, so that these differ in their discriminators alone.
-    "table1": (
+    "table1": Suite("edits", (
         Row("DFI", "dfi_small"),
         Row("DCGAN", "dcgan_translator_small"),
         Row("CycleGAN", "cyclegan_small", {"batch": 4, "ema": 0.99}, repeated=True),
@@ -61,5 +94,25 @@ SUITES = {
         Row("VGG*-MS-CycleGAN, pretrained generators", "vgg_star_ms_cyclegan_small",
             tag="pretrained", shares={"pretrain_steps": 0.25}),
         Row("VGG*-MS-CycleGAN", "vgg_star_ms_cyclegan_small", repeated=True),
-    ),
+    )),
+    # Figure 9 of "Photoshop 2.0" (Roman Roman, Yang, Zhang).
+    "encoders": Suite("encoders", (
+        Row("fully connected, L2", "fc_encoder_small", {"loss": "l2"}),
+        Row("deep convolutional, L2", "deep_conv_encoder_small", {"loss": "l2"}),
+        *(
+            Row(f"transfer, {loss.upper()}", "transfer_encoder_small", {"loss": loss}, tag=loss)
+            for loss in ("ssim", "l1", "l2")
+        ),
+        Row("extended transfer, L2", "extended_transfer_encoder_small", {"loss": "l2"}),
+    )),
+    # Table 2 of Dogan, Keles 2020, as far as its systems are here. All use up their time; which
+    # weights are kept, validation says.
+    "crg": Suite("crg", tuple(
+        Row(title, f"{name}_encoder_small", {"stop_patience": 0}, repeated=name.startswith("crg"))
+        for title, name in (("CRG", "crg"), ("CRG(TG)", "crg_tg"), ("LR", "lr"),
+                            ("AEGAN", "aegan"))
+    )),
+    # Radford, Metz, Chintala 2016 (arXiv 1511.06434), section 5.1.
+    "dcgan_features": Suite("features", _probed("dcgan_features_small")),
+    "dcgan_features_paper": Suite("features", _probed("dcgan_features")),
 }

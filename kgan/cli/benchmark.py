@@ -1,5 +1,6 @@
 """`tools/benchmark`: what a training step costs on this machine, and whether the data keeps up."""
 
+import os
 import resource
 import statistics
 import sys
@@ -11,8 +12,9 @@ from kgan.errors import UserError
 from kgan.machine import quiet
 from kgan.recipe import Machine
 
-ABOUT = """Time the training step of a model: median seconds, network calls, floating-point
-operations, peak memory; with --data also how many times faster than that the data comes."""
+ABOUT = """Time the training step of a model: median seconds, seconds of all CPU cores together
+(which other work on the machine changes little), network calls, floating-point operations, peak
+memory; with --data also how many times faster than that the data comes."""
 
 
 @tool
@@ -72,16 +74,19 @@ def _step(name, recipe, machine, repeat):
     traced = {net: n for net, n in calls.items() if n}
     _wait(run())
     _wait(run())
-    times = []
+    times, cpu = [], []
     for _ in range(repeat):
-        begun = time.perf_counter()
+        begun, spent = time.perf_counter(), time.process_time()
         _wait(run())
         times.append(time.perf_counter() - begun)
+        cpu.append(time.process_time() - spent)
     median = statistics.median(times)
     return {
         "status": "done", "model": name, "size": recipe.size, "batch": recipe.batch,
         "devices": text, "batches_per_step": model.batches_per_step,
-        "seconds_per_step": round(median, 4), "fastest": round(min(times), 4),
+        "seconds_per_step": round(median, 4),
+        "cpu_seconds_per_step": round(statistics.median(cpu), 4), "cores": os.cpu_count(),
+        "fastest": round(min(times), 4),
         "slowest": round(max(times), 4), "first_step": round(first, 2),
         "images_per_second": round(recipe.batch * model.batches_per_step / median, 2),
         "calls_per_step": traced, "gflops_per_step": _gflops(model, recipe.batch),

@@ -1,4 +1,4 @@
-"""`tools/evaluate`: measures a trained translator on held-out pictures, beside doing nothing."""
+"""`tools/evaluate`: measures a trained model on held-out pictures, beside what knows nothing."""
 
 import json
 import pathlib
@@ -9,14 +9,16 @@ import numpy as np
 from kgan.cli.flags import Flags, tool
 from kgan.errors import UserError
 from kgan.machine import quiet
-from kgan.suite import DATA, SuiteOptions, compare
+from kgan.suite import compare
+from kgan.suite_kinds import SuiteOptions
 
 EMBEDDED = "vgg_star_small.avatars"  # whose features KID compares
 ABOUT = """Measure a translator: edit accuracy both ways by a classifier (trained on first use,
 kept), preservation, on avatars the distance to the true edit (each with its twin for doing nothing,
 identity_...), and whether another classifier can tell the results from real pictures (C2ST). Of a
-classifier: its accuracy. Of a generator: how near and how varied its pictures are. With --suite:
-all models of a comparison, trained first."""
+classifier: its accuracy. Of a generator: how near and how varied its pictures are. Of an encoder:
+how alike its reconstructions are, how well codes survive. With --suite: all models of a comparison,
+trained first."""
 
 
 @tool
@@ -35,7 +37,7 @@ def main(arguments):
     flags.parse(arguments)
     if flags.suite:
         return compare(
-            flags.data or DATA, flags.output or f"runs/{flags.suite}", flags.read(SuiteOptions()),
+            flags.data or "", flags.output or f"runs/{flags.suite}", flags.read(SuiteOptions()),
             n=flags.n, seeds=flags.seeds, bad_images=flags.bad_images,
             command=shlex.join(["tools/evaluate", *arguments]),
         )
@@ -50,16 +52,21 @@ def evaluate(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, output=
              bad_images="skip"):
     """What `tools/evaluate` prints, see `kgan.metrics.editing`."""
     from kgan.data import open_data
+    from kgan.encoder import EncoderGAN
     from kgan.latent import LatentGAN
     from kgan.weights import load
 
     model = load(name, weights="required")
     recipe = model.recipe
+    encodes = isinstance(model, EncoderGAN)  # whose mean training picture is of the test's size
     data = open_data(
-        spec or recipe.data, size=recipe.size, load_size=recipe.load_size or None,
+        spec or recipe.data, size=recipe.size,
+        load_size=None if encodes else recipe.load_size or None,
         seed=recipe.seed if seed < 0 else seed, bad_images=bad_images,
     )
-    if isinstance(model, LatentGAN):
+    if encodes:
+        figures, pictures = _reconstructions(model, data, n)
+    elif isinstance(model, LatentGAN):
         figures, pictures = _samples(model, data, n)
     elif not model.directions:
         figures, pictures = _labels(model, data, n)
@@ -102,6 +109,60 @@ def _samples(model, data, n):
     return {"n": len(real), **figures}, {"real": {"pictures": real}, "made": {
         str(i + 1): made[8 * i : 8 * i + 8] for i in range(5)
     }}
+
+
+def _reconstructions(model, data, n):
+    """Figures of an encoder beside those of guesses, and what it makes of pictures."""
+    from kgan.metrics.reconstruction import baselines
+
+    real = data.test["a"]
+    real = real[np.arange(min(n or len(real), len(real)))]
+    figures, made = reconstructions(model, real)
+    figures |= baselines(real, data.train["a"])
+    pictures = {"reconstruct": {"input": real, "output": made}}
+    if data.spec.startswith("avatars:") and model.attributes:
+        figures["edits"] = _avatar_edits(model, n)
+        shown = list(model.attributes)[:5]
+        pictures["add"] = {name: _edited(model, real[:8], name) for name in shown}
+    return {"n": len(real), **figures}, pictures
+
+
+def _avatar_edits(model, n):
+    from kgan.metrics.avatar_edits import measure_avatar_edits
+
+    def decode(codes):
+        parts = [model.decode(codes[i : i + 64]).numpy() for i in range(0, len(codes), 64)]
+        return np.clip(np.rint((np.concatenate(parts) + 1) * 127.5), 0, 255).astype(np.uint8)
+
+    return measure_avatar_edits(
+        model.encode_all, decode, model.attributes, size=model.recipe.size, n=n or None
+    )
+
+
+def _edited(model, pictures, name):
+    """Pictures with an attribute, as much of it as those that have it."""
+    from kgan.editing.directions import safe_range
+
+    _, middle, _ = safe_range(model.attributes[name], model.encode_all(pictures))
+    return model.edit(pictures, [(name, middle)]).numpy()
+
+
+def reconstructions(model, real):
+    """Figures of an encoder, see `kgan.metrics.reconstruction`, and its reconstructions.
+
+    Args:
+        model: a `kgan.encoder.EncoderGAN`.
+        real: uint8 [n, size, size, 3]; as many codes are drawn from the prior.
+    """
+    import tensorflow as tf
+
+    from kgan.metrics.reconstruction import code_error, reconstruct, similarity
+
+    encode, decode = (tf.function(f, reduce_retracing=True, autograph=False)
+                      for f in (model.encode, model.decode))
+    made = reconstruct(encode, decode, real)
+    error = code_error(encode, decode, model.codes(len(real), seed=1).numpy())
+    return {**similarity(real, made), "code_error": error}, made
 
 
 def _edits(model, data, n, seeds):

@@ -36,6 +36,10 @@ class DomainClassifier:
         """bool [n] for uint8 pictures [n, h, w, 3]."""
         return self._logits(pictures) > 0
 
+    def probability(self, pictures):
+        """Of B, float64 [n]."""
+        return 0.5 + 0.5 * np.tanh(0.5 * self._logits(pictures))
+
     def log_loss(self, pictures, domain):
         """Mean over pictures of -log p(domain), in nats; domain is "a" or "b"."""
         towards = {"a": -1, "b": 1}[domain]

@@ -9,12 +9,14 @@ a figure says something beside the `baselines` alone.
 MAE and MSE are given in [-1, 1] and in [0, 1], and in either range mae <= sqrt(mse) holds for a set
 of pictures. The paper's two columns break that, so they are in different ranges; never hold ours
 against them. The sums are how the encoders of "Photoshop 2.0" are reported: they grow with the
-number of pixels. SSIM is the usual one (`kgan.metrics.pictures`, k1 = 0.01), not their loss.
+number of pixels. SSIM is the usual one (`kgan.metrics.pictures`, k1 = 0.01); beside it stands their
+loss, 1 - SSIM + 5e-5 * L2 with the k1 = 0.001 that they print, of values in [-1, 1].
 """
 
 import imagehash
 import numpy as np
 from PIL import Image
+from skimage.metrics import structural_similarity
 
 from kgan.metrics import pictures as distance
 
@@ -32,7 +34,8 @@ def similarity(real, made):
     Returns:
         Means over the n pairs: `dhash`, `phash`, `whash`: share of equal bits, 1 = alike; `mae`,
         `mse`: of values in [-1, 1]; `mae_unit`, `mse_unit`: in [0, 1]; `ssim`; `l1_sum`, `l2_sum`:
-        sums over a picture's h * w * 3 absolute and squared differences in [-1, 1].
+        sums over a picture's h * w * 3 absolute and squared differences in [-1, 1]; `ssim_loss`:
+        that of "Photoshop 2.0", 1 - SSIM + 5e-5 * L2; `ssim_term`: its 1 - SSIM alone.
 
     Raises:
         ValueError: arrays of different shapes, or of no pictures.
@@ -43,11 +46,45 @@ def similarity(real, made):
                for kind in _HASHES}
     mae, mse = _errors(real, made)
     values = np.prod(real.shape[1:])
+    term = _ssim_term(real, made)
     return figures | {
         "mae": mae, "mse": mse, "mae_unit": mae / 2, "mse_unit": mse / 4,
         "ssim": distance.ssim(made, real),
         "l1_sum": float(mae * values), "l2_sum": float(mse * values),
+        "ssim_loss": float(term + 5e-5 * mse * values), "ssim_term": term,
     }
+
+
+def reconstruct(encode, decode, pictures):
+    """decode(encode(pictures)) in parts: uint8 [n, h, w, 3].
+
+    Args:
+        encode: uint8 [n, h, w, 3] -> codes [n, k].
+        decode: codes -> float [n, h, w, 3] in [-1, 1].
+        pictures: uint8 [n, h, w, 3].
+    """
+    made = [
+        np.asarray(decode(encode(pictures[i : i + _CHUNK])))
+        for i in range(0, len(pictures), _CHUNK)
+    ]
+    return np.uint8(np.clip(np.rint((np.concatenate(made) + 1) * 127.5), 0, 255))
+
+
+def code_error(encode, decode, codes):
+    """How well codes survive being made pictures: mean of (z - E(G(z)))^2 over that of z^2.
+
+    Args:
+        encode: float [n, h, w, 3] in [-1, 1] -> codes [n, k].
+        decode: codes -> such pictures.
+        codes: [n, k], draws from the prior.
+
+    Returns:
+        A float: 0 = they are the same again, 1 = as far off as the prior's mean, 0, would be.
+    """
+    again = [np.asarray(encode(decode(codes[i : i + _CHUNK])))
+             for i in range(0, len(codes), _CHUNK)]
+    codes = np.asarray(codes, np.float64)
+    return float(np.mean((np.concatenate(again) - codes) ** 2) / np.mean(codes**2))
 
 
 def baselines(real, train, *, seed=0):
@@ -93,6 +130,18 @@ def _errors(x, y):
         sums += difference.sum(), (difference**2).sum()
     mae, mse = sums / x.size
     return float(mae / 127.5), float(mse / 127.5**2)
+
+
+def _ssim_term(x, y):
+    """Mean of 1 - SSIM of values in [-1, 1] with k1 = 0.001, Gaussian window of sigma 1.5, RGB."""
+    found = [
+        structural_similarity(
+            *(p.astype(np.float64) / 127.5 - 1 for p in pair), data_range=2, K1=0.001,
+            channel_axis=-1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
+        )
+        for pair in zip(x, y, strict=True)
+    ]
+    return float(1 - np.mean(found))
 
 
 def _mean_picture(pictures):

@@ -5,11 +5,19 @@ import pytest
 from PIL import Image
 from scipy.fft import dctn
 
+from kgan import losses
 from kgan.metrics.pictures import ssim
-from kgan.metrics.reconstruction import baselines, hash_bits, similarity
+from kgan.metrics.reconstruction import (
+    baselines,
+    code_error,
+    hash_bits,
+    reconstruct,
+    similarity,
+)
 
 FIGURES = {
-    "dhash", "phash", "whash", "mae", "mse", "mae_unit", "mse_unit", "ssim", "l1_sum", "l2_sum"
+    "dhash", "phash", "whash", "mae", "mse", "mae_unit", "mse_unit", "ssim", "l1_sum", "l2_sum",
+    "ssim_loss", "ssim_term",
 }
 
 
@@ -51,6 +59,23 @@ def test_of_more_pictures_than_a_chunk():
     assert found["ssim"] == ssim(x, y)
     for kind in ("dhash", "phash", "whash"):
         assert abs(found[kind] - 0.5) < 0.03, kind  # unrelated
+
+
+def test_ssim_loss_by_hand():
+    """Of even pictures only the luminance is left: a = -1 and b = 0.2, c1 = (0.001 * 2)^2."""
+    found = similarity(flat(0), flat(153))
+    luminance = (2 * -1 * 0.2 + 4e-6) / (1 + 0.04 + 4e-6)
+    assert found["ssim_term"] == pytest.approx(1 - luminance)
+    assert found["ssim_loss"] == pytest.approx(1 - luminance + 5e-5 * 1.44 * 12 * 12 * 3)
+
+
+def test_ssim_loss_is_what_encoders_are_trained_on():
+    x, y = noise(3, 20), noise(3, 20, 1)
+    y[:2] = y[:2] // 4 + x[:2] // 2
+    found, pair = similarity(x, y), [np.float32(p) / 127.5 - 1 for p in (x, y)]
+    term = float(losses.ssim(*pair, 0.001))
+    assert found["ssim_term"] == pytest.approx(term, rel=1e-4)
+    assert found["ssim_loss"] == pytest.approx(term + 5e-5 * float(losses.l2_sum(*pair)), rel=1e-4)
 
 
 def test_mean_error_is_at_most_the_root_of_the_squared():
@@ -116,6 +141,37 @@ def test_wrong_shapes_are_errors():
     for x, y in ((noise(2), noise(3)), (noise(2, 16), noise(2, 12)), (noise(0), noise(0))):
         with pytest.raises(ValueError, match="pictures of"):
             similarity(x, y)
+
+
+# codes
+
+
+def test_codes_that_come_back():
+    codes = np.random.default_rng(0).normal(size=(230, 4))
+    seen = []
+
+    def decode(z):
+        seen.append(len(z))
+        return z + 3
+
+    assert code_error(lambda x: x - 3, decode, codes) == pytest.approx(0)
+    assert seen == [100, 100, 30]
+    assert code_error(lambda x: 0 * x, decode, codes) == 1  # the prior's mean
+    assert code_error(lambda x: 0.5 * (x - 3), decode, codes) == pytest.approx(0.25)
+    assert code_error(lambda x: x[::-1] - 3, decode, codes) == pytest.approx(2, abs=0.3)
+
+
+def test_reconstructions_are_in_order_and_in_range():
+    x = noise(130, 12)
+
+    def decode(codes):  # too far on both sides, and between levels
+        return (codes[:, :, None, None] / 127.5 - 1) * np.ones((1, 1, 12, 3)) * 1.25 + 1e-3
+
+    made = reconstruct(lambda pictures: pictures[:, :, 0, 0].astype(float), decode, x)
+    assert made.dtype == np.uint8 and made.shape == x.shape
+    wanted = np.clip(np.rint((x[:, :, 0, 0] - 127.5) * 1.25 + 127.5 + 0.1275), 0, 255)
+    np.testing.assert_array_equal(made[:, :, 5, 1], wanted)
+    assert made.max() == 255 and made.min() == 0
 
 
 # baselines
