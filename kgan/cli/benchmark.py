@@ -12,9 +12,10 @@ from kgan.errors import UserError
 from kgan.machine import quiet
 from kgan.recipe import Machine
 
-ABOUT = """Time the training step of a model: median seconds, seconds of all CPU cores together
-(which other work on the machine changes little), network calls, floating-point operations, peak
-memory; with --data also how many times faster than that the data comes."""
+ABOUT = """Time the training step of a model, that of its last stage: median seconds, seconds of
+all CPU cores together (which other work on the machine changes little), network calls,
+floating-point operations, peak memory; with --data also how many times faster than that the data
+comes."""
 
 
 @tool
@@ -56,6 +57,7 @@ def _step(name, recipe, machine, repeat):
     with devices.scope(strategy):
         model = build(name, recipe, machine.precision)
         model.compile(xla=xla)
+    model.enter_stage(model.stages()[-1].name, at_its_start=False)
     calls = _count_calls(model)
     spec = model.batch_spec(recipe.batch * model.batches_per_step)
     batch = {d: tf.random.stateless_uniform(s.shape, [0, 1], -1, 1) for d, s in spec.items()}

@@ -29,6 +29,9 @@ def main(arguments):
     flags.add("n", 0, "held-out pictures of each domain; 0 = all", low=0)
     flags.add("seed", -1, "seed of generated data and of splits; -1 = the training's", low=-1)
     flags.add("seeds", 3, "classifiers of each two-sample test; 0 leaves it out", low=0)
+    flags.add("recover", 0, "of a generator: so many of its own pictures are inverted by each "
+              "method of descent, and the share of codes found is reported", low=0)
+    flags.add("recover_steps", 5000, "of that descent", low=1)
     flags.add("keras_fid", False, "also the Frechet distance in Keras' InceptionV3, whose weights "
               "Keras downloads")
     flags.add("output", None, "folder for a grid of pictures and the figures")
@@ -45,11 +48,12 @@ def main(arguments):
     return evaluate(
         flags.model, flags.data, n=flags.n, seed=flags.seed, seeds=flags.seeds,
         inception=flags.keras_fid, output=flags.output, bad_images=flags.bad_images,
+        recover=(flags.recover, flags.recover_steps),
     )
 
 
 def evaluate(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, output=None,
-             bad_images="skip"):
+             bad_images="skip", recover=(0, 0)):
     """What `tools/evaluate` prints, see `kgan.metrics.editing`."""
     from kgan.data import open_data
     from kgan.encoder import EncoderGAN
@@ -68,6 +72,10 @@ def evaluate(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, output=
         figures, pictures = _reconstructions(model, data, n)
     elif isinstance(model, LatentGAN):
         figures, pictures = _samples(model, data, n)
+        if recover[0]:
+            from kgan.metrics.recovery import measure_recovery
+
+            figures["recovery"] = measure_recovery(model, *recover)
     elif not model.directions:
         figures, pictures = _labels(model, data, n)
     elif "b" in data.test:

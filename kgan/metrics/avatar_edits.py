@@ -10,9 +10,11 @@ import numpy as np
 
 from kgan.data import open_data
 from kgan.data.avatars import ATTRIBUTES
-from kgan.editing.directions import moved, projections
+from kgan.editing.directions import from_pairs, moved, projections, spread
 from kgan.metrics.classifier import domain_classifier
 from kgan.metrics.latent_editing import attribute_moves, latent_edit_error
+
+PAIRS = 20
 
 
 def known_attributes(directions):
@@ -31,7 +33,8 @@ def measure_avatar_edits(encode, decode, directions, *, size, n=None):
         n: held-out faces without and with each attribute; None = all, 500.
 
     Returns:
-        `{name: {"add" and "remove": {figures of latent_edit_error and attribute_moves}}}`.
+        `{name: {"add" and "remove": {figures of latent_edit_error and attribute_moves}, "pairs":
+        {figures of measure_pairs}}}`.
     """
     names = known_attributes(directions)
     data, judges = {}, {}
@@ -40,9 +43,45 @@ def measure_avatar_edits(encode, decode, directions, *, size, n=None):
         judges[name] = domain_classifier(data[name])
     return {
         name: {
-            what: _measure(encode, decode, directions, name, what, data[name], judges, n)
-            for what in ("add", "remove")
+            **{what: _measure(encode, decode, directions, name, what, data[name], judges, n)
+               for what in ("add", "remove")},
+            "pairs": measure_pairs(encode, decode, directions[name], data[name], judges[name], n),
         } for name in names
+    }
+
+
+def measure_pairs(encode, decode, direction, data, judge, n=None):
+    """Does one pair of pictures suffice for a direction (CRG, section 4.4)?
+
+    The last `PAIRS` held-out faces and their true counterfactuals each give a direction, by which
+    the first ones are edited, as far as the pair lies apart.
+
+    Returns:
+        `cosine`, `cosine_least`: of each pair's direction to the mean of all, mean and least;
+        `to_labels`: of that mean to `direction`; `accuracy`, `accuracy_std`, `accuracy_least`: of
+        adding the attribute by one pair, over the pairs; `accuracy_all`: by the mean of all.
+    """
+    inverse = direction.name not in ATTRIBUTES
+    without = "b" if inverse else "a"
+    total = len(data.test[without])
+    count = min(PAIRS, total // 2)
+    rows = np.arange(total - count, total)
+    codes = [encode(pictures[rows]) for pictures in (data.test[without], data.truth[without])]
+    mean, length = from_pairs(*codes)
+    agree = spread(*codes)
+    edited = np.arange(min(n or total, total - count))
+    start = encode(data.test[without][edited])
+
+    def accuracy(vector, length):
+        made = decode((start + length * vector).astype(np.float32))
+        return float(np.mean(_probability(judge, direction.name, made) > 0.5))
+
+    single = [accuracy(*from_pairs(*(c[i : i + 1] for c in codes))) for i in range(count)]
+    return {
+        "pairs": count, "cosine": float(agree.mean()), "cosine_least": float(agree.min()),
+        "to_labels": float(mean @ direction.vector), "accuracy": float(np.mean(single)),
+        "accuracy_std": float(np.std(single)), "accuracy_least": float(np.min(single)),
+        "accuracy_all": accuracy(mean, length),
     }
 
 

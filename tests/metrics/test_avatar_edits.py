@@ -40,6 +40,11 @@ def test_names_of_the_faces():
     assert known_attributes(["Beard", "Smiling", "Sunglasses"]) == ["Beard", "Smiling"]
 
 
+def means(pictures):
+    """Codes that differ wherever pictures do."""
+    return pictures[..., :2].mean((1, 2)).astype(np.float32)
+
+
 def direction(name):
     return Direction(name, np.array([1.0, 0.0]), 1.0, "0", 0.0, 0.1, 1.0, 0.1)
 
@@ -69,6 +74,9 @@ def test_a_perfect_editor(few, name):
         return np.stack([both[round(float(has))][int(row)] for has, row in codes])
 
     found = measure_avatar_edits(encode, decode, {name: direction(name)}, size=SIZE)[name]
+    assert found["pairs"]["pairs"] == 6
+    assert found["pairs"]["cosine_least"] == found["pairs"]["to_labels"] == 1.0
+    assert found["pairs"]["accuracy_least"] == found["pairs"]["accuracy_all"] == 1.0
     for what, k in (("add", 1.0), ("remove", -1.0)):
         figures = found[what]
         assert figures["k"] == k
@@ -81,7 +89,7 @@ def test_a_perfect_editor(few, name):
 
 def test_an_editor_that_does_nothing(few):
     found = measure_avatar_edits(
-        lambda pictures: np.zeros((len(pictures), 2), np.float32),
+        means,
         lambda codes: np.full((len(codes), SIZE, SIZE, 3), 127, np.uint8),
         {"Smiling": direction("Smiling"), "Eyeglasses": direction("Eyeglasses")}, size=SIZE, n=5,
     )["Smiling"]["add"]
@@ -95,7 +103,7 @@ def test_a_hair_colour_may_take_the_place_of_another(few):
     directions = {n: dataclasses.replace(direction(n)) for n in ("Black_Hair", "Blond_Hair",
                                                                  "Smiling")}
     found = measure_avatar_edits(
-        lambda pictures: np.zeros((len(pictures), 2), np.float32),
+        means,
         lambda codes: np.zeros((len(codes), SIZE, SIZE, 3), np.uint8), directions, size=SIZE, n=4,
     )
     assert set(found["Black_Hair"]["add"]["change"]) == {"Smiling"}
