@@ -91,7 +91,7 @@ class Report(Stage):
             self.first = now - self.begun  # tracing and compiling
             self.marked, self.marked_step = now, step
         last = step == self.steps or self.model.stop_training
-        if step % self.every and not last:
+        if step % self.every and not last and not self.noted:
             return
         if step > self.marked_step:
             self.rate = (step - self.marked_step) / (now - self.marked)
@@ -142,14 +142,17 @@ class Report(Stage):
 class Validation(Stage):
     """Measures the model on held-out pictures and does what its `Plateau` says."""
 
-    def __init__(self, start, report, *, held, every, steps):
+    def __init__(self, start, state, report, *, held, every, steps):
         super().__init__(start)
-        self.report, self.held, self.every, self.steps = report, held, every, steps
+        self.state, self.report, self.held = state, report, held
+        self.every, self.steps = every, steps
 
     def after_step(self, step, logs):
         if step % self.every and step != self.steps:
             return
         found = self.model.validate(self.held)
+        if bad := [f"validation/{name}" for name, x in found.items() if not math.isfinite(x)]:
+            raise not_a_number(bad, step, self.state)
         if self.model.plateau.heed(found["total"]):
             self.model.restart_averages()  # the best are what is shown and shipped
         self.report.note({f"validation/{name}": value for name, value in found.items()})

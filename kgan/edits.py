@@ -119,7 +119,7 @@ class Edits:
             `pictures`), and by direction, in the order of `steps`, its `k`s and its `safe` range
             (low, middle, high) or None.
         """
-        ks = [self._far(direction, factor, codes) for direction, factor in self.steps]
+        ks = self._far(codes)
         places = [codes] + [
             moved(codes, [(d, k[:, i]) for (d, _), k in zip(self.steps, ks, strict=True)])
             for i in range(len(self.ks))
@@ -139,11 +139,23 @@ class Edits:
             })
         return records
 
-    def _far(self, direction, factor, codes):
-        """k of each code and edit, [n, edits]."""
-        if self.safe:
-            return np.stack(safe_range(direction, codes, self.n_sigma), axis=1)
-        return np.tile(factor * np.array(self.ks), (len(codes), 1))
+    def _far(self, codes):
+        """k of each code and edit by direction, [directions, n, edits].
+
+        Directions are not at right angles: safe ks are those that bring a code to the safe place
+        of every one of them once it has moved along all.
+        """
+        if not self.safe:
+            factors = np.array([factor for _, factor in self.steps])
+            return np.multiply.outer(factors, np.tile(self.ks, (len(codes), 1)))
+        wanted = np.stack([
+            np.stack(safe_range(d, codes, self.n_sigma), axis=1) for d, _ in self.steps
+        ])
+        vectors = np.stack([d.vector for d, _ in self.steps]).astype(np.float64)
+        between = vectors @ vectors.T
+        if np.linalg.cond(between) > 1e3:
+            raise UserError("The directions are nearly the same: leave one out for --k safe.")
+        return np.tensordot(np.linalg.inv(between), wanted, 1)
 
     def _draw(self, target, picture, made, ks):
         captions = [["generated"]] if picture is None else [["input"], ["reconstruction"]]

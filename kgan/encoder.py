@@ -7,17 +7,20 @@ and an export that carries both networks: `serving_default` reconstructs PNG or 
 `encode` gives codes, `decode` pictures of codes, `edit` pictures whose codes were moved.
 """
 
+import contextlib
 import dataclasses
 import pathlib
+import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kgan.errors import UserError
+from kgan.errors import UsageError, UserError
 from kgan.latent import FACES, LatentGAN
 from kgan.lazy import generators, latent_directions, np, pixels, plateau, tf
 from kgan.recipe import Recipe, knob, nearest
 
 BATCH = 64  # pictures that are encoded at a time
+WATCHED = 2000  # held-out pictures that a validation looks at, at most
 LEARNT_FROM = 4000  # training pictures whose mean codes make a direction, at most
 FEWEST = 10  # pictures with a label, and without it, that make a direction
 
@@ -43,6 +46,15 @@ class EncoderRecipe(Recipe):
                               low=0, group="schedule")
     least: float = knob(1e-4, "what a new best must be better by", low=0, group="schedule")
 
+    def check(self):
+        super().check()
+        if self.ema:
+            raise UsageError("--ema is not for encoders: the best weights are kept instead.")
+        if (self.patience or self.stop_patience) and not self.validation:
+            raise UsageError("--patience and --stop_patience need a --validation part.")
+        if bool(self.patience) != (self.plateau < 1):
+            raise UsageError("--patience and --plateau below 1 go together.")
+
     def complete(self, data):
         name, recipe, _ = self.found
         return self.replace(generator_recipe=generators.to_text(name, recipe))
@@ -63,7 +75,6 @@ class EncoderGAN(LatentGAN):
     attributes: ClassVar[dict] = {}
     players: ClassVar[dict] = {"encoder": ("e",)}
     directions: ClassVar[dict] = {"reconstruct": "e"}
-    averaged = ("encoder",)
 
     def build_networks(self, recipe):
         below = generators.build(recipe.generator_recipe or generators.to_text(*recipe.found[:2]),
@@ -124,13 +135,27 @@ class EncoderGAN(LatentGAN):
     def _follow(self):
         """They follow no step: validation moves them."""
 
+    @contextlib.contextmanager
+    def averaged_weights(self):
+        if self.plateau and not self.plateau.seen:  # none is the best yet
+            yield self
+            return
+        with super().averaged_weights():
+            yield self
+
+    def adopt_averages(self):
+        if not self.plateau or self.plateau.seen:
+            super().adopt_averages()
+
     def validate(self, held):
-        found, count = {}, len(held.train["a"])
+        pictures = held.train["a"]
+        chosen = _spread(len(pictures), WATCHED)
+        found, count = {}, len(chosen)
         if not hasattr(self, "_measure"):
             self._measure = tf.function(self.measure, autograph=False, reduce_retracing=True)
         for first in range(0, count, BATCH):
-            rows = np.arange(first, min(first + BATCH, count))
-            x = pixels.to_float(_middle(held.train["a"][rows], self.recipe.size))
+            rows = chosen[first : first + BATCH]
+            x = pixels.to_float(_middle(pictures[rows], self.recipe.size))
             codes = self.codes(len(rows), seed=first + 1)
             for name, value in self._measure(x, codes).items():
                 found[name] = found.get(name, 0.0) + float(value) * len(rows) / count
@@ -150,11 +175,11 @@ class EncoderGAN(LatentGAN):
         self.attributes = {}
         if not data.labels or data.exclusive:
             return
-        rows = np.arange(min(len(data.train["a"]), LEARNT_FROM))
+        rows = _spread(len(data.train["a"]), LEARNT_FROM)
         learnt = self.encode_all(data.train["a"], rows), data.labels_of("train", rows)
         measured = learnt
         if held is not None:
-            rows = np.arange(min(len(held.train["a"]), LEARNT_FROM))
+            rows = _spread(len(held.train["a"]), LEARNT_FROM)
             measured = self.encode_all(held.train["a"], rows), held.labels_of("train", rows)
         for i, name in enumerate(data.label_names):
             column = [(codes, labels[:, i]) for codes, labels in (learnt, measured)]
@@ -162,6 +187,9 @@ class EncoderGAN(LatentGAN):
                 name, column = name[3:], [(codes, 1 - labels) for codes, labels in column]
             if min(min((y == v).sum() for v in (0, 1)) for _, y in column) >= FEWEST:
                 self.attributes[name] = self._direction(name, *column)
+            else:
+                print(f"no direction of {name}: fewer than {FEWEST} pictures with it or without",
+                      file=sys.stderr)
 
     def _direction(self, name, learnt, measured):
         codes, labels = learnt
@@ -192,7 +220,8 @@ class EncoderGAN(LatentGAN):
         """Codes of pictures.
 
         Args:
-            images: [n, h, w, 3], float in [-1, 1] or uint8, resized to the model's size.
+            images: [n, h, w, 3], float in [-1, 1] or uint8; the central square is resized to the
+                model's size.
 
         Returns:
             float32 [n, latent].
@@ -200,6 +229,8 @@ class EncoderGAN(LatentGAN):
         x = tf.convert_to_tensor(images)
         x = pixels.to_float(x) if x.dtype == tf.uint8 else tf.cast(x, tf.float32)
         size = self.recipe.size
+        top, left, side = _square(x)
+        x = x[:, top : top + side, left : left + side]
         if x.shape[1:3] != (size, size):
             x = tf.clip_by_value(tf.image.resize(x, (size, size), "bicubic", antialias=True), -1, 1)
         return tf.cast(self.e(x, training=False), tf.float32)
@@ -214,8 +245,13 @@ class EncoderGAN(LatentGAN):
         return np.concatenate([np.zeros((0, self.latent), np.float32), *parts])
 
     def forward(self, x, direction):
+        """The central square is reconstructed; what is beside it stays."""
+        top, left, side = _square(x)
         made = self.decode(self.encode(x))
-        return tf.image.resize(made, tf.shape(x)[1:3], "bicubic", antialias=True)
+        made = tf.image.resize(made, (side, side), "bicubic", antialias=True)
+        made = tf.concat([x[:, top : top + side, :left], made,
+                          x[:, top : top + side, left + side :]], axis=2)
+        return tf.concat([x[:, :top], made, x[:, top + side :]], axis=1)
 
     def edit(self, images, steps):
         """Pictures with attributes changed, CRG's equation (4).
@@ -249,8 +285,8 @@ class EncoderGAN(LatentGAN):
         return direction
 
     def write_beside(self, folder):
-        for name, direction in self.attributes.items():
-            direction.save(pathlib.Path(folder) / "directions" / f"{name}.npz")
+        for i, direction in enumerate(self.attributes.values()):  # names may be no file names
+            direction.save(pathlib.Path(folder) / "directions" / f"{i:03}.npz")
 
     def read_beside(self, folder):
         files = sorted((pathlib.Path(folder) / "directions").glob("*.npz"))
@@ -277,6 +313,19 @@ class EncoderGAN(LatentGAN):
             "edit": (tf.function(edit, input_signature=[images, move], autograph=False),
                      {"images": pictures, "move": self.codes(2).numpy()}),
         }
+
+
+def _square(x):
+    """(top, left, side) of the central square of pictures, ints where the shape is known."""
+    height, width = (x.shape[i] or tf.shape(x)[i] for i in (1, 2))
+    known = isinstance(height, int) and isinstance(width, int)
+    side = min(height, width) if known else tf.minimum(height, width)
+    return (height - side) // 2, (width - side) // 2, side
+
+
+def _spread(count, most):
+    """Rows of at most `most` of `count` pictures, evenly spread."""
+    return np.arange(min(count, most)) * count // max(min(count, most), 1)
 
 
 def _middle(pictures, size):

@@ -83,12 +83,11 @@ def _packaged(spec):
 
 def _recipe_in(folder):
     """The name and recipe of a run, an export or a weights folder."""
-    if not folder.is_dir():
-        raise UserError(f"There is no folder {folder} with a generator.")
-    places = [folder / "config.json", folder / "recipe.json", folder / "weights" / "config.json",
-              *sorted(folder.glob("**/assets.extra/weights/config.json"))]
-    found = next((p for p in places if p.exists()), None)
-    if found is None:
+    from kgan.weights import folder_in
+
+    inside = folder_in(folder)
+    found = inside / "config.json" if inside else folder / "recipe.json"
+    if not found.exists():
         raise UserError(f"{folder} holds neither a run nor weights.")
     name, values = read_recipe(found)
     return name, registry.recipe(name).replace(**values)
@@ -100,9 +99,14 @@ def to_text(name, recipe):
 
 
 def from_text(text):
-    """(name, recipe) of what `to_text` wrote."""
-    found = json.loads(text)
-    return found["model"], registry.recipe(found["model"]).replace(**found["recipe"])
+    """(name, recipe) of what `to_text` wrote; a `UserError` if it is something else."""
+    try:
+        found = json.loads(text)
+        name, values = str(found["model"]), dict(found["recipe"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"The recipe of an encoder does not say how its generator is built "
+                        f"({type(error).__name__}: {error}).") from None
+    return name, registry.recipe(name).replace(**values)
 
 
 def build(text, precision):

@@ -25,7 +25,12 @@ class LatentGAN(GAN):
     """A GAN whose network `g` turns codes into pictures.
 
     Its recipe has `latent`, how many numbers a code has, and `prior`, one of `PRIORS`.
+
+    Attributes:
+        normalises: the generator brings codes to one length first, so that it does not see it.
     """
+
+    normalises = False
 
     def deployed(self):
         return ["g"]

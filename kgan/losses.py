@@ -19,12 +19,16 @@ def l1(x, y):
 
 def l1_sum(x, y):
     """Absolute differences of two batches, summed over each item, the mean over the batch."""
-    return ops.sum(ops.abs(_float32(x) - _float32(y))) / x.shape[0]
+    return _mean_sum(ops.abs(_float32(x) - _float32(y)))
 
 
 def l2_sum(x, y):
     """Squared differences of two batches, summed over each item, the mean over the batch."""
-    return ops.sum(ops.square(_float32(x) - _float32(y))) / x.shape[0]
+    return _mean_sum(ops.square(_float32(x) - _float32(y)))
+
+
+def _mean_sum(x):
+    return ops.mean(ops.sum(x, axis=tuple(range(1, len(x.shape)))))
 
 
 def ssim(x, y, k1):

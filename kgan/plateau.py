@@ -49,6 +49,11 @@ class Plateau:
         return bool(better)
 
     @property
+    def seen(self):
+        """Whether there was a loss yet."""
+        return bool(self.memory.numpy()[BEST] < WORST)
+
+    @property
     def stopped(self):
         """Whether the training is over."""
         return bool(0 < self.stop_patience <= self.memory.numpy()[SINCE_BEST])

@@ -79,7 +79,7 @@ class Recipe(Knobs):
     from_data: ClassVar[tuple] = ()
 
     data: str = knob("avatars:Eyeglasses", "pictures to train on: avatars:ATTRIBUTE, folder:PATH, "
-                     "celeba:PATH?attribute=NAME or tfds:NAME", group="data")
+                     "celeba:PATH?attribute=NAME, celeba:PATH or tfds:NAME", group="data")
     size: int = knob(64, "side of the training pictures, pixels", low=8, group="data")
     load_size: int = knob(0, "side that pictures are resized to before a random crop of `size`, "
                           "pixels; 0 = `size`, no crop", low=0, group="data")

@@ -87,6 +87,7 @@ def _below(folder, name, recipe, machine, options):
     if where is not None:
         return where, {"status": "done"}
     where = folder / other
+    _agree(where, other, how)
     if not (where / "weights" / "metadata.json").exists():
         print(f"{name} stands on a {other}, of which there are no weights for such pictures: "
               f"training it first, in {where}", file=sys.stderr, flush=True)
@@ -206,7 +207,12 @@ class _Run:
         if missing:
             raise UserError(
                 f"{self.name} needs two sets of pictures and {self.recipe.data} has one: name a "
-                "folder with trainA and trainB."
+                "folder with trainA and trainB, or an attribute (celeba:PATH?attribute=Smiling)."
+            )
+        if "b" in self.data.train and "b" not in self.model.batch_channels():
+            raise UserError(
+                f"{self.name} takes one set of pictures and {self.recipe.data} has two: name one "
+                "folder, avatars with several attributes, celeba:PATH without an attribute."
             )
         if self.model.batch_labels() not in (0, len(self.data.label_names)):
             found = ", ".join(self.data.label_names) or "none"
@@ -258,7 +264,8 @@ class _Run:
         watching = [stages.StopOnNonFinite(start, self.state), report, samples, keeper]
         if self.model.plateau:
             watching.insert(1, stages.Validation(
-                start, report, held=self.held, every=recipe.validate_every, steps=recipe.steps
+                start, self.state, report, held=self.held, every=recipe.validate_every,
+                steps=recipe.steps,
             ))
         try:
             self._fit_stages(start, watching, keeper)

@@ -2,11 +2,11 @@
 
 `zoo/suites.py` says which, and of which kind they are (`kgan.suite_kinds`). Every training gets the
 same time: the step is timed first (`tools/benchmark`), and the time through that is the number of
-steps, which the fall of the learning rate follows. On a CPU a step costs the seconds of all cores
-together through their number: the clock would count what else the machine does. Tracing, samples,
-validation and checkpoints come on top; the table says the seconds that were used. A model of one
-direction learns the one in which the true edit is unique. A generator that encoders stand on and
-that is nowhere yet is trained once for each data set, as long as its own recipe says.
+steps, which the fall of the learning rate follows. On a CPU it is computing time, as much on each
+core: the clock would count what else the machine does. Tracing, samples, validation and checkpoints
+come on top; the table says the seconds that were used. A model of one direction learns the one in
+which the true edit is unique. A generator that encoders stand on and that is nowhere yet is trained
+once for each data set, as long as its own recipe says.
 
 Each job (timing, training, measuring) is a process of its own, so that its memory and its failure
 are its own, too; this one never imports TensorFlow. What is on disk says what is done:
@@ -231,8 +231,10 @@ class _Suite:
 
     def _changes(self, t):
         """What is set in the recipe of a row, a generator of this suite too."""
-        below = self._below(t)
-        return {**t.row.changes, **({"generator": str(self.output / below.name)} if below else {})}
+        below, changes = self._below(t), dict(t.row.changes)
+        if below:
+            changes["generator"] = str((self.output / below.name).resolve())
+        return changes
 
     def _trained(self, t):
         steps = self.timings.get(t.timing, {}).get("steps")

@@ -42,7 +42,7 @@ class Job:
 
 
 def cost_of(timed):
-    """Seconds of a step on a machine with no other work, from what `tools/benchmark` says."""
+    """Seconds of a step, on a CPU those that each core computes, from `tools/benchmark`."""
     if "CPU" in timed["devices"]:
         return timed["cpu_seconds_per_step"] / timed["cores"]
     return timed["seconds_per_step"]

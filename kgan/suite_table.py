@@ -176,9 +176,9 @@ def about(content):
     devices = dict.fromkeys(t["trained_on"] for t in trainings if t["trained_on"])
     return [
         ("Budget", f"{content['settings']['minutes']:g} min of steps for each model on each data "
-                   "set: the step is timed first, and steps = time / step; on a CPU by the seconds "
-                   "of all cores, as if nothing else ran there. The seconds are those that were "
-                   "used on the clock, with tracing, samples and saving."),
+                   "set: the step is timed first, and steps = time / step. On a CPU it is "
+                   "computing time, as much on each core. The seconds are those that were used on "
+                   "the clock, with tracing, samples and saving."),
         ("Trained on", "; ".join(devices) or "nothing yet"),
         ("Measured on", "; ".join(machines) or "nothing yet"),
         *KINDS[content["kind"]].about(content),

@@ -88,13 +88,9 @@ def packaged(name):
 
 def _load_path(path, precision):
     """A run folder, a weights folder, or an export (which carries its weights folder)."""
-    if not path.is_dir():
-        raise UserError(f"There is no folder {path}.")
-    exported = sorted(path.glob("**/assets.extra/weights"), key=_version, reverse=True)
-    inside = [path, path / "weights", *exported]
-    for folder in inside:
-        if (folder / WEIGHTS).exists():
-            return read(folder, precision)
+    folder = folder_in(path)
+    if folder is not None:
+        return read(folder, precision)
     if (path / "checkpoints").is_dir() and (path / "recipe.json").exists():
         from kgan.checkpoint import RunState
 
@@ -105,6 +101,16 @@ def _load_path(path, precision):
             model.trained, model.metadata = True, {"name": name, "step": found["step"]}
             return model
     raise UserError(f"{path} holds neither weights nor a run with checkpoints.")
+
+
+def folder_in(path):
+    """The weights folder that the folder of a run, of an export or of weights means, or None."""
+    path = pathlib.Path(path)
+    if not path.is_dir():
+        raise UserError(f"There is no folder {path}.")
+    exported = sorted(path.glob("**/assets.extra/weights"), key=_version, reverse=True)
+    inside = (path, path / "weights", *exported)
+    return next((folder for folder in inside if (folder / WEIGHTS).exists()), None)
 
 
 def _version(exported):

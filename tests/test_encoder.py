@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import generators, registry, weights
+from kgan import encoder, generators, registry, weights
 from kgan.data import open_data
 from kgan.editing.directions import Direction, from_labels
 from kgan.errors import UsageError, UserError
@@ -126,6 +126,28 @@ def test_a_conditional_generator_and_one_without_discriminator_are_refused(recip
         weights.build("transfer_encoder", recipe(generator_recipe=pggan))
 
 
+def test_two_sets_of_pictures_are_refused(recipe, tmp_path):
+    with pytest.raises(UserError, match="takes one set of pictures"):
+        quiet_run("fc_encoder", recipe("fc_encoder", data="avatars:Smiling?n=24&test=8"),
+                  tmp_path / "run")
+
+
+def test_a_generator_of_other_pictures_in_the_folder_is_not_taken(recipe, tmp_path, dcgan):
+    shutil.copytree(dcgan, tmp_path / "run" / "dcgan")
+    with pytest.raises(UsageError, match="was begun with"):
+        quiet_run("fc_encoder", recipe("fc_encoder", generator="dcgan"), tmp_path / "run")
+
+
+@pytest.mark.parametrize(("changes", "words"), [
+    ({"ema": 0.9}, "best weights"), ({"validation": 0.0, "stop_patience": 3}, "need"),
+    ({"patience": 3}, "go together"), ({"plateau": 0.5}, "go together"),
+    ({"size": 8}, "at least 16"), ({"generator_recipe": "[1]"}, "how its generator is built"),
+])
+def test_recipes_that_make_no_sense(recipe, changes, words):
+    with pytest.raises((UsageError, UserError), match=words):
+        weights.build("fc_encoder", recipe("fc_encoder", **changes))
+
+
 def test_held_out_pictures_are_apart_and_keep_their_labels(model, faces):
     kept, held = model.hold_out(faces)
     assert (len(kept.train["a"]), len(held.train["a"])) == (198, 42)
@@ -177,6 +199,79 @@ def test_it_stops_when_nothing_gets_better_and_stays_stopped(recipe, tmp_path, c
     assert "no longer getting better" in capsys.readouterr().err
 
 
+def test_a_plateau_slows_the_optimizer_down(recipe):
+    model = weights.build("fc_encoder", recipe("fc_encoder", plateau=0.5, patience=1))
+    model.compile()
+    rate = model.learning_rate()
+    for loss in (1.0, 2.0):
+        model.plateau.heed(loss)
+    assert model.learning_rate() == pytest.approx(0.5 * rate)
+
+
+def test_validation_looks_at_more_than_a_batch(recipe, faces, monkeypatch):
+    """The last batch is smaller; figures are means over all pictures."""
+    model = weights.build("fc_encoder", recipe("fc_encoder"))
+    _, held = model.hold_out(faces)
+    whole = model.validate(held)
+    monkeypatch.setattr(encoder, "BATCH", 16)  # of 42
+    parts = weights.build("fc_encoder", recipe("fc_encoder"))
+    for network, source in ((parts.e, model.e), (parts.g, model.g)):
+        network.set_weights(source.get_weights())
+    for name, value in parts.validate(held).items():
+        assert value == pytest.approx(whole[name], rel=1e-4)
+    monkeypatch.setattr(encoder, "WATCHED", 10)
+    assert parts.validate(held)["total"] != whole["total"]
+
+
+def test_before_the_first_validation_the_weights_are_those_of_now(recipe, tmp_path):
+    chosen = recipe("fc_encoder", steps=4, validate_every=100)
+    model = weights.build("fc_encoder", chosen)
+    kernel = model.e.get_layer("latent").kernel
+    kernel.assign(kernel + 1.0)
+    moved = kernel.numpy()
+    with model.averaged_weights():
+        np.testing.assert_array_equal(kernel, moved)
+    model.adopt_averages()
+    np.testing.assert_array_equal(kernel, moved)
+    model.plateau.heed(1.0)
+    model.restart_averages()
+    kernel.assign(kernel + 1.0)
+    with model.averaged_weights():
+        np.testing.assert_array_equal(kernel, moved)
+
+
+def test_an_interrupted_training_goes_on_bit_for_bit(recipe, tmp_path, monkeypatch):
+    """Also what the plateau remembers, masks of dropout, and the best weights."""
+    changes = {"dropout": 0.5, "steps": 8, "validate_every": 2, "generator_recipe": "",
+               "plateau": 0.5, "patience": 1, "learning_rate": 1e-2}
+    chosen = recipe("crg_encoder", **changes)
+    quiet_run("crg_encoder", chosen, tmp_path / "one", export=False)
+    with monkeypatch.context() as patched:
+        cls = registry.entry("crg_encoder").model
+        real = cls.validate
+
+        def validate(self, held):
+            assert int(self.step) != 6, "the machine breaks down"
+            return real(self, held)
+
+        patched.setattr(cls, "validate", validate)
+        with pytest.raises(AssertionError, match="breaks down"):
+            quiet_run("crg_encoder", chosen, tmp_path / "two", export=False, save_minutes=0.0)
+    quiet_run("crg_encoder", chosen, tmp_path / "two", export=False)
+    one, two = (weights.load(str(tmp_path / name)) for name in ("one", "two"))
+    for mine, its in zip(one.e.get_weights(), two.e.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, its)
+
+
+def test_names_of_directions_are_no_file_names(model, tmp_path, monkeypatch):
+    d = model.attributes["Smiling"]
+    monkeypatch.setattr(model, "attributes", {
+        "../../out": Direction("../../out", d.vector, 1.0, d.generator)
+    })
+    model.write_beside(tmp_path / "deep" / "er")
+    assert [p.name for p in tmp_path.rglob("*.npz")] == ["000.npz"]
+
+
 def test_directions_of_labels(model, faces):
     assert set(model.attributes) == {"Smiling", "Beard"}
     kept, held = model.hold_out(faces)
@@ -222,15 +317,25 @@ def test_codes_of_pictures_of_any_size_and_type(model, faces):
     )
 
 
+def test_the_square_in_the_middle_is_reconstructed_and_what_is_beside_it_stays(model, faces):
+    picture = faces.test["a"][np.arange(1)]
+    wide = np.pad(picture, ((0, 0), (0, 0), (4, 4), (0, 0)), "reflect")
+    np.testing.assert_allclose(model.encode(wide), model.encode(picture), atol=1e-6)
+    made = model.translate(wide).numpy()
+    np.testing.assert_array_equal(made[:, :, 4:-4], model.translate(picture))
+    np.testing.assert_array_equal(made[:, :, :4], wide[:, :, :4])
+    np.testing.assert_array_equal(made[:, :, -4:], wide[:, :, -4:])
+
+
 def test_weights_as_float16_keep_directions_and_hash(model, tmp_path):
     weights.write(model, tmp_path / "half", half=True)
     again = weights.read(tmp_path / "half")
     assert again.generator_sha256 == model.generator_sha256
     beard = again.attributes["Beard"]
     np.testing.assert_array_equal(beard.vector, model.attributes["Beard"].vector)
-    path = tmp_path / "half" / "directions" / "Beard.npz"
+    path = tmp_path / "half" / "directions" / "001.npz"
     path.write_bytes(path.read_bytes()[:-1] + b"x")
-    with pytest.raises(UserError, match=r"Beard.npz is damaged"):
+    with pytest.raises(UserError, match=r"001.npz is damaged"):
         weights.read(tmp_path / "half")
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kgan.encoder import EncoderGAN, EncoderRecipe
+from kgan.errors import UserError
 from kgan.gan import Phase, Stage
 from kgan.lazy import keras, losses, networks, references
 from kgan.recipe import knob
@@ -40,13 +41,19 @@ class CRGRecipe(EncoderRecipe):
     rho: float = knob(0.9, "RMSProp's decay", low=0, high=0.9999, group="schedule")
 
     def complete(self, data):
-        return super().complete(data).replace(trunk_layout=json.dumps(self.layout))
+        return super().complete(data).replace(trunk_layout=json.dumps(self._layout()))
 
     @property
     def layout(self):
         """Keywords of `networks.crg_encoder` that the trunk decides."""
-        if self.trunk_layout:
-            return json.loads(self.trunk_layout)
+        if not self.trunk_layout:
+            return self._layout()
+        try:
+            return dict(json.loads(self.trunk_layout))
+        except ValueError as error:
+            raise UserError(f"The recipe does not say how its trunk is built ({error}).") from None
+
+    def _layout(self):
         return references.shape(self.trunk) if self.trunk else {"filters": self.filters}
 
 

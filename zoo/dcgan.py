@@ -135,7 +135,7 @@ class DCGAN(LatentGAN):
             return (Stage("training", r.steps, (Phase(),)),)
         return (Stage("training", r.steps, (
             Phase(("discriminator",), r.discriminator_steps, type(self).discriminator_terms),
-            Phase(("generator",), r.generator_steps, type(self).generator_terms),
+            Phase(("generator",), r.generator_steps, type(self).generator_terms, fresh=False),
         )),)
 
     def loss_terms(self, batch):

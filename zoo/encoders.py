@@ -33,6 +33,12 @@ class InvertingRecipe(EncoderRecipe):
                      group="loss")
 
 
+    def check(self):
+        super().check()
+        if self.size < 16:
+            raise UsageError("--size must be at least 16: SSIM looks at windows of 11 pixels.")
+
+
 class InvertingEncoder(EncoderGAN):
     """An encoder whose codes make the same pictures again."""
 

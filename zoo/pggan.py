@@ -76,6 +76,7 @@ class PGGAN(LatentGAN):
 
     players = {"generator": ("g",), "discriminator": ("d",)}
     prior = "normal"
+    normalises = True
 
     def build_networks(self, r):
         def shape(cap):
@@ -112,7 +113,7 @@ class PGGAN(LatentGAN):
                     Phase(("discriminator",), r.discriminator_steps,
                           functools.partial(type(self).discriminator_terms, place=place)),
                     Phase(("generator",), 1,
-                          functools.partial(type(self).generator_terms, place=place)),
+                          functools.partial(type(self).generator_terms, place=place), fresh=False),
                 )
                 name = f"{side} px, fading in" if fading else f"{side} px"
                 found.append((Stage(name, steps, phases), *place))

@@ -100,8 +100,9 @@ SUITES = {
         Row("fully connected, L2", "fc_encoder_small", {"loss": "l2"}),
         Row("deep convolutional, L2", "deep_conv_encoder_small", {"loss": "l2"}),
         *(
-            Row(f"transfer, {loss.upper()}", "transfer_encoder_small", {"loss": loss}, tag=loss)
-            for loss in ("ssim", "l1", "l2")
+            Row(f"transfer, {loss.upper()}", "transfer_encoder_small",
+                {"loss": loss, "learning_rate": rate}, tag=loss)
+            for loss, rate in (("ssim", 1e-3), ("l1", 2e-4), ("l2", 2e-4))
         ),
         Row("extended transfer, L2", "extended_transfer_encoder_small", {"loss": "l2"}),
     )),

@@ -87,13 +87,20 @@ def _step(name, recipe, machine, repeat):
         "status": "done", "model": name, "size": recipe.size, "batch": recipe.batch,
         "devices": text, "batches_per_step": model.batches_per_step,
         "seconds_per_step": round(median, 4),
-        "cpu_seconds_per_step": round(statistics.median(cpu), 4), "cores": os.cpu_count(),
+        "cpu_seconds_per_step": round(statistics.median(cpu), 4), "cores": _cores(),
         "fastest": round(min(times), 4),
         "slowest": round(max(times), 4), "first_step": round(first, 2),
         "images_per_second": round(recipe.batch * model.batches_per_step / median, 2),
         "calls_per_step": traced, "gflops_per_step": _gflops(model, recipe.batch),
         "peak_memory_mb": _peak(), "parameters": parameters(model),
     }
+
+
+def _cores():
+    """Those that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
 
 
 def _wait(logs):

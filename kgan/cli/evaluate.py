@@ -7,7 +7,7 @@ import shlex
 import numpy as np
 
 from kgan.cli.flags import Flags, tool
-from kgan.errors import UserError
+from kgan.errors import UsageError, UserError
 from kgan.machine import quiet
 from kgan.suite import compare
 from kgan.suite_kinds import SuiteOptions
@@ -63,6 +63,8 @@ def evaluate(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, output=
     model = load(name, weights="required")
     recipe = model.recipe
     encodes = isinstance(model, EncoderGAN)  # whose mean training picture is of the test's size
+    if recover[0] and (encodes or not isinstance(model, LatentGAN)):
+        raise UsageError(f"--recover is for generators; {name} is a {model.name_in_zoo}.")
     data = open_data(
         spec or recipe.data, size=recipe.size,
         load_size=None if encodes else recipe.load_size or None,

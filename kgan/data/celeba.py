@@ -1,4 +1,4 @@
-"""CelebA as it is distributed: faces with and without an attribute.
+"""CelebA as it is distributed: faces with and without an attribute, or all with their 40 labels.
 
 Reads `img_align_celeba/` with `list_attr_celeba.txt` (a count, the names, one line per picture) or
 Kaggle's `list_attr_celeba.csv`, at the top of the folder or in CelebA's own `Img/`, `Anno/`,
@@ -27,23 +27,25 @@ TREE = """expected
 def open_celeba(rest, *, size, load_size=None, seed=0, bad_images="skip"):
     """Opens `PATH?attribute=NAME`: domain "a" are the pictures without it, "b" those with it.
 
-    All pictures are decoded into one cache, which serves every attribute.
+    `PATH` alone is one set of all pictures with the labels of all attributes. All pictures are
+    decoded into one cache, which serves every attribute.
 
     Args and returns: as `kgan.data.folders.open_folder`.
 
     Raises:
         UserError: files missing or damaged, or no picture on one side of the attribute.
-        UsageError: no attribute or an unknown one, with the nearest names.
+        UsageError: an unknown attribute, with the nearest names.
     """
     path, options = split_options(rest, {"attribute": None})
     root = existing_folder(path)
     names, labels = read_attributes(_table(root, "list_attr_celeba", "Anno"))
     column = attribute_index(options.get("attribute"), names, f"celeba:{rest}")
+    about = "all labels" if column is None else names[column]
     partition = _table(root, "list_eval_partition", "Eval", needed=False)
     splits = read_partition(partition) if partition else None
     folder, files = _pictures(root)
     reader = Reader(size, load_size, seed, bad_images)
-    reader.lines.append(f"CelebA in {printable(root)}: {names[column]}")
+    reader.lines.append(f"CelebA in {printable(root)}: {about}")
     labelled = [file for file in files if file.name in labels]
     if len(labelled) < max(len(files), len(labels)):
         reader.lines.append(
@@ -57,14 +59,18 @@ def open_celeba(rest, *, size, load_size=None, seed=0, bad_images="skip"):
         parts = [labelled, None]
     if not labelled:
         raise UserError(f"{printable(folder)}: none of its pictures is in the list of attributes")
+    spec = f"celeba:{rest}"
+    if column is None:
+        found = _labelled(parts, folder, reader, labels)
+        return Data(spec=spec, **found, label_names=tuple(names), summary=reader.summary())
     train, test = _by_attribute(parts, folder, reader, lambda file: labels[file.name][column])
-    return Data(spec=f"celeba:{rest}", train=train, test=test, summary=reader.summary())
+    return Data(spec=spec, train=train, test=test, summary=reader.summary())
 
 
 def attribute_index(wanted, names, spec):
-    """The position of an attribute among `names`; a UsageError names the nearest."""
+    """The position of an attribute among `names`, None of none; a UsageError names the nearest."""
     if not wanted:
-        raise UsageError(f"{spec}: write ?attribute=NAME. {nearest('', names)}")
+        return None
     if wanted not in names:
         raise UsageError(f"{spec}: no attribute {wanted!r}. {nearest(wanted, names)}")
     return names.index(wanted)
@@ -158,6 +164,24 @@ def _by_attribute(parts, folder, reader, has):
         reader.say(f"test {domain} ({word})", named[1], test_scan, held_out=not tested)
         train[domain], test[domain] = scanned.images(rows), test_scan.images(test_rows)
     return train, test
+
+
+def _labelled(parts, folder, reader, labels):
+    """All pictures as one domain: `{"train", "test", "labels"}` of a `Data`."""
+    scanned = reader.read(parts[0], folder, reader.load_size)
+    if parts[1]:
+        tested = reader.read(parts[1], folder, reader.size)
+        named = scanned.files, tested.files
+        rows, test_rows = (np.arange(len(files)) for files in named)
+    else:
+        rows, tested, test_rows, named = reader.split(scanned, folder, what="the set")
+    reader.say("train", named[0], scanned)
+    reader.say("test", named[1], tested, held_out=not parts[1])
+    known = [np.array([labels[f.name] for f in files], np.float32) for files in named]
+    return {
+        "train": {"a": scanned.images(rows)}, "test": {"a": tested.images(test_rows)},
+        "labels": {"train": known[0], "test": known[1]},
+    }
 
 
 def _side(scanned, has, domain):

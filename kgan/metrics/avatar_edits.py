@@ -3,7 +3,8 @@
 Each picture goes to the middle of the pictures with the attribute, or of those without it, along
 one direction (`kgan.editing.directions`); then its true counterfactual is known. One classifier an
 attribute, trained on real pictures alone, says whether the edit is done and what else moved. Hair
-colours exclude each other: when one is edited, the others are not counted as moved.
+colours exclude each other, and a hat or a bald head hides them: when one of these is edited, the
+others are not counted as moved.
 """
 
 import numpy as np
@@ -98,7 +99,7 @@ def _measure(encode, decode, directions, name, what, data, judges, n):
     middle = direction.mean_with if what == "add" else direction.mean_without
     k = middle - projections(codes, direction.vector)
     reconstruction, edited = decode(codes), decode(moved(codes, [(direction, k)]))
-    others = [x for x in judges if x == name or not (_is_hair(x) and _is_hair(name))]
+    others = [x for x in judges if x == name or not (_on_top(x) and _on_top(name))]
     before, after = (
         np.stack([_probability(judges[x], x, pictures) for x in others], axis=1)
         for pictures in (reconstruction, edited)
@@ -110,8 +111,8 @@ def _measure(encode, decode, directions, name, what, data, judges, n):
     }
 
 
-def _is_hair(name):
-    return name.endswith("_Hair")
+def _on_top(name):
+    return name.endswith("_Hair") or name in ("Wearing_Hat", "Bald")
 
 
 def _probability(judge, name, pictures):

@@ -5,10 +5,13 @@ code is found when the mean squared difference to the true one is below a thresh
 """
 
 from kgan.editing.inversion import invert, recovered
+from kgan.errors import UsageError
+from kgan.lazy import np
 
 METHODS = ("none", "standard", "stochastic")
 THRESHOLDS = (1e-1, 1e-2, 1e-3, 1e-4)
 RATE = 1.0
+BATCH = 64
 
 
 def measure_recovery(model, count, steps, *, rate=RATE, seed=1):
@@ -23,16 +26,28 @@ def measure_recovery(model, count, steps, *, rate=RATE, seed=1):
 
     Returns:
         `{method: {"below_<threshold>": share of codes found, "mse": mean squared error of the
-        pictures, values in [-1, 1]}}`, with `"pictures"` and `"steps"`.
+        pictures, values in [-1, 1]}}`, with `"pictures"` and `"steps"`. Of a generator that
+        normalises its codes, which tells nothing of their length, at length sqrt(latent).
+
+    Raises:
+        UsageError: the generator needs labels.
     """
-    codes = model.codes(count, seed)
-    pictures = model.generate(codes).numpy()
+    if model.conditions:
+        raise UsageError(f"{model.name_in_zoo} needs labels beside codes: --recover is for "
+                         "generators without.")
+    codes = np.asarray(model.codes(count, seed))
+    pictures = np.concatenate([
+        np.asarray(model.generate(codes[i : i + BATCH])) for i in range(0, count, BATCH)
+    ])
     found = {"pictures": count, "steps": steps}
     for method in METHODS:
         result = invert(
             lambda z: model.generate(z), pictures, latent=model.latent, prior=model.prior,
             method=method, steps=steps, rate=rate, seed=seed + 1,
         )
-        shares = {f"below_{t:g}": recovered(result.codes, codes, t) for t in THRESHOLDS}
+        pair = [result.codes, codes]
+        if model.normalises:
+            pair = [z / np.sqrt(np.mean(z**2, axis=1, keepdims=True)) for z in pair]
+        shares = {f"below_{t:g}": recovered(*pair, t) for t in THRESHOLDS}
         found[method] = {**shares, "mse": float(result.errors.mean())}
     return found

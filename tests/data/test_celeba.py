@@ -84,6 +84,23 @@ def test_without_partition_some_are_held_out(root, load_size):
         assert sorted(train + test) == sorted(all_of_it)
 
 
+@pytest.mark.parametrize("split", [True, False])
+@pytest.mark.parametrize("load_size", [8, 12])
+def test_without_an_attribute_it_is_one_set_with_all_labels(root, split, load_size):
+    if split:
+        partition(root)
+    data = open_data(f"celeba:{root}", size=8, load_size=load_size)
+    assert data.label_names == ("Eyeglasses", "Male", "Smiling")
+    assert list(data.train) == list(data.test) == ["a"]
+    assert data.train["a"].shape[1:3] == (load_size, load_size)
+    seen = {}
+    for name, part in (("train", data.train), ("test", data.test)):
+        seen |= zip(numbers(part["a"]), data.labels_of(name, slice(None)), strict=True)
+    assert len(seen) == (9 if split else 10)
+    assert {n for n, labels in seen.items() if labels[2]} == SMILING - ({7} if split else set())
+    assert len(data.test["a"]) == (3 if split else 1)
+
+
 def test_one_cache_serves_every_attribute(root, monkeypatch):
     partition(root)
     open_celeba(f"{root}?attribute=Smiling", size=8)
@@ -117,8 +134,6 @@ def test_archive_folders(root):
 def test_what_does_not_fit(root, tmp_path):
     with pytest.raises(UsageError, match=r"no attribute 'Smilling'. Did you mean Smiling"):
         open_celeba(f"{root}?attribute=Smilling", size=8)
-    with pytest.raises(UsageError, match=r"attribute=NAME. Known: Eyeglasses, Male, Smiling"):
-        open_celeba(str(root), size=8)
     with pytest.raises(UserError, match="no such folder"):
         open_celeba(f"{root}x?attribute=Male", size=8)
     write_txt(root / "list_attr_celeba.txt", range(100, 110))
