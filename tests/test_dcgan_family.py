@@ -137,3 +137,16 @@ def test_the_discriminator_whose_features_are_evaluated(tiny, tiny_batch):
 def test_what_a_recipe_refuses(changes, says):
     with pytest.raises(UsageError, match=says):
         registry.recipe("dcgan").replace(**changes)
+
+
+def test_noise_on_what_the_discriminator_sees_falls_to_none(tiny, tiny_batch):
+    model = tiny("dcgan", input_noise=0.5, steps=20)
+    batch = tiny_batch(model)
+    pictures = tf.zeros((4, 16, 16, 3))
+    for step, deviation in ((0, 0.5), (10, 0.25), (20, 0.0)):
+        seen = model.veiled(pictures, {**batch, "step": tf.constant(step)}, 9)
+        assert float(tf.math.reduce_std(seen)) == pytest.approx(deviation, rel=0.1, abs=1e-9)
+    real = model.veiled(batch["a"], batch, 10)
+    of_real = sigmoid_cost(model.d(real, training=True), 1)
+    assert float(model.loss_terms(batch)["discriminator"]["real"]) == pytest.approx(of_real)
+    assert (model.veiled(pictures, batch, 9) != model.veiled(pictures, batch, 10)).numpy().any()
