@@ -48,8 +48,8 @@ class EncoderRecipe(Recipe):
 
     def check(self):
         super().check()
-        if self.ema:
-            raise UsageError("--ema is not for encoders: the best weights are kept instead.")
+        if self.ema and self.validation:
+            raise UsageError("--ema needs --validation 0: else the best weights are kept instead.")
         if (self.patience or self.stop_patience) and not self.validation:
             raise UsageError("--patience and --stop_patience need a --validation part.")
         if bool(self.patience) != (self.plateau < 1):
@@ -75,6 +75,7 @@ class EncoderGAN(LatentGAN):
     attributes: ClassVar[dict] = {}
     players: ClassVar[dict] = {"encoder": ("e",)}
     directions: ClassVar[dict] = {"reconstruct": "e"}
+    averaged = ("encoder",)
 
     def build_networks(self, recipe):
         below = generators.build(recipe.generator_recipe or generators.to_text(*recipe.found[:2]),
@@ -128,12 +129,14 @@ class EncoderGAN(LatentGAN):
     def _averaged_variables(self):
         """The weights that are kept when they are the best, norms' statistics among them."""
         if not self.recipe.validation:
-            return []
+            return super()._averaged_variables()
         nets = [self.nets[name] for names in self.players.values() for name in names]
         return [v for net in nets for v in net.variables if "float" in v.dtype]
 
     def _follow(self):
-        """They follow no step: validation moves them."""
+        """The best follow no step: validation moves them."""
+        if not self.recipe.validation:
+            super()._follow()
 
     @contextlib.contextmanager
     def averaged_weights(self):

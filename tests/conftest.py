@@ -26,6 +26,7 @@ import pytest
 import tensorflow as tf
 
 from kgan import registry
+from kgan.encoder import EncoderGAN
 from kgan.gan import GAN
 from kgan.recipe import Machine, Recipe, knob
 from kgan.run import RunOptions, train
@@ -48,7 +49,8 @@ def mirrored():
 def each_name(trained=False, exported=False):
     """Parameters of a test that runs for every name.
 
-    A name of the same class and tiny recipe as a shorter name's is slow.
+    A name of the same class and tiny recipe as a shorter name's is slow; of encoders, one of the
+    same class or of a class made from it.
 
     Args:
         trained: leave out those that are not trained.
@@ -60,6 +62,8 @@ def each_name(trained=False, exported=False):
         if (trained and not entry.model.players) or (exported and not entry.model.exports):
             continue
         look = (entry.model.__name__, repr(sorted(entry.tiny.items())))
+        if issubclass(entry.model, EncoderGAN):
+            look = entry.model.mro()[-entry.model.mro()[::-1].index(EncoderGAN) - 2]
         marked.append(pytest.param(name, marks=pytest.mark.slow) if look in seen else name)
         seen.add(look)
     return marked

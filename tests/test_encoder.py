@@ -139,7 +139,7 @@ def test_a_generator_of_other_pictures_in_the_folder_is_not_taken(recipe, tmp_pa
 
 
 @pytest.mark.parametrize(("changes", "words"), [
-    ({"ema": 0.9}, "best weights"), ({"validation": 0.0, "stop_patience": 3}, "need"),
+    ({"ema": 0.9}, "--validation 0"), ({"validation": 0.0, "stop_patience": 3}, "need"),
     ({"patience": 3}, "go together"), ({"plateau": 0.5}, "go together"),
     ({"size": 8}, "at least 16"), ({"generator_recipe": "[1]"}, "how its generator is built"),
 ])

@@ -105,6 +105,13 @@ class CRGWithGenerator(CRG):
 
     players: ClassVar[dict] = {"encoder": ("e",), "generator": ("g",)}
 
+    def build_networks(self, recipe):
+        nets = super().build_networks(recipe)
+        if isinstance(nets["g"], networks.ProgressiveGenerator):
+            for layer in nets["g"].to_rgb[:-1]:  # of levels that are not shown
+                layer.trainable = False
+        return nets
+
     def picture_terms(self, batch):
         x = batch["a"]
         again = self.g(self.e(x, training=True), training=True)
