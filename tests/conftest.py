@@ -49,8 +49,9 @@ def mirrored():
 def each_name(trained=False, exported=False):
     """Parameters of a test that runs for every name.
 
-    A name of the same class and tiny recipe as a shorter name's is slow; of encoders, one of the
-    same class or of a class made from it.
+    A name of the same class and tiny recipe as a shorter name's is slow, and so is a `_small` one
+    beside the name without it; of encoders, one of the same class, or of one made from it; of
+    exports, which hold no discriminator, one of the same class that takes as many inputs.
 
     Args:
         trained: leave out those that are not trained.
@@ -61,11 +62,17 @@ def each_name(trained=False, exported=False):
         entry = registry.entry(name)
         if (trained and not entry.model.players) or (exported and not entry.model.exports):
             continue
-        look = (entry.model.__name__, repr(sorted(entry.tiny.items())))
+        look = (entry.model, repr(sorted(entry.tiny.items())))
+        if exported:
+            look = (entry.model, entry.tiny.get("condition"))
+        derived = False
         if issubclass(entry.model, EncoderGAN):
-            look = entry.model.mro()[-entry.model.mro()[::-1].index(EncoderGAN) - 2]
-        marked.append(pytest.param(name, marks=pytest.mark.slow) if look in seen else name)
-        seen.add(look)
+            line = entry.model.mro()
+            look = line[line.index(EncoderGAN) - 1]
+            derived = look is not entry.model
+        again = derived or look in seen or name.removesuffix("_small") in seen
+        marked.append(pytest.param(name, marks=pytest.mark.slow) if again else name)
+        seen |= {name} if again else {name, look}
     return marked
 
 
