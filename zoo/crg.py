@@ -178,4 +178,4 @@ NAMES = {
 for name, (model, phrase) in NAMES.items():
     register(name, model, CRGRecipe(**PAPER), card="crg.md", phrase=phrase, tiny=TINY)
     register(f"{name}_small", model, CRGRecipe(**SMALL), card="crg.md", tiny=TINY,
-             phrase=f"{phrase}; half an hour on a CPU")
+             phrase=f"{phrase}; a quarter of the width, for a CPU")

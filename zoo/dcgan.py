@@ -237,4 +237,4 @@ for name, (changes, phrase) in NAMES.items():
     register(name, DCGAN, DCGANRecipe(**changes), card="dcgan.md", phrase=phrase, tiny=tiny)
     small = {**changes, **SMALL, **(NEURAL_FACE if name in ("dcgan", "cgan") else {})}
     register(f"{name}_small", DCGAN, DCGANRecipe(**small), card="dcgan.md",
-             phrase=f"{phrase}; half an hour on a CPU", tiny=tiny)
+             phrase=f"{phrase}; half the width, for a CPU", tiny=tiny)

@@ -108,4 +108,4 @@ for name, (changes, phrase) in NAMES.items():
     register(name, InvertingEncoder, InvertingRecipe(**{**PAPER, **changes}), card="encoders.md",
              phrase=phrase, tiny=tiny)
     register(f"{name}_small", InvertingEncoder, InvertingRecipe(**{**SMALL, **changes}),
-             card="encoders.md", phrase=f"{phrase}; a few minutes on a CPU", tiny=tiny)
+             card="encoders.md", phrase=f"{phrase}; half the width, for a CPU", tiny=tiny)
