@@ -1,8 +1,8 @@
-"""GAN: the one trainer.
+"""GAN: what every model is.
 
 A model says which networks it has, which player owns which of them and what each player pays
-(`loss_terms`). Everything else is here, once: one forward pass for all players under one persistent
-tape, an optimizer for each player, replicas, XLA, precision, moving averages, reported means.
+(`loss_terms`). How they are trained is in `kgan.game`, once for all; how pictures of any size go
+through them, and what a run asks of a model, is here.
 
 The class is light so that recipes can be read without TensorFlow: it becomes a `keras.Model` when
 an instance is made (`CycleGAN(recipe)` is one, with `fit`, `save_weights` and so on).
@@ -10,43 +10,10 @@ an instance is made (`CycleGAN(recipe)` is one, with `fit`, `save_weights` and s
 
 import contextlib
 import functools
-from dataclasses import dataclass
 from typing import ClassVar
 
-from kgan.lazy import keras, pixels, schedules, tf
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A part of a training step in which some players move.
-
-    Attributes:
-        players: who moves; empty = all.
-        repeat: how many times the phase runs in a step, on a batch of its own each time, as a
-            critic that moves five times for each move of its generator.
-        loss_terms: the method that says what they pay; None = the model's `loss_terms`.
-        fresh: whether it takes batches of its own; if not, it works on that of the phase before.
-    """
-
-    players: tuple = ()
-    repeat: int = 1
-    loss_terms: object = None
-    fresh: bool = True
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stretch of a training with phases of its own, as a pretraining.
-
-    Attributes:
-        name: under which the run's page shows it.
-        steps: how many steps it takes.
-        phases: what each of them consists of.
-    """
-
-    name: str
-    steps: int
-    phases: tuple
+from kgan.game import Game, Phase, Stage
+from kgan.lazy import keras, pixels, tf
 
 
 @functools.cache
@@ -54,7 +21,7 @@ def _keras_class(cls):
     return type(cls.__name__, (cls, keras.Model), {"__doc__": cls.__doc__})
 
 
-class GAN:
+class GAN(Game):
     """A set of networks and the game that trains them.
 
     A subclass declares `players` and `directions` and writes `build_networks` and `loss_terms`.
@@ -285,247 +252,6 @@ class GAN:
         """
         network = self.nets[self.directions[direction]]
         return network(pixels.to_channels(x, network.inputs[0].shape[-1]), training=False)
-
-    # Training
-
-    def compile(self, xla=False, steps_per_execution=1):
-        """Makes optimizers and trackers. Call it before training or loading a run's state.
-
-        Args:
-            xla: compile the forward and backward pass of each replica with XLA.
-            steps_per_execution: as in Keras.
-        """
-        # Keras must not guess: no optimizer of its own, no XLA around the strategy.
-        super().compile(
-            optimizer=None, jit_compile=False, steps_per_execution=steps_per_execution
-        )
-        recipe = self.recipe
-        for player in self.players:
-            moves = self._moves(player)
-            if not moves:
-                continue
-            schedule = schedules.LinearDecay(
-                recipe.learning_rate, moves, recipe.decay_from,
-                scale=self.plateau.scale if self.plateau else None,
-            )
-            optimizer = self.build_optimizer(player, schedule)
-            if self.precision == "mixed_float16":
-                optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-            optimizer.build(self.variables_of(player))
-            self.optimizers[player] = optimizer
-        self._replicas = tf.distribute.get_strategy().num_replicas_in_sync
-        self._xla = xla
-        self._enter(self.stages()[0])
-
-    def enter_stage(self, name, at_its_start=True):
-        """Makes the coming steps those of a stage."""
-        with self.distribute_strategy.scope():  # trackers are variables
-            if self.stage.name != name:
-                self._enter(next(stage for stage in self.stages() if stage.name == name))
-            if at_its_start:
-                self.begin_stage(name)
-
-    def _enter(self, stage):
-        self.stage = stage
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in self._term_names()}
-        self._passes = [
-            tf.function(
-                functools.partial(self._gradients, phase), jit_compile=self._xla, autograph=False
-            )
-            for phase in stage.phases
-        ]
-        self.train_function = None
-
-    def variables_of(self, player):
-        """The trainable variables that a player owns."""
-        return [v for name in self.players[player] for v in self.nets[name].trainable_variables]
-
-    @property
-    def run_variables(self):
-        """All that a run must save to go on bit for bit: `{unique path: keras variable}`."""
-        owned = [(f"nets/{name}", net.variables) for name, net in self.nets.items()]
-        owned += [(f"optimizers/{p}", o.variables) for p, o in self.optimizers.items()]
-        owned += [("averages", self.averages), ("step", [self.step])]
-        owned += [("plateau", self.plateau.variables)] if self.plateau else []
-        return {f"{room}/{i}": v for room, vs in owned for i, v in enumerate(vs)}
-
-    @property
-    def batches_per_step(self):
-        """How many batches a step takes: one for each repeat of each phase, the most of any stage.
-
-        Stages that need fewer leave the rest out.
-        """
-        return max(sum(p.repeat for p in stage.phases if p.fresh) for stage in self.stages())
-
-    @property
-    def plays_per_step(self):
-        """How many forward and backward passes a step takes, the most of any stage."""
-        return max(sum(phase.repeat for phase in stage.phases) for stage in self.stages())
-
-    def _moves(self, player):
-        """How often a player moves in the whole training."""
-        return sum(
-            stage.steps * phase.repeat
-            for stage in self.stages() for phase in stage.phases
-            if player in (phase.players or self.players)
-        )
-
-    def train_step(self, batch):
-        """A step of every phase on this replica's share of the batch; returns the running means."""
-        channels = self.batch_channels()
-        batch = {
-            name: pixels.to_channels(batch[name], channels[name]) if name in channels
-            else batch[name] for name in self.batch_spec()
-        }
-        turns, turn, play = self.batches_per_step, -1, 0
-        step = tf.cast(tf.convert_to_tensor(self.step), tf.int32)
-        for phase, gradients_of in zip(self.stage.phases, self._passes, strict=True):
-            for _ in range(phase.repeat):
-                turn += phase.fresh
-                # dealt like cards: a turn sees the same pictures on any number of replicas
-                part = {domain: x[turn::turns] for domain, x in batch.items()}
-                part |= {"key": self._key(play), "step": step}
-                self._play(phase, gradients_of, part)
-                play += 1
-        self._follow()
-        self.step.assign_add(1)
-        return self._reported()
-
-    def _reported(self):
-        """The running mean of every term, and of what each player pays in all."""
-        means = {name: tracker.result() for name, tracker in self.trackers.items()}
-        for name, value in list(means.items()):
-            total = f"{name.rpartition('/')[0]}/total"
-            means[total] = means.get(total, 0.0) + value
-        return means
-
-    def _play(self, phase, gradients_of, batch):
-        values = {p: [tf.convert_to_tensor(v) for v in self.variables_of(p)] for p in self.players}
-        state = [tf.convert_to_tensor(v) for v in self._state()]
-        terms, gradients, state = gradients_of(values, state, batch)
-        for player in phase.players or self.players:
-            self._apply(player, gradients[player])
-        variables = self._state()
-        for place, value in state.items():
-            variables[place].assign(value)
-        for player, paid in terms.items():
-            for term, value in paid.items():
-                self.trackers[f"{player}/{term}"].update_state(value)
-
-    def _gradients(self, phase, values, state, batch):
-        """Pure: values of all variables and a batch in; terms, gradients and changed state out.
-
-        Variables are given as tensors so that the function can be compiled for each replica.
-        """
-        players = phase.players or tuple(self.players)
-        # Those that move come last: a network may be another player's in another stage.
-        order = sorted(values, key=lambda player: player in players)
-        mapping = [
-            pair for p in order for pair in zip(self.variables_of(p), values[p], strict=True)
-        ]
-        mapping += zip(self._state(), state, strict=True)
-        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
-            tape.watch([values[player] for player in players])
-            with keras.StatelessScope(state_mapping=mapping) as scope:
-                terms = (phase.loss_terms or type(self).loss_terms)(self, batch)
-            totals = {p: self._scaled(p, sum(terms[p].values())) for p in players}
-        gradients = {
-            p: tape.gradient(totals[p], values[p], unconnected_gradients="zero") for p in players
-        }
-        new = [scope.get_current_value(v) for v in self._state()]
-        changed = {i: x for i, x in enumerate(new) if x is not state[i]}
-        return terms, gradients, changed
-
-    def _scaled(self, player, total):
-        total = total / self._replicas
-        if self.precision == "mixed_float16":
-            total = self.optimizers[player].scale_loss(total)
-        return total
-
-    def _apply(self, player, gradients):
-        """Gives a player's optimizer its gradients; Keras adds those of all replicas."""
-        scaled = self.precision == "mixed_float16"
-        # Clipping, and skipping a step that overflowed, take the sum that all replicas agree on.
-        shared = self._replicas > 1 and (scaled or self.recipe.clip_norm)
-        if shared:
-            replica = tf.distribute.get_replica_context()
-            gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        if self.recipe.clip_norm:
-            scale = self.optimizers[player].scale_loss(tf.ones(())) if scaled else 1.0
-            gradients, _ = tf.clip_by_global_norm(gradients, self.recipe.clip_norm * scale)
-        if shared:
-            gradients = [g / self._replicas for g in gradients]
-        self.optimizers[player].apply(gradients, self.variables_of(player))
-
-    def _follow(self):
-        """Moves the averages towards the weights; the first steps count more, as in TensorFlow."""
-        if not self.averages:
-            return
-        step = tf.cast(tf.convert_to_tensor(self.step), tf.float32)
-        decay = tf.minimum(self.recipe.ema, (1.0 + step) / (10.0 + step))
-        for average, variable in zip(self.averages, self._averaged_variables(), strict=True):
-            now = tf.convert_to_tensor(average)
-            average.assign(now + (1.0 - decay) * (tf.convert_to_tensor(variable) - now))
-
-    @contextlib.contextmanager
-    def averaged_weights(self):
-        """In the block, the networks have their moving averages as weights (if there are any)."""
-        variables = self._averaged_variables() if self.averages else []
-        held = [v.numpy() for v in variables]
-        for variable, average in zip(variables, self.averages, strict=True):
-            variable.assign(average)
-        try:
-            yield self
-        finally:
-            for variable, value in zip(variables, held, strict=True):
-                variable.assign(value)
-
-    def restart_averages(self):
-        """Makes the weights the moving averages, as they must be after weights were loaded."""
-        for average, variable in zip(self.averages, self._averaged_variables(), strict=True):
-            average.assign(variable)
-
-    def adopt_averages(self):
-        """Makes the moving averages the weights, for good."""
-        for variable, average in zip(self._averaged_variables(), self.averages, strict=True):
-            variable.assign(average)
-
-    def learning_rate(self):
-        """The learning rate at the present step of the first player that moves."""
-        player = (self.stage.phases[0].players or tuple(self.players))[0]
-        return float(self.optimizers[player].learning_rate)
-
-    def _averaged_variables(self):
-        players = [p for p in self.averaged if p in self.players] if self.recipe.ema else []
-        return [v for player in players for v in self.variables_of(player)]
-
-    def _state(self):
-        return [v for net in self.nets.values() for v in net.non_trainable_variables]
-
-    def _key(self, play):
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        step = tf.cast(tf.convert_to_tensor(self.step), tf.int32) * self.plays_per_step + play
-        return tf.stack([tf.cast(replica, tf.int32) * 65537 + self.recipe.seed, step])
-
-    def _term_names(self):
-        """The names under which terms are reported, from a trace of each phase's `loss_terms`."""
-        share = max(self.recipe.batch // self._replicas, 1)
-        spec = self.terms_spec(share)
-        found = {}
-        for phase in self.stage.phases:
-
-            def terms(batch, phase=phase):
-                with keras.StatelessScope():
-                    return (phase.loss_terms or type(self).loss_terms)(self, batch)
-
-            traced = tf.function(terms, autograph=False).get_concrete_function(spec)
-            for player, paid in traced.structured_outputs.items():
-                found.update(dict.fromkeys(f"{player}/{term}" for term in paid))
-        return list(found)
-
-    @property
-    def metrics(self):
-        return list(self.trackers.values())
 
 
 @contextlib.contextmanager
