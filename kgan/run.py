@@ -94,6 +94,9 @@ def _below(folder, name, recipe, machine, options):
         result = train(other, how, machine, options.replace(out=str(where), export=False))
         if result["status"] != "done":
             return None, result
+        if "signal" in result:  # in its last step
+            print(f"stopped before {name}; the same command goes on from there", file=sys.stderr)
+            return None, {"status": "interrupted", "model": name, "run": str(folder), "step": 0}
         print(f"{other} is trained; now {name}", file=sys.stderr, flush=True)
     return where, {"status": "done"}
 
@@ -276,7 +279,8 @@ class _Run:
             keeper.release()
         if keeper.signal and int(self.model.step.numpy()) < recipe.steps and not self._stopped:
             return self._interrupted(keeper.signal)
-        return self._finish(report.seconds)
+        result = self._finish(report.seconds)
+        return {**result, "signal": keeper.signal} if keeper.signal else result
 
     def _fit_stages(self, start, callbacks, keeper):
         """Trains from step `start` through what is left of each stage."""

@@ -2,12 +2,14 @@
 
 import json
 import shutil
+import signal
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from kgan import encoder, generators, registry, weights
+from kgan.callbacks import Report
 from kgan.data import open_data
 from kgan.editing.directions import Direction, from_labels
 from kgan.errors import UsageError, UserError
@@ -79,16 +81,21 @@ def test_the_generator_and_the_layers_taken_over_are_frozen(dcgan, model):
     assert generators.sha256(source.g) == model.generator_sha256
 
 
-def test_a_missing_generator_is_trained_first_and_once(recipe, tmp_path, capsys):
-    entry = registry.entry("dcgan")
+def test_a_missing_generator_is_trained_first_and_once(recipe, tmp_path, capsys, monkeypatch):
+    entry, told = registry.entry("dcgan"), Report.after_step
     registry.register("toy_dcgan", entry.model, entry.recipe.replace(
         **{**entry.tiny, "data": "avatars:Smiling", "steps": 2}), card="dcgan.md", phrase="a toy")
     try:
         chosen = recipe("fc_encoder", generator="toy_dcgan", steps=2)
+        with monkeypatch.context() as patch:  # a signal in the generator's last step
+            patch.setattr(Report, "after_step", lambda self, step, logs: (
+                told(self, step, logs), step == 2 and signal.raise_signal(signal.SIGTERM)))
+            stopped = quiet_run("fc_encoder", chosen, tmp_path / "run", export=False)
+        assert (stopped["status"], stopped["model"]) == ("interrupted", "fc_encoder")
+        assert "training it first" in capsys.readouterr().err
         done = quiet_run("fc_encoder", chosen, tmp_path / "run", export=False)
         below = tmp_path / "run" / "toy_dcgan"
         assert done["status"] == "done"
-        assert "training it first" in capsys.readouterr().err
         trained = json.loads((below / "recipe.json").read_text())["recipe"]
         assert trained["data"] == FACES  # the encoder's pictures
         model, source = weights.load(str(tmp_path / "run")), weights.load(str(below))
