@@ -3,10 +3,11 @@
 `zoo/suites.py` says which, and of which kind they are (`kgan.suite_kinds`). Every training gets the
 same time: the step is timed first (`tools/benchmark`), and the time through that is the number of
 steps, which the fall of the learning rate follows. On a CPU it is computing time, as much on each
-core: the clock would count what else the machine does. Tracing, samples, validation and checkpoints
-come on top; the table says the seconds that were used. A model of one direction learns the one in
-which the true edit is unique. A generator that encoders stand on and that is nowhere yet is trained
-once for each data set, as long as its own recipe says.
+core: the clock would count what else the machine does. That slows computing, too, for minutes at a
+time: all steps are timed in rounds, and of each the fastest round counts. Tracing, samples,
+validation and checkpoints come on top; the table says the seconds that were used. A model of one
+direction learns the one in which the true edit is unique. A generator that encoders stand on and
+that is nowhere yet is trained once for each data set, as long as its own recipe says.
 
 Each job (timing, training, measuring) is a process of its own, so that its memory and its failure
 are its own, too; this one never imports TensorFlow. What is on disk says what is done:
@@ -49,7 +50,8 @@ from kgan.suite_table import summary, write_table
 from kgan.zoo.suites import SUITES
 
 LEAST = 50  # steps of a training, however slow they are
-TIMED = 7  # steps whose median is taken
+ROUNDS = 3  # of timing
+TIMED = 7  # steps of a round, whose median is taken
 
 
 def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", command=""):
@@ -174,18 +176,18 @@ class _Suite:
     # What there is to do
 
     def jobs(self, chosen):
-        """All jobs, each once: every row with the first seed before any with the second.
-
-        Steps are timed in one go: a machine that has other work too is then as slow for all.
-        """
-        found = [self._measuring(spec) for spec in self.specs]
-        for seed in range(self.options.training_seeds):
-            for spec in self.specs:
-                for row in chosen:
-                    if seed in self._seeds(row):
-                        found += self._training(row, spec, seed)
-                        found.append(self._measuring(spec, row, seed))
-        return sorted({job.name: job for job in found}.values(), key=lambda job: job.kind != "time")
+        """All jobs, each once: every row with the first seed before any with the second."""
+        wanted = [
+            (row, spec, seed) for seed in range(self.options.training_seeds)
+            for spec in self.specs for row in chosen if seed in self._seeds(row)
+        ]
+        trainings = [t for t in (self.training(*each) for each in wanted) if t]
+        found = [self._timing(t, number) for number in range(1, ROUNDS + 1) for t in trainings]
+        found += [self._measuring(spec) for spec in self.specs]
+        for each in wanted:
+            found += self._training(self.training(*each))
+            found.append(self._measuring(each[1], each[0], each[2]))
+        return list({job.name: job for job in found}.values())
 
     def _seeds(self, row):
         return range(self.options.training_seeds if row.repeated and row.trains else 1)
@@ -198,18 +200,23 @@ class _Suite:
             return Training(row, self.joint, seed, self.options.minutes * len(self.specs))
         return Training(row, spec, seed, self.options.minutes)
 
-    def _training(self, row, spec, seed):
-        t = self.training(row, spec, seed)
+    def _timing(self, t, number):
+        text = f"time the step of {t.row.key}, {number} of {ROUNDS}"
+        return Job(f"{t.timing}, {number}", "time", text,
+                   lambda: len(self.timings.get(t.timing, {}).get("costs", ())) >= number,
+                   functools.partial(self._time, t),
+                   (f"{t.timing}, {number - 1}",) if number > 1 else ())
+
+    def _training(self, t):
+        """The jobs that train a model, what it stands on first; none if it needs none."""
         if t is None:
             return []
-        time_it = Job(t.timing, "time", f"time the step of {row.key}",
-                      lambda: "cost" in self.timings.get(t.timing, {}),
-                      functools.partial(self._time, t))
         below = [job for job in [self._below(t)] if job]
-        train = Job(t.name, "train", f"train {row.key} on {t.data}, seed {seed}",
-                    lambda: self._trained(t), functools.partial(self._train, t),
-                    (t.timing, *(job.name for job in below)))
-        return [time_it, *below, train]
+        times = [self._timing(t, number) for number in range(1, ROUNDS + 1)]
+        needs = tuple(job.name for job in (*times, *below))
+        train = Job(t.name, "train", f"train {t.row.key} on {t.data}, seed {t.seed}",
+                    lambda: self._trained(t), functools.partial(self._train, t), needs)
+        return [*below, train]
 
     def _below(self, t):
         """The job that trains what a model stands on; None if there is no need."""
@@ -285,11 +292,10 @@ class _Suite:
         flags = {**t.timing_flags(), "repeat": TIMED, "precision": self.options.precision}
         found, why = run_child("benchmark", as_flags(flags), self._log(f"time-{t.row.key}"))
         if not why:
-            cost = cost_of(found)
+            costs = [*self.timings.get(t.timing, {}).get("costs", ()), cost_of(found)]
             self.timings[t.timing] = {
-                "cost": cost, "seconds_per_step": found["seconds_per_step"],
-                "devices": found["devices"], "minutes": t.minutes,
-                "steps": max(LEAST, round(60 * t.minutes / max(cost, 1e-4))),
+                "costs": costs, "devices": found["devices"], "minutes": t.minutes,
+                "steps": max(LEAST, round(60 * t.minutes / max(min(costs), 1e-4))),
             }
         return why
 

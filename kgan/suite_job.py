@@ -55,7 +55,11 @@ def folder_of(spec):
 
 @dataclass(frozen=True)
 class Training:
-    """A row, pictures, a seed. `name` is the run's below the output folder, `timing` a job's."""
+    """A row, pictures, a seed.
+
+    `name` is its run's below the output folder, `timing` that of its step, which rows that differ
+    in shares of the steps have in common.
+    """
 
     row: Row
     data: str
@@ -68,7 +72,10 @@ class Training:
 
     @property
     def timing(self):
-        return f"{self.row.key} on {self.data}" if self.row.timed_on_data else self.row.key
+        named = " ".join(
+            [self.row.name, *(f"{name}={value}" for name, value in self.row.changes.items())]
+        )
+        return f"{named} on {self.data}" if self.row.timed_on_data else named
 
     def timing_flags(self):
         """Flags of `tools/benchmark`."""

@@ -76,6 +76,7 @@ def tiny(monkeypatch, tmp_path, toy, tool):
     kind is named."""
     monkeypatch.setattr(suite, "run_child", in_process)
     monkeypatch.setattr(suite, "LEAST", 4)
+    monkeypatch.setattr(suite, "ROUNDS", 1)
     monkeypatch.setattr(suite, "TIMED", 1)
     monkeypatch.setattr(classifier, "_STEPS", 5)
     monkeypatch.setattr(editing, "c2st", functools.partial(c2st, steps=3))
@@ -128,7 +129,7 @@ def test_a_suite_goes_through_and_is_not_done_again(tiny, mean_face, tmp_path, m
     assert [(t["step"], t["n"]) for t in toy["trainings"]] == [(4, 20)]
     assert [(t["step"], t["n"]) for t in mean["trainings"]] == [(None, 10)]
     assert bad["trainings"] == [] and "not-a-number" in bad["failed"][0]
-    assert content["timings"]["toy"]["steps"] == 4
+    assert {timing["steps"] for timing in content["timings"].values()} == {4}
     figures = toy["trainings"][0]["figures"]
     assert {"c2st_log_loss_a2b", "edit_accuracy_a2b", "region_l1"} <= figures.keys()
     # Doing nothing and real pictures.
@@ -176,7 +177,7 @@ def test_a_suite_goes_through_and_is_not_done_again(tiny, mean_face, tmp_path, m
     # So is a row that has changed: its run then says what it was begun with.
     calls.clear()
     tiny(Row("Toy", "toy", {"size": 16, "batch": 4}))("--only", "toy")
-    assert [main for main, _ in calls] == ["train", "measure"]
+    assert [main for main, _ in calls] == ["benchmark", "train", "measure"]
 
 
 def test_an_interrupted_suite_goes_on(tiny, tmp_path, monkeypatch):
@@ -400,6 +401,27 @@ def test_budget_direction_and_labels(tiny, tmp_path, monkeypatch):
     ]
 
 
+def test_the_fastest_round_counts_for_all_rows_of_a_step(tiny, tmp_path, monkeypatch):
+    name = "vgg_ms_cyclegan_small"
+    run = tiny(Row("Plain", name), Row("Other", name, {"lambda_cycle": 2.0}, tag="other"),
+               Row("Pretrained", name, shares={"pretrain_steps": 0.25}, tag="pretrained"))
+    monkeypatch.setattr(suite, "ROUNDS", 3)
+    monkeypatch.setattr(suite, "open_data", functools.partial(at_16_px, suite.open_data))
+    calls, costs = [], iter([0.5, 0.8, 0.25, 0.9, 1.0, 0.4])
+
+    def child(main, arguments, log):
+        calls.append((main, arguments))
+        return {"seconds_per_step": next(costs, None), "devices": "none"}, ""
+
+    monkeypatch.setattr(suite, "run_child", child)
+    run("--minutes", 1, "--data", SMILES)
+    assert [main for main, _ in calls[:7]] == ["benchmark"] * 6 + ["measure"]
+    cycles = [flags_of(call).get("lambda_cycle") for call in calls[:6]]
+    assert cycles == [None, "2.0"] * 3  # a round of all before the next
+    trained = [flags_of(call)["steps"] for call in calls if call[0] == "train"]
+    assert trained == ["240", "150", "240"]
+
+
 def at_16_px(open_data, spec, size, **more):
     return open_data(spec, size=16, **more)
 
@@ -414,7 +436,7 @@ def test_one_set_has_no_labels_to_train_on(tiny, monkeypatch):
     run = tiny(TOY, Row("All", "stargan_small", joint=True))
     calls = recorded(monkeypatch)
     done = run("--only", "stargan_small")
-    assert "it needs two data sets or more" in done.json["failed"]["stargan_small on "]
+    assert "it needs two data sets or more" in done.json["failed"]["stargan_small on , 1"]
     assert [main for main, _ in calls] == ["measure"]  # doing nothing
 
 
