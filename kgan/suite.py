@@ -3,11 +3,11 @@
 `zoo/suites.py` says which, and of which kind they are (`kgan.suite_kinds`). Every training gets the
 same time: the step is timed first (`tools/benchmark`), and the time through that is the number of
 steps, which the fall of the learning rate follows. On a CPU it is computing time, as much on each
-core: the clock would count what else the machine does. That slows computing, too, for minutes at a
-time: all steps are timed in rounds, and of each the fastest round counts. Tracing, samples,
-validation and checkpoints come on top; the table says the seconds that were used. A model of one
-direction learns the one in which the true edit is unique. A generator that encoders stand on and
-that is nowhere yet is trained once for each data set, as long as its own recipe says.
+core: the clock would count what else the machine does. That slows computing, too: all models are
+timed in turns (`kgan.suite_time`). Tracing, samples, validation and checkpoints come on top; the
+table says the seconds that were used. A model of one direction learns the one in which the true
+edit is unique. A generator that encoders stand on and that is nowhere yet is trained once for each
+data set, as long as its own recipe says.
 
 Each job (timing, training, measuring) is a process of its own, so that its memory and its failure
 are its own, too; this one never imports TensorFlow. What is on disk says what is done:
@@ -37,7 +37,6 @@ from kgan.suite_job import (
     Training,
     as_flags,
     attribute,
-    cost_of,
     folder_of,
     joint_spec,
     read_json,
@@ -50,8 +49,7 @@ from kgan.suite_table import summary, write_table
 from kgan.zoo.suites import SUITES
 
 LEAST = 50  # steps of a training, however slow they are
-ROUNDS = 3  # of timing
-TIMED = 7  # steps of a round, whose median is taken
+ROUNDS = 25  # of timing, in each a step of every model
 
 
 def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", command=""):
@@ -106,6 +104,7 @@ class _Suite:
         self.kind, self.rows, self.specs, self.output = kind, rows, specs, output
         self.options, self.asked = options, asked
         self.joint, self.seen = "", {}
+        self.timed = {}  # what the last timing said of each step
         # seconds of the last of each kind
         self.spent = {"time": 40.0, "measure": 90.0, "generator": 900.0}
         known = read_json(output / "suite.json")
@@ -182,7 +181,7 @@ class _Suite:
             for spec in self.specs for row in chosen if seed in self._seeds(row)
         ]
         trainings = [t for t in (self.training(*each) for each in wanted) if t]
-        found = [self._timing(t, number) for number in range(1, ROUNDS + 1) for t in trainings]
+        found = [self._timing(t, trainings) for t in trainings]
         found += [self._measuring(spec) for spec in self.specs]
         for each in wanted:
             found += self._training(self.training(*each))
@@ -200,22 +199,20 @@ class _Suite:
             return Training(row, self.joint, seed, self.options.minutes * len(self.specs))
         return Training(row, spec, seed, self.options.minutes)
 
-    def _timing(self, t, number):
-        text = f"time the step of {t.row.key}, {number} of {ROUNDS}"
-        return Job(f"{t.timing}, {number}", "time", text,
-                   lambda: len(self.timings.get(t.timing, {}).get("costs", ())) >= number,
-                   functools.partial(self._time, t),
-                   (f"{t.timing}, {number - 1}",) if number > 1 else ())
+    def _timing(self, t, trainings):
+        """The job that times the step of a training, with all others that are not timed yet."""
+        return Job(t.timing, "time", f"time the step of {t.row.key} and all others",
+                   lambda: "cost" in self.timings.get(t.timing, {}),
+                   functools.partial(self._time, t, trainings))
 
     def _training(self, t):
         """The jobs that train a model, what it stands on first; none if it needs none."""
         if t is None:
             return []
         below = [job for job in [self._below(t)] if job]
-        times = [self._timing(t, number) for number in range(1, ROUNDS + 1)]
-        needs = tuple(job.name for job in (*times, *below))
         train = Job(t.name, "train", f"train {t.row.key} on {t.data}, seed {t.seed}",
-                    lambda: self._trained(t), functools.partial(self._train, t), needs)
+                    lambda: self._trained(t), functools.partial(self._train, t),
+                    (t.timing, *(job.name for job in below)))
         return [*below, train]
 
     def _below(self, t):
@@ -286,18 +283,28 @@ class _Suite:
 
     # Doing it
 
-    def _time(self, t):
-        if not t.data:
-            return "it needs two data sets or more of the kind avatars:ATTRIBUTE"
-        flags = {**t.timing_flags(), "repeat": TIMED, "precision": self.options.precision}
-        found, why = run_child("benchmark", as_flags(flags), self._log(f"time-{t.row.key}"))
-        if not why:
-            costs = [*self.timings.get(t.timing, {}).get("costs", ()), cost_of(found)]
-            self.timings[t.timing] = {
-                "costs": costs, "devices": found["devices"], "minutes": t.minutes,
-                "steps": max(LEAST, round(60 * t.minutes / max(min(costs), 1e-4))),
+    def _time(self, t, trainings):
+        if t.timing not in self.timed:
+            left = {x.timing: x for x in trainings if "cost" not in self.timings.get(x.timing, {})}
+            machine = {"precision": self.options.precision}
+            job = {"rounds": ROUNDS, "calls": [
+                as_flags({**x.timing_flags(), **machine}) for x in left.values() if x.data
+            ]}
+            found, why = run_child("time", job, self._log("time")) if job["calls"] else ({}, "")
+            steps = iter(found["steps"] if found else [])
+            self.timed = {
+                name: next(steps, {"error": why}) if x.data else {
+                    "error": "it needs two data sets or more of the kind avatars:ATTRIBUTE"
+                } for name, x in left.items()
             }
-        return why
+        found = self.timed[t.timing]
+        if "error" in found:
+            return found["error"]
+        self.timings[t.timing] = {
+            **found, "minutes": t.minutes,
+            "steps": max(LEAST, round(60 * t.minutes / max(found["cost"], 1e-4))),
+        }
+        return ""
 
     def _train(self, t):
         direction = self.seen[t.data]["direction"] if t.data in self.seen else ""

@@ -41,13 +41,6 @@ class Job:
     needs: tuple = ()
 
 
-def cost_of(timed):
-    """Seconds of a step, on a CPU those that each core computes, from `tools/benchmark`."""
-    if "CPU" in timed["devices"]:
-        return timed["cpu_seconds_per_step"] / timed["cores"]
-    return timed["seconds_per_step"]
-
-
 def folder_of(spec):
     """`avatars-Eyeglasses-test=1000` and the like."""
     return "-".join(re.findall(r"[\w.=,]+", spec))
@@ -100,8 +93,9 @@ def run_child(main, arguments, log):
     """Runs a tool's main, or `measure`, in a process of its own.
 
     Args:
-        main: `"benchmark"`, `"train"` or `"measure"`.
-        arguments: what it takes: flags, or the dict of `measure`.
+        main: `"time"`, `"train"` or `"measure"`.
+        arguments: what it takes: flags of `tools/train`, or a job of `kgan.suite_time` or
+            `kgan.suite_measure`.
         log: file to which its stderr is added.
 
     Returns:
@@ -135,10 +129,11 @@ def run_child(main, arguments, log):
 
 def serve(job):
     """What a child does; returns its exit code."""
-    from kgan.cli import benchmark, train
+    from kgan.cli import train
     from kgan.suite_measure import measure
+    from kgan.suite_time import time_steps
 
-    mains = {"benchmark": benchmark.main, "train": train.main, "measure": tool(measure)}
+    mains = {"time": tool(time_steps), "train": train.main, "measure": tool(measure)}
     return mains[job["main"]](job["arguments"])
 
 

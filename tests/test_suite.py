@@ -18,7 +18,7 @@ import tensorflow as tf
 from kgan.zoo.suites import SUITES, Row, Suite
 from PIL import Image
 
-from kgan import callbacks, registry, suite, suite_job, suite_kinds
+from kgan import callbacks, registry, suite, suite_job, suite_kinds, suite_time
 from kgan.data import open_data
 from kgan.errors import UsageError, UserError
 from kgan.gan import GAN
@@ -77,7 +77,6 @@ def tiny(monkeypatch, tmp_path, toy, tool):
     monkeypatch.setattr(suite, "run_child", in_process)
     monkeypatch.setattr(suite, "LEAST", 4)
     monkeypatch.setattr(suite, "ROUNDS", 1)
-    monkeypatch.setattr(suite, "TIMED", 1)
     monkeypatch.setattr(classifier, "_STEPS", 5)
     monkeypatch.setattr(editing, "c2st", functools.partial(c2st, steps=3))
 
@@ -91,13 +90,18 @@ def tiny(monkeypatch, tmp_path, toy, tool):
     return declare
 
 
-def recorded(monkeypatch, step=0.5):
+def timed(job, cost=0.5):
+    """What a timing of steps says if all cost the same."""
+    return {"steps": [{"cost": cost, "devices": "none"} for _ in job["calls"]]}, ""
+
+
+def recorded(monkeypatch):
     """The calls of `run_child` from now on; every one succeeds and makes nothing."""
     calls = []
 
     def child(main, arguments, log):
         calls.append((main, arguments))
-        return {"seconds_per_step": step, "devices": "none"}, ""
+        return timed(arguments) if main == "time" else ({}, "")
 
     monkeypatch.setattr(suite, "run_child", child)
     return calls
@@ -108,7 +112,9 @@ def never(*arguments):
 
 
 def flags_of(call):
-    return dict(flag.removeprefix("--").split("=", 1) for flag in call[1])
+    """Of a training's (main, flags), or of one of a timing's lists of flags."""
+    flags = call[1] if isinstance(call, tuple) else call
+    return dict(flag.removeprefix("--").split("=", 1) for flag in flags)
 
 
 # A suite in whole
@@ -177,7 +183,7 @@ def test_a_suite_goes_through_and_is_not_done_again(tiny, mean_face, tmp_path, m
     # So is a row that has changed: its run then says what it was begun with.
     calls.clear()
     tiny(Row("Toy", "toy", {"size": 16, "batch": 4}))("--only", "toy")
-    assert [main for main, _ in calls] == ["benchmark", "train", "measure"]
+    assert [main for main, _ in calls] == ["time", "train", "measure"]
 
 
 def test_an_interrupted_suite_goes_on(tiny, tmp_path, monkeypatch):
@@ -265,18 +271,20 @@ def test_a_suite_of_encoders(tiny, pocket, tmp_path, monkeypatch):
     calls = recorded(monkeypatch)
     with_it = run("--output", tmp_path / "other", "--generator", below)
     assert with_it.code == 0, with_it.stderr
-    assert [main for main, _ in calls] == [
-        "benchmark", "benchmark", "measure", *["train", "measure"] * 2
-    ]
-    for call in calls:
-        if call[0] != "measure":
-            assert (flags_of(call)["generator"], flags_of(call)["data"]) == (str(below), FACES)
+    assert [main for main, _ in calls] == ["time", "measure", *["train", "measure"] * 2]
+    asked = [*calls[0][1]["calls"], *(call for call in calls if call[0] == "train")]
+    assert len(asked) == 4
+    for call in asked:
+        assert (flags_of(call)["generator"], flags_of(call)["data"]) == (str(below), FACES)
 
 
-def test_a_step_costs_its_share_of_the_cores_or_the_time_of_the_device():
-    timed = {"seconds_per_step": 0.9, "cpu_seconds_per_step": 1.2, "cores": 4}
-    assert suite_job.cost_of({**timed, "devices": "1 x CPU, float32"}) == pytest.approx(0.3)
-    assert suite_job.cost_of({**timed, "devices": "2 x GPU mirrored"}) == 0.9
+def test_steps_that_take_turns_cost_the_same_on_a_machine_that_is_slow_at_times():
+    true = np.array([0.1, 0.4, 0.8])
+    slowed = np.array([1.0, 1.9, 1.0, 1.7, 1.0, 1.0, 1.8])[:, None]
+    np.testing.assert_allclose(suite_time.costs(true * slowed), true)
+    times = true * slowed
+    times[3, 0] *= 20  # and one step alone
+    np.testing.assert_allclose(suite_time.costs(times), true)
 
 
 def test_a_generator_that_fails_fails_its_encoders(tiny, pocket, monkeypatch):
@@ -287,11 +295,11 @@ def test_a_generator_that_fails_fails_its_encoders(tiny, pocket, monkeypatch):
         tried.append(main)
         if main == "train":
             return None, "no room"
-        return {"seconds_per_step": 0.5, "devices": "none"}, ""
+        return timed(arguments) if main == "time" else ({}, "")
 
     monkeypatch.setattr(suite, "run_child", child)
     done = run()
-    assert tried == ["benchmark", "measure", "train"]
+    assert tried == ["time", "measure", "train"]
     assert list(done.json["failed"].values()) == ["no room"]
     assert next(iter(done.json["failed"])).endswith("/pocket")
 
@@ -319,8 +327,7 @@ def test_a_suite_of_features(tiny, classes, tmp_path, monkeypatch):
     )
     real = suite.run_child
     monkeypatch.setattr(suite, "run_child", lambda main, *more: (
-        ({"seconds_per_step": 0.5, "devices": "none"}, "") if main == "benchmark"
-        else real(main, *more)
+        timed(*more[:1]) if main == "time" else real(main, *more)
     ))
     done = run("--n_svm", 40, "--n", 10)
     assert done.code == 0, done.stderr
@@ -373,10 +380,11 @@ def test_budget_direction_and_labels(tiny, tmp_path, monkeypatch):
     monkeypatch.setattr(suite, "open_data", functools.partial(at_16_px, suite.open_data))
     calls = recorded(monkeypatch)
     run("--minutes", 2, "--data", f"{GLASSES};{SMILES}", "--precision", "mixed_bfloat16")
-    timed = {flags_of(c)["model"]: flags_of(c) for c in calls if c[0] == "benchmark"}
-    assert len(timed) == len([c for c in calls if c[0] == "benchmark"]) == 3
-    assert timed["vgg_ms_cyclegan_small"]["pretrain_steps"] == "0"
-    assert timed["vgg_gan_small"]["lambda_identity"] == "5.0"
+    (steps,) = [job["calls"] for main, job in calls if main == "time"]
+    asked = {flags_of(call)["model"]: flags_of(call) for call in steps}
+    assert len(asked) == len(steps) == 3
+    assert asked["vgg_ms_cyclegan_small"]["pretrain_steps"] == "0"
+    assert asked["vgg_gan_small"]["lambda_identity"] == "5.0"
     trained = {flags_of(c)["out"].removeprefix(f"{tmp_path}/"): flags_of(c)
                for c in calls if c[0] == "train"}
     glasses, smiles = "avatars-Eyeglasses-n=24-test=20", "avatars-Smiling-n=24-test=20"
@@ -401,25 +409,26 @@ def test_budget_direction_and_labels(tiny, tmp_path, monkeypatch):
     ]
 
 
-def test_the_fastest_round_counts_for_all_rows_of_a_step(tiny, tmp_path, monkeypatch):
+def test_what_a_step_costs_decides_how_many_there_are(tiny, tmp_path, monkeypatch):
     name = "vgg_ms_cyclegan_small"
     run = tiny(Row("Plain", name), Row("Other", name, {"lambda_cycle": 2.0}, tag="other"),
+               Row("Broken", name, {"lambda_cycle": 3.0}, tag="broken"),
                Row("Pretrained", name, shares={"pretrain_steps": 0.25}, tag="pretrained"))
-    monkeypatch.setattr(suite, "ROUNDS", 3)
     monkeypatch.setattr(suite, "open_data", functools.partial(at_16_px, suite.open_data))
-    calls, costs = [], iter([0.5, 0.8, 0.25, 0.9, 1.0, 0.4])
+    calls = []
 
     def child(main, arguments, log):
         calls.append((main, arguments))
-        return {"seconds_per_step": next(costs, None), "devices": "none"}, ""
+        found = [{"cost": 0.25}, {"cost": 0.4}, {"error": "no room"}]
+        return {"steps": found} if main == "time" else {}, ""
 
     monkeypatch.setattr(suite, "run_child", child)
-    run("--minutes", 1, "--data", SMILES)
-    assert [main for main, _ in calls[:7]] == ["benchmark"] * 6 + ["measure"]
-    cycles = [flags_of(call).get("lambda_cycle") for call in calls[:6]]
-    assert cycles == [None, "2.0"] * 3  # a round of all before the next
+    done = run("--minutes", 1, "--data", SMILES)
+    job = calls[0][1]
+    assert [flags_of(call).get("lambda_cycle") for call in job["calls"]] == [None, "2.0", "3.0"]
     trained = [flags_of(call)["steps"] for call in calls if call[0] == "train"]
     assert trained == ["240", "150", "240"]
+    assert list(done.json["failed"].values()) == ["no room"]
 
 
 def at_16_px(open_data, spec, size, **more):
@@ -436,7 +445,7 @@ def test_one_set_has_no_labels_to_train_on(tiny, monkeypatch):
     run = tiny(TOY, Row("All", "stargan_small", joint=True))
     calls = recorded(monkeypatch)
     done = run("--only", "stargan_small")
-    assert "it needs two data sets or more" in done.json["failed"]["stargan_small on , 1"]
+    assert "it needs two data sets or more" in done.json["failed"]["stargan_small on "]
     assert [main for main, _ in calls] == ["measure"]  # doing nothing
 
 

@@ -20,6 +20,19 @@ comes."""
 
 @tool
 def main(arguments):
+    """Prints what the step of a model costs."""
+    name, recipe, machine, flags, with_data = read(arguments)
+    quiet()
+    step = Step(name, recipe, machine)
+    spent = [step.spend() for _ in range(flags.repeat)]
+    result = step.described(*zip(*spent, strict=True))
+    if with_data:
+        result |= _data(recipe, result["seconds_per_step"], result["batches_per_step"])
+    return result
+
+
+def read(arguments):
+    """(name, `Recipe`, `Machine`, flags, whether data are named) of a command line."""
     entry = registry.entry(scan(arguments, "model") or "cyclegan_small")
     flags = Flags("benchmark", ABOUT, "tools/benchmark --model cyclegan_small --batch 8")
     flags.add("model", entry.name, "whose step")
@@ -30,12 +43,7 @@ def main(arguments):
         raise UserError(f"{entry.name} has no training step to time.")
     with_data = "--data" in arguments or scan(arguments, "data") is not None
     flags.parse(_with_value(arguments, entry.recipe.data))
-    recipe, machine = flags.read(entry.recipe), flags.read(Machine())
-    quiet()
-    result = _step(entry.name, recipe, machine, flags.repeat)
-    if with_data:
-        result |= _data(recipe, result["seconds_per_step"], result["batches_per_step"])
-    return result
+    return entry.name, flags.read(entry.recipe), flags.read(Machine()), flags, with_data
 
 
 def _with_value(arguments, value):
@@ -46,66 +54,79 @@ def _with_value(arguments, value):
     ]
 
 
-def _step(name, recipe, machine, repeat):
-    import tensorflow as tf
+class Step:
+    """The training step of a model, that of its last stage, on pictures of noise.
 
-    from kgan import machine as devices
-    from kgan.weights import build, parameters
+    Args:
+        name: of the zoo.
+        recipe: its recipe, complete if its networks follow from the data.
+        machine: a `kgan.recipe.Machine`.
 
-    strategy, xla, text = devices.prepare(machine)
-    print(f"{name}: {recipe.size} px, batch {recipe.batch}, {text}", file=sys.stderr)
-    with devices.scope(strategy):
-        model = build(name, recipe, machine.precision)
-        model.compile(xla=xla)
-    model.enter_stage(model.stages()[-1].name, at_its_start=False)
-    calls = _count_calls(model)
-    spec = model.batch_spec(recipe.batch * model.batches_per_step)
-    batch = {d: tf.random.stateless_uniform(s.shape, [0, 1], -1, 1) for d, s in spec.items()}
-    if strategy:
-        data = tf.data.Dataset.from_tensors(batch).unbatch()
-        data = data.batch(recipe.batch * model.batches_per_step).repeat()
-        shares = iter(strategy.experimental_distribute_dataset(data))
-        step = tf.function(lambda share: strategy.run(model.train_step, args=(share,)))
-        run = lambda: step(next(shares))  # noqa: E731
-    else:
-        step = tf.function(model.train_step, autograph=False)
-        run = lambda: step(batch)  # noqa: E731
-    begun = time.perf_counter()
-    _wait(run())
-    first = time.perf_counter() - begun
-    traced = {net: n for net, n in calls.items() if n}
-    _wait(run())
-    _wait(run())
-    times, cpu = [], []
-    for _ in range(repeat):
+    Attributes:
+        devices: what it runs on, in words.
+    """
+
+    def __init__(self, name, recipe, machine):
+        import tensorflow as tf
+
+        from kgan import machine as places
+        from kgan.weights import build
+
+        self.name, self.recipe = name, recipe
+        strategy, xla, self.devices = places.prepare(machine)
+        print(f"{name}: {recipe.size} px, batch {recipe.batch}, {self.devices}", file=sys.stderr)
+        with places.scope(strategy):
+            self.model = model = build(name, recipe, machine.precision)
+            model.compile(xla=xla)
+        model.enter_stage(model.stages()[-1].name, at_its_start=False)
+        calls = _count_calls(model)
+        spec = model.batch_spec(recipe.batch * model.batches_per_step)
+        batch = {d: tf.random.stateless_uniform(s.shape, [0, 1], -1, 1) for d, s in spec.items()}
+        if strategy:
+            data = tf.data.Dataset.from_tensors(batch).unbatch()
+            data = data.batch(recipe.batch * model.batches_per_step).repeat()
+            shares = iter(strategy.experimental_distribute_dataset(data))
+            step = tf.function(lambda share: strategy.run(model.train_step, args=(share,)))
+            self._run = lambda: step(next(shares))
+        else:
+            step = tf.function(model.train_step, autograph=False)
+            self._run = lambda: step(batch)
+        self.first, _ = self.spend()
+        self.traced = {net: n for net, n in calls.items() if n}
+        self.spend()
+        self.spend()
+
+    def spend(self):
+        """Does one step: (seconds, seconds of all cores together)."""
         begun, spent = time.perf_counter(), time.process_time()
-        _wait(run())
-        times.append(time.perf_counter() - begun)
-        cpu.append(time.process_time() - spent)
-    median = statistics.median(times)
-    return {
-        "status": "done", "model": name, "size": recipe.size, "batch": recipe.batch,
-        "devices": text, "batches_per_step": model.batches_per_step,
-        "seconds_per_step": round(median, 4),
-        "cpu_seconds_per_step": round(statistics.median(cpu), 4), "cores": _cores(),
-        "fastest": round(min(times), 4),
-        "slowest": round(max(times), 4), "first_step": round(first, 2),
-        "images_per_second": round(recipe.batch * model.batches_per_step / median, 2),
-        "calls_per_step": traced, "gflops_per_step": _gflops(model, recipe.batch),
-        "peak_memory_mb": _peak(), "parameters": parameters(model),
-    }
+        for value in self._run().values():
+            getattr(value, "numpy", lambda: None)()
+        return time.perf_counter() - begun, time.process_time() - spent
+
+    def described(self, seconds, cpu):
+        """What the tool prints, from the costs of steps."""
+        from kgan.weights import parameters
+
+        model, median = self.model, statistics.median(seconds)
+        pictures = self.recipe.batch * model.batches_per_step
+        return {
+            "status": "done", "model": self.name, "size": self.recipe.size,
+            "batch": self.recipe.batch, "devices": self.devices,
+            "batches_per_step": model.batches_per_step, "seconds_per_step": round(median, 4),
+            "cpu_seconds_per_step": round(statistics.median(cpu), 4), "cores": cores(),
+            "fastest": round(min(seconds), 4), "slowest": round(max(seconds), 4),
+            "first_step": round(self.first, 2), "images_per_second": round(pictures / median, 2),
+            "calls_per_step": self.traced,
+            "gflops_per_step": _gflops(model, self.recipe.batch),
+            "peak_memory_mb": _peak(), "parameters": parameters(model),
+        }
 
 
-def _cores():
-    """Those that this process may use."""
+def cores():
+    """How many CPU cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count()
-
-
-def _wait(logs):
-    for value in logs.values():
-        getattr(value, "numpy", lambda: None)()
 
 
 def _count_calls(model):
