@@ -170,9 +170,10 @@ SMALL = {
 }
 NAMES = {
     "crg_encoder": (CRG, "codes of pictures, trained on codes and on pictures"),
-    "crg_tg_encoder": (CRGWithGenerator, "the same with the generator trained, too"),
-    "lr_encoder": (LatentRegressor, "the same, trained on codes alone"),
-    "aegan_encoder": (GeneratedPictures, "the same, trained on generated pictures alone"),
+    "crg_tg_encoder": (CRGWithGenerator, "codes of pictures, the generator trained, too"),
+    "lr_encoder": (LatentRegressor, "codes of pictures, trained on codes alone"),
+    "aegan_encoder": (GeneratedPictures, "codes of pictures, trained on generated pictures "
+                      "alone"),
 }
 
 for name, (model, phrase) in NAMES.items():

@@ -152,6 +152,6 @@ register(
         discriminator_filters=32, pool=0,
     ),
     card="cyclegan.md",
-    phrase="a quarter of the width at 64 px, for attribute editing on a CPU",
+    phrase="unpaired translation, half of the width at 64 px, for attribute editing on a CPU",
     tiny={**TINY, "upsample": "nearest", "blend": True},
 )

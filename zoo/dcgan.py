@@ -221,10 +221,10 @@ NEURAL_FACE = {  # one update each, or no noise, lets the discriminator win on d
 NAMES = {
     "dcgan": (PAPER, "pictures from codes by strided convolutions"),
     "wgan": ({**WGAN, "clip": 0.01, "optimizer": "rmsprop", "learning_rate": 5e-5},
-             "the same with a Wasserstein critic of clipped weights"),
+             "DCGAN with a Wasserstein critic of clipped weights"),
     "wgan_gp": ({**WGAN, "discriminator_norm": "layer", "lambda_penalty": 10.0, "beta_1": 0.0,
-                 "beta_2": 0.9, "learning_rate": 1e-4}, "the same with a gradient penalty"),
-    "cgan": ({**PAPER, "condition": True}, "the same with attributes as condition"),
+                 "beta_2": 0.9, "learning_rate": 1e-4}, "DCGAN with a gradient penalty"),
+    "cgan": ({**PAPER, "condition": True}, "pictures from codes and attributes"),
     "dcgan_features": ({**PAPER, "size": 32, "batch": 128, "latent": 256, "filters": 128,
                         "discriminator_filters": 128, "discriminator": "features"},
                        "32 px, with the discriminator whose features are evaluated"),
@@ -235,6 +235,7 @@ for name, (changes, phrase) in NAMES.items():
     tiny = {**own, **TINY, "discriminator_steps": min(own.get("discriminator_steps", 1), 2),
             "size": 32 if "discriminator" in own else 16}
     register(name, DCGAN, DCGANRecipe(**changes), card="dcgan.md", phrase=phrase, tiny=tiny)
+    width = "a quarter" if "discriminator" in own else "half"
     small = {**changes, **SMALL, **(NEURAL_FACE if name in ("dcgan", "cgan") else {})}
     register(f"{name}_small", DCGAN, DCGANRecipe(**small), card="dcgan.md",
-             phrase=f"{phrase}; half the width, for a CPU", tiny=tiny)
+             phrase=f"{phrase}; {width} of the width, for a CPU", tiny=tiny)

@@ -140,6 +140,6 @@ register(
         size=64, batch=50, reference="vgg_star_small.avatars", lambda_tv=1.0, iterations=100
     ),
     card="dfi.md",
-    phrase="the same through the embedded reference at 64 px",
+    phrase="edits by deep feature interpolation, the embedded reference at 64 px; not trained",
     tiny=TINY,
 )

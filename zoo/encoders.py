@@ -32,7 +32,6 @@ class InvertingRecipe(EncoderRecipe):
     k1: float = knob(0.001, "constant of SSIM; 0.001 as printed, 0.01 is usual", low=1e-6, high=1,
                      group="loss")
 
-
     def check(self):
         super().check()
         if self.size < 16:
@@ -99,8 +98,8 @@ NAMES = {
     "deep_conv_encoder": ({"encoder": "deep_conv"}, "codes of pictures by nine convolutions"),
     "transfer_encoder": ({"encoder": "transfer"}, "codes of pictures by the layers of a DCGAN's "
                          "discriminator"),
-    "extended_transfer_encoder": ({"encoder": "extended_transfer"}, "the same with two layers "
-                                  "more"),
+    "extended_transfer_encoder": ({"encoder": "extended_transfer"}, "codes of pictures by the "
+                                  "layers of a DCGAN's discriminator and two more"),
 }
 
 for name, (changes, phrase) in NAMES.items():

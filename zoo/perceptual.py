@@ -273,13 +273,17 @@ class OneWay(PerceptualGAN):
 ONE_HEAD = {"heads": "", "whole": True, "adversarial": "bce"}
 NAMES = {
     "vgg_star_ms_cyclegan": (TwoWay, {}, "CycleGAN whose discriminators look through VGG*"),
-    "vgg_ms_cyclegan": (TwoWay, {"reference": "vgg19"}, "the same through plain VGG"),
-    "rand_ms_cyclegan": (RandomReference, {}, "the same through a VGG* that begins at random"),
-    "ms_cyclegan": (TwoWay, {"discriminator": "pixels"}, "the same heads on the picture itself"),
+    "vgg_ms_cyclegan": (TwoWay, {"reference": "vgg19"},
+                        "CycleGAN whose discriminators look through plain VGG"),
+    "rand_ms_cyclegan": (RandomReference, {},
+                         "CycleGAN whose discriminators look through a VGG* that begins at random"),
+    "ms_cyclegan": (TwoWay, {"discriminator": "pixels"},
+                    "CycleGAN whose discriminators have several heads"),
     "multiscale_cyclegan": (TwoWay, {"discriminator": "pyramid"},
-                            "separate PatchGANs on an image pyramid"),
+                            "CycleGAN with separate PatchGANs on an image pyramid"),
     "vgg_star_gan": (OneWay, ONE_HEAD, "one generator, one head, through VGG*, no cycle"),
-    "vgg_gan": (OneWay, {**ONE_HEAD, "reference": "vgg19"}, "the same through plain VGG"),
+    "vgg_gan": (OneWay, {**ONE_HEAD, "reference": "vgg19"},
+                "one generator, one head, through plain VGG, no cycle"),
     "dcgan_translator": (OneWay, {**ONE_HEAD, "discriminator": "pixels", "lambda_identity": 0.0},
                          "one generator against an ordinary discriminator, nothing else"),
 }

@@ -204,4 +204,4 @@ SMALL = {
 register("pggan", PGGAN, PGGANRecipe(**PAPER), card="pggan.md", tiny=TINY,
          phrase="a generator that grows from 4x4 to 128 px, with spectral norm")
 register("pggan_small", PGGAN, PGGANRecipe(**SMALL), card="pggan.md", tiny=TINY,
-         phrase="the same to 64 px, for a CPU")
+         phrase="a generator that grows from 4x4 to 64 px, for a CPU")

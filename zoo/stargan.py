@@ -287,6 +287,6 @@ register(
         discriminator_filters=32, discriminator_layers=4,
     ),
     card="stargan.md",
-    phrase="half of the width at 64 px, for attribute editing on a CPU",
+    phrase="several attributes by one generator, half of the width at 64 px, for a CPU",
     tiny={**TINY, "blend": True},
 )

@@ -49,7 +49,7 @@ def main(arguments):
 
 
 def _flags():
-    flags = Flags("edit", ABOUT, "tools/edit --model crg_encoder --input faces --output out "
+    flags = Flags("edit", ABOUT, "tools/edit --model runs/codes --input faces --output out "
                   "--direction Smiling --k safe")
     flags.add("model", "crg_encoder", "an encoder or a generator: a name of the zoo, or the folder "
               "of a run or of an export")
