@@ -110,12 +110,14 @@ def _labels(model, data, n):
 
 def _samples(model, data, n):
     """Figures of a generator, and pictures that it made."""
-    from kgan.metrics.generation import measure_samples
+    from kgan.metrics.generation import avatar_shares, measure_samples
 
     real = data.test["a"]
     real = real[np.arange(min(n or len(real), len(real)))]
     made = model.sample(len(real), seed=1)
     figures = measure_samples(real, made, reference=EMBEDDED)
+    if data.spec.startswith("avatars:") and data.labels:
+        figures["shares"] = avatar_shares(real, made, data.label_names)
     return {"n": len(real), **figures}, {"real": {"pictures": real}, "made": {
         str(i + 1): made[8 * i : 8 * i + 8] for i in range(5)
     }}

@@ -7,8 +7,10 @@ made nothing but real pictures would get, with as few pictures.
 
 import numpy as np
 
+from kgan.data import open_data
+from kgan.metrics.classifier import domain_classifier
 from kgan.metrics.distribution import feature_name, frechet, kid, reference_features
-from kgan.metrics.diversity import diversity
+from kgan.metrics.diversity import attribute_shares, diversity
 
 
 def measure_samples(real, made, *, reference, seed=0):
@@ -35,3 +37,18 @@ def measure_samples(real, made, *, reference, seed=0):
     figures[f"real_frechet_{name}"] = frechet(first, second)
     figures[f"half_frechet_{name}"] = frechet(first, features[1][: len(second)])
     return {**figures, **diversity(real, made, features=tuple(features), seed=seed)}
+
+
+def avatar_shares(real, made, names):
+    """How often attributes of the embedded faces are found in real and in generated ones.
+
+    Args:
+        real, made: uint8 [n, h, w, 3] and [m, h, w, 3].
+        names: attributes, each judged by a classifier that was trained on real faces alone.
+
+    Returns:
+        `attributes`: `names`, and what `kgan.metrics.diversity.attribute_shares` returns.
+    """
+    judges = [domain_classifier(open_data(f"avatars:{name}", size=real.shape[1])) for name in names]
+    found = (np.stack([judge.probability(x) for judge in judges], axis=1) for x in (real, made))
+    return {"attributes": list(names), **attribute_shares(*found)}

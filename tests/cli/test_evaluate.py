@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from kgan import data, registry, weights
+from kgan.metrics import classifier, generation
 from kgan.metrics.reconstruction import baselines, similarity
 from kgan.pixels import to_uint8
 
@@ -38,13 +39,19 @@ def encoder(tool, generator):
     return folder
 
 
-def test_evaluate_a_generator(tool, generator, tmp_path):
+def test_evaluate_a_generator(tool, generator, tmp_path, monkeypatch):
+    monkeypatch.setattr(classifier, "_STEPS", 5)
+    monkeypatch.setattr(generation, "open_data", lambda spec, size: data.open_data(
+        f"{spec}?n=24&test=12", size=size))
     done = tool("evaluate", "--model", generator, "--output", tmp_path, "--n", 10)
     assert done.code == 0, done.stderr
     assert (done.json["n"], done.json["pictures"], done.json["data"]) == (10, 10, FACES)
     name = "vgg_star_small_avatars"
     assert done.json[f"frechet_{name}"] > done.json[f"real_frechet_{name}"] > 0
     assert {f"kid_{name}", "precision", "recall", "l2_ratio", "near_duplicates"} <= set(done.json)
+    shares = done.json["shares"]
+    assert shares["attributes"] == ["Smiling", "Eyeglasses"]
+    assert len(shares["real"]) == len(shares["made"]) == 2 and shares["largest_difference"] <= 1
     recorded(generator, done.json, tmp_path)
     again = tool("evaluate", "--model", generator, "--n", 10)
     assert again.json == done.json  # the same codes
