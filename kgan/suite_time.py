@@ -5,10 +5,13 @@ turns, a step each: what a step costs is its share of the rounds, of which the w
 takes in the middle.
 """
 
+import traceback
+
 import numpy as np
 
 from kgan.cli import benchmark
 from kgan.data import open_data
+from kgan.errors import UserError
 from kgan.machine import quiet
 
 
@@ -31,6 +34,8 @@ def time_steps(job):
             steps[number] = step = _step(call)
             found[number]["devices"] = step.devices
         except Exception as error:  # is the row's, and the others go on
+            if not isinstance(error, UserError):
+                traceback.print_exc()
             found[number]["error"] = f"{error}".split("\n")[0] or type(error).__name__
     if steps:
         spent = np.array([[s.spend() for s in steps.values()] for _ in range(job["rounds"])])
@@ -44,7 +49,8 @@ def time_steps(job):
 def _step(call):
     name, recipe, machine, _, with_data = benchmark.read(call)
     if with_data:
-        recipe = recipe.complete(open_data(recipe.data, size=recipe.size))
+        recipe = recipe.complete(open_data(
+            recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed))
     return benchmark.Step(name, recipe, machine)
 
 
