@@ -61,15 +61,20 @@ def _of_name(spec, data, size, seed):
             found = _packaged(f"{name}.{tag}")
             if (_kind(found[1].data), found[1].size) == (_kind(data), size):
                 return found
-    recipe = entry.recipe.replace(data=data, seed=seed)
+    recipe = entry.recipe.replace(seed=seed)
+    if _kind(recipe.data) != _kind(data):  # else as many drawn faces as it needs
+        recipe = recipe.replace(data=data)
     if hasattr(recipe, "latent"):  # others are refused by `find`
         recipe = recipe.replace(size=size)
     return entry.name, recipe, None
 
 
 def _kind(data):
-    """A specification of pictures without how many drawn faces there are."""
-    return data.partition("?")[0] if data.startswith("avatars:") else data
+    """A specification of pictures; of drawn faces without how many, and with which labels."""
+    place = data.partition("?")[0]
+    if not data.startswith("avatars:"):
+        return data
+    return "avatars" if "," in place else place
 
 
 def _packaged(spec):

@@ -14,10 +14,11 @@ expects values near 1.
 
 import hashlib
 import pathlib
+import sys
 
 from kgan import registry
 from kgan.errors import UsageError, UserError
-from kgan.lazy import keras, networks, ops
+from kgan.lazy import keras, networks, np, ops
 from kgan.recipe import nearest, read_recipe
 
 IMAGENET = {
@@ -47,6 +48,14 @@ def shape(spec):
 def channels(spec):
     """Maps of the five taps, at 1, 1/2, 1/4, 1/8, 1/16 of the pictures' side."""
     return networks.vgg.widths(shape(spec)["filters"])
+
+
+def labels(spec):
+    """Names of what a reference was trained to see, if it was trained here; `()` for ImageNet's."""
+    if spec in IMAGENET:
+        return ()
+    values = read_recipe(_folder(spec) / _recipe_file(_folder(spec)))[1]
+    return tuple(values.get("labels", "").split(","))
 
 
 def build(spec, name="reference", taps=None, trainable=False):
@@ -90,35 +99,48 @@ def load(network, spec, vgg_weights="", vgg_sha256=""):
 
 def load_imagenet(network, depth, vgg_weights="", vgg_sha256=""):
     """Gives a VGG the ImageNet weights of the layers that it has; see `load`."""
-    _copy(_imagenet(depth, vgg_weights, vgg_sha256), network)
+    names = {layer.name for layer in network.layers}
+    _copy(_imagenet(depth, vgg_weights, vgg_sha256, top="fc1" in names), network)
 
 
 def _copy(source, network):
     """The weights of the layers that have the same name and the same shapes in both."""
-    known = {layer.name: layer for layer in source.layers}
+    known, left = {layer.name: layer for layer in source.layers}, []
     for layer in network.layers:
         values = known[layer.name].get_weights() if layer.name in known else []
         if values and [v.shape for v in values] == [tuple(w.shape) for w in layer.weights]:
             layer.set_weights(values)
+        elif layer.weights and not isinstance(layer, networks.vgg.Scale):
+            left.append(layer.name)
+    if left:
+        print(f"note: {', '.join(left)} of {network.name}: no such weights, so they begin at "
+              "random", file=sys.stderr)
 
 
-def calibrate(network, pictures):
+def calibrate(network, pictures, batch=8):
     """Sets the `Scale` of each tap to mean and deviation of its maps on some pictures.
 
     Args:
         network: from `build`, with its weights.
         pictures: float [n, h, w, 3] in [-1, 1].
+        batch: pictures that are looked at at a time.
     """
     scales = [layer for layer in network.layers if isinstance(layer, networks.vgg.Scale)]
     for scale in scales:
         scale.centre.assign(ops.zeros_like(scale.centre))
         scale.by.assign(ops.ones_like(scale.by))
-    for scale, maps in zip(scales, network(pictures), strict=True):
-        mean, variance = ops.moments(ops.cast(maps, "float32"), axes=(0, 1, 2))
-        deviation = ops.sqrt(variance)
+    sums = [[0.0, 0.0] for _ in scales]  # over the pictures, of means of maps and of squares
+    for i in range(0, len(pictures), batch):
+        for total, maps in zip(sums, network(pictures[i : i + batch]), strict=True):
+            maps = np.asarray(ops.cast(maps, "float32"), np.float64)
+            total[0] += maps.mean((1, 2)).sum(0)
+            total[1] += np.square(maps).mean((1, 2)).sum(0)
+    for scale, total in zip(scales, sums, strict=True):
+        mean, square = (part / len(pictures) for part in total)
+        deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
         scale.centre.assign(mean)
         # a map that hardly ever answers stays small
-        scale.by.assign(ops.maximum(deviation, 0.1 * ops.mean(deviation)) + 1e-6)
+        scale.by.assign(np.maximum(deviation, 0.1 * deviation.mean()) + 1e-6)
 
 
 def _folder(spec):
@@ -142,21 +164,21 @@ def _recipe_file(folder):
     return "config.json" if (folder / "config.json").exists() else "recipe.json"
 
 
-def _imagenet(depth, path, sha256):
-    """The `keras.applications` model with its weights."""
+def _imagenet(depth, path, sha256, top=False):
+    """The `keras.applications` model with its weights; `top`: downloaded with all layers."""
     make = keras.applications.VGG16 if depth == 16 else keras.applications.VGG19
     if not path:
         try:
-            return make(include_top=False, weights="imagenet")
+            return make(include_top=top, weights="imagenet")
         except Exception as error:  # whatever a download meets
             raise UserError(
                 f"Keras cannot download its VGG-{depth} weights ({type(error).__name__}): give "
                 "--vgg_weights FILE, or --reference vgg_star_small.avatars, which needs none."
             ) from error
     check(path, sha256)
-    for top in (False, True):
+    for whole in (False, True):
         try:
-            return make(include_top=top, weights=str(path))
+            return make(include_top=whole, weights=str(path))
         except (ValueError, KeyError, IndexError, OSError):
             continue
     raise UserError(f"{path} does not hold VGG-{depth} weights in the layout of "

@@ -65,13 +65,15 @@ def train(name, recipe, machine, options):
                         f"{name}).")
     folder = pathlib.Path(options.out or default_folder(name, recipe))
     with _locked(folder), _writable(folder):
-        _agree(folder, name, recipe)
+        begun = _agree(folder, name, recipe)
         for place in (folder, folder / "checkpoints", folder / "samples"):
             sweep(place)
-        below, result = _below(folder, name, recipe, machine, options)
+        below, result = None, {"status": "done"}
+        if begun is None:  # else checkpoints hold all that it stands on
+            below, result = _below(folder, name, recipe, machine, options)
         if result["status"] != "done":
             return result
-        return _Run(folder, name, recipe, machine, options, below).train()
+        return _Run(folder, name, recipe, machine, options, below, begun).train()
 
 
 def _below(folder, name, recipe, machine, options):
@@ -136,7 +138,11 @@ def _locked(folder):
 
 
 def _agree(folder, name, recipe):
-    """Refuses to go on with another recipe than that of the folder's checkpoints."""
+    """Refuses to go on with another recipe than that of the folder's checkpoints.
+
+    Returns:
+        What that recipe says of the fields that the data decide; None if there are no checkpoints.
+    """
     path = folder / "recipe.json"
     if path.exists() and any(folder.glob("checkpoints/step_*")):
         old_name, values = read_recipe(path)
@@ -150,12 +156,14 @@ def _agree(folder, name, recipe):
             words = ", ".join(f"--{field} {old}, not {new}" for field, old, new in fixed)
             raise UsageError(f"{folder} was begun with {words}: go on with the same recipe "
                              f"(--recipe {path}) or choose another --out.")
+        return {field: values[field] for field in recipe.from_data if field in values}
+    return None
 
 
 class _Run:
-    def __init__(self, folder, name, recipe, machine, options, below=None):
+    def __init__(self, folder, name, recipe, machine, options, below=None, begun=None):
         self.folder, self.name, self.recipe = folder, name, recipe
-        self.machine, self.options, self.below = machine, options, below
+        self.machine, self.options, self.below, self.begun = machine, options, below, begun
 
     def train(self):
         import keras
@@ -175,7 +183,9 @@ class _Run:
             recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed,
             bad_images=self.options.bad_images,
         )
-        self.recipe = recipe = recipe.complete(self.data)
+        known = self.begun
+        recipe = recipe.replace(**known) if known else recipe.complete(self.data)
+        self.recipe = recipe
         with devices.scope(strategy):
             self.model = build(self.name, recipe, self.machine.precision)
             self._check_domains()
@@ -215,7 +225,8 @@ class _Run:
         if "b" in self.data.train and "b" not in self.model.batch_channels():
             raise UserError(
                 f"{self.name} takes one set of pictures and {self.recipe.data} has two: name one "
-                "folder, avatars with several attributes, celeba:PATH without an attribute."
+                "folder (folder:PATH?layout=single for all pictures in it), avatars with several "
+                "attributes, celeba:PATH without an attribute."
             )
         if self.model.batch_labels() not in (0, len(self.data.label_names)):
             found = ", ".join(self.data.label_names) or "none"

@@ -28,7 +28,7 @@ import sys
 import time
 
 from kgan import registry
-from kgan.data import open_data
+from kgan.data import attribute, open_data
 from kgan.errors import UsageError, UserError
 from kgan.paths import replacing
 from kgan.recipe import differences, nearest
@@ -36,7 +36,6 @@ from kgan.suite_job import (
     Job,
     Training,
     as_flags,
-    attribute,
     folder_of,
     joint_spec,
     read_json,

@@ -11,6 +11,7 @@ import urllib.parse
 from dataclasses import dataclass
 
 from kgan.cli.flags import tool
+from kgan.data import attribute
 from kgan.zoo.suites import Row
 
 # Starts with the caller's path and without its main module, which it may not import again.
@@ -160,11 +161,6 @@ def read_json(path):
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def attribute(spec):
-    """What the faces of domain b have, in a specification like `avatars:Smiling?test=100`."""
-    return spec.partition(":")[2].partition("?")[0]
 
 
 def joint_spec(specs):

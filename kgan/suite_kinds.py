@@ -228,7 +228,9 @@ EDITS = Kind(
     about=_about_edits,
 )
 ENCODERS = Kind(
-    name="encoders", data=FACES, asks=("n", "bad_images"), lacks=lambda data: "",
+    name="encoders", data=f"{FACES}?n=8500&test=1500", asks=("n", "bad_images"),
+    lacks=lambda data: "has two domains; name one folder, or folder:PATH?layout=single."
+    if "b" in data.test else "",
     tables=lambda data: [Table("", SUMS, "mse")],
     sanity=(
         ("mean training picture", "mean", "The same for every picture."),

@@ -103,14 +103,9 @@ def _edits(asked, run):
 def _translator(asked, run):
     """The data, `translate(pictures, direction)` and the directions of a row's model."""
     from kgan.cli.evaluate import translator
-    from kgan.metrics.editing import DIRECTIONS
 
     model, data = _model(asked, run)
-    names = {d: d for d in model.directions}
-    if asked.get("label"):
-        names = {d: model.direction_for(asked["label"], d) for d in DIRECTIONS}
-    translate = translator(model)
-    return data, lambda pictures, d: translate(pictures, names[d]), tuple(names)
+    return data, *translator(model, asked.get("label", ""))
 
 
 def _figures(translate, data, classifier, directions, asked):

@@ -16,7 +16,7 @@ import warnings
 import kgan
 from kgan import registry
 from kgan.errors import UsageError, UserError
-from kgan.lazy import keras, tf
+from kgan.lazy import keras, np, tf
 from kgan.paths import replacing
 from kgan.recipe import nearest, read_recipe, write_recipe
 
@@ -242,7 +242,11 @@ def _halve(path):
                 copy(item, target.create_group(key))
             else:
                 data = item[()]
-                small = data.astype("float16") if data.dtype == "float32" else data
+                with np.errstate(over="ignore"):  # said below
+                    small = data.astype("float16") if data.dtype == "float32" else data
+                if not np.isfinite(small).all():
+                    raise UserError(f"{item.name} has values that float16 does not hold, up to "
+                                    f"{np.abs(data).max():g}.")
                 target.create_dataset(key, data=small).attrs.update(item.attrs)
 
     half = path.with_suffix(".half")

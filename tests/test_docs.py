@@ -9,6 +9,7 @@ import pytest
 
 from kgan import registry
 from kgan.cli import train
+from kgan.editing.directions import Direction
 from kgan.encoder import EncoderGAN
 from kgan.latent import LatentGAN
 from kgan.weights import packaged, verify
@@ -38,6 +39,9 @@ def test_packaged_weights_are_whole_small_and_described(full):
         "config.json", "metadata.json", "model.weights.h5", *(["preview.png"] if ours else []),
         *(["directions"] if encodes else []),
     }
+    if encodes and ours:
+        found = {Direction.load(path).name for path in folder.glob("directions/*")}
+        assert found >= {"Smiling", "Eyeglasses", "Beard", "Black_Hair", "Blond_Hair"}
     metadata = verify(folder)
     assert metadata["licences"]["weights"]
     card = registry.card(full)
@@ -58,15 +62,20 @@ def test_packaged_weights_are_whole_small_and_described(full):
     assert f"{figures['identity_counterfactual_psnr']:.1f} dB" in card
 
 
+def commands():
+    """How the README trains, and how the packaged weights were trained."""
+    yield from re.findall(r"^    (tools/train .*?)(?:  +#.*)?$", README, re.M)
+    for path in sorted((ROOT / "zoo" / "weights").glob("*/metadata.json")):
+        yield json.loads(path.read_text())["command"]
+
+
 def test_weights_folders_are_all_registered():
     known = {f"{n}.{tag}" for n in registry.names() for tag in registry.entry(n).weights}
     assert {p.name for p in (ROOT / "zoo" / "weights").iterdir()} == known
 
 
-@pytest.mark.parametrize(
-    "line", re.findall(r"^    (tools/train .*?)(?:  +#.*)?$", README, re.M)
-)
-def test_training_commands_of_the_readme_parse(line, capsys):
+@pytest.mark.parametrize("line", [*commands()])
+def test_training_commands_parse(line, capsys):
     assert train.main([*shlex.split(line)[1:], "--dry_run"]) == 0
     assert json.loads(capsys.readouterr().out)["status"] == "done"
 

@@ -105,6 +105,30 @@ def test_a_missing_generator_is_trained_first_and_once(recipe, tmp_path, capsys,
         shutil.rmtree(below)  # an encoder's weights carry the generator
         alone = weights.load(str(tmp_path / "run"))
         np.testing.assert_array_equal(alone.sample(2), source.sample(2))
+        further = quiet_run("fc_encoder", chosen.replace(steps=4), tmp_path / "run", export=False)
+        assert (further["status"], further["step"]) == ("done", 4)  # and so do its checkpoints
+        assert not below.exists()
+    finally:
+        del registry._entries["toy_dcgan"]
+
+
+def test_drawn_faces_are_the_same_whatever_their_labels(dcgan, tmp_path, monkeypatch):
+    entry = registry.entry("dcgan")
+    registry.register("toy_dcgan", entry.model, entry.recipe.replace(
+        **{**entry.tiny, "data": "avatars:Smiling,Bald?n=99"}), card="dcgan.md", phrase="a toy",
+        weights=("one",))
+    folder = tmp_path / "weights" / "toy_dcgan.one"
+    shutil.copytree(dcgan / "weights", folder)
+    monkeypatch.setattr(registry, "folder", lambda: tmp_path)
+    try:
+        own = generators.find("toy_dcgan", data="folder:x", size=16, seed=3)
+        assert (own[1].data, own[1].seed, own[2]) == ("folder:x", 3, None)
+        own = generators.find("toy_dcgan", data="avatars:Smiling", size=16, seed=0)
+        assert own[1].data == "avatars:Smiling"  # two sets, other faces
+        own = generators.find("toy_dcgan", data=FACES, size=32, seed=0)
+        assert own[1].data == "avatars:Smiling,Bald?n=99"  # as many as it needs
+        assert generators.find("toy_dcgan", data=FACES, size=16, seed=0)[2] == folder
+        assert generators.find("toy_dcgan", data="avatars:Bald", size=16, seed=0)[2] is None
     finally:
         del registry._entries["toy_dcgan"]
 

@@ -215,3 +215,18 @@ def test_the_names_differ_by_what_they_are_named_for():
 def _changed(base, name):
     found = registry.recipe(name).as_dict()
     return {k: v for k, v in found.items() if v != base[k]}
+
+
+def test_no_head_is_smaller_than_that_of_the_whole_picture():
+    recipe = registry.recipe("vgg_star_ms_cyclegan_small")
+    with pytest.raises(UsageError, match="--heads 16,2: beside the head"):
+        recipe.replace(heads="16,2").check()
+    recipe.replace(heads="16,2", whole=False).check()
+
+
+@pytest.mark.parametrize(("name", "told"), [("Wearing_Hat", True), ("Eyeglasses", False)])
+def test_a_reference_that_knows_the_answer_is_named(tiny, capsys, name, told):
+    model = tiny("vgg_star_ms_cyclegan", reference="vgg_star_small.avatars")
+    pictures = np.zeros((2, 16, 16, 3), np.uint8)
+    model.prepare(Data(f"avatars:{name}?n=8", {"a": pictures, "b": pictures}, {}))
+    assert (f"was trained to see {name}" in capsys.readouterr().err) == told

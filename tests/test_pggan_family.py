@@ -1,12 +1,16 @@
 """Progressive GAN: which level is trained when, how it fades in, what both players pay."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import registry
+from kgan import registry, run, weights
+from kgan.checkpoint import RunState
 from kgan.errors import UsageError
 from kgan.networks.pggan import doubled, halved
+from kgan.recipe import Machine
 
 
 def test_growing_is_counted_in_pictures():
@@ -87,7 +91,34 @@ def test_optimizers_begin_anew(tiny, tiny_batch):
 
 @pytest.mark.parametrize("changes, says", [
     ({"size": 96}, "power of two"), ({"steps": 250_000}, "must be more than 250,000"),
+    ({"decay_from": 0.5}, "needs --norestart"),
 ])
 def test_what_a_recipe_refuses(changes, says):
     with pytest.raises(UsageError, match=says):
         registry.recipe("pggan").replace(**changes)
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_where_it_stopped_while_a_level_faded_in(tmp_path):
+    entry = registry.entry("pggan")
+    recipe = entry.recipe.replace(**{**entry.tiny, "fade_images": 32, "steps": 8, "restart": True})
+    assert [(s.name, s.steps) for s in entry.model(recipe).stages()] == [
+        ("4 px", 2), ("8 px, fading in", 4), ("8 px", 2)
+    ]
+
+    def trained():
+        run.train("pggan", recipe, Machine(), run.RunOptions(
+            out=str(tmp_path), save_minutes=0.0, keep=20, export=False, log_every=1,
+            sample_every=50,
+        ))
+        model = weights.build("pggan", recipe)
+        model.compile()
+        RunState(tmp_path, model).restore()
+        return {name: v.numpy() for name, v in model.run_variables.items()}
+
+    whole = trained()
+    for step in (5, 6, 7, 8):
+        shutil.rmtree(tmp_path / "checkpoints" / f"step_{step:09d}")
+    again = trained()
+    assert whole.keys() == again.keys()
+    assert [n for n in whole if whole[n].tobytes() != again[n].tobytes()] == []

@@ -165,3 +165,40 @@ def test_calibrated_maps_have_mean_0_and_variance_1():
 def test_wrong_specifications(spec, says):
     with pytest.raises((UsageError, UserError), match=says):
         references.channels(spec)
+
+
+def test_calibration_in_parts_is_that_of_all():
+    pictures = np.random.default_rng(0).uniform(-1, 1, (10, 32, 32, 3)).astype("float32")
+    whole, parts = references.build(SMALL), references.build(SMALL)
+    for network in (whole, parts):
+        references.load(network, SMALL)
+    references.calibrate(whole, pictures, batch=10)
+    references.calibrate(parts, pictures, batch=4)
+    for one, other in zip(whole.weights, parts.weights, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-6)
+    for maps in parts(pictures):
+        np.testing.assert_allclose(np.mean(maps, (0, 1, 2)), 0, atol=1e-3)
+        assert np.std(maps, (0, 1, 2)).max() < 1.001
+
+
+def test_labels_of_references():
+    assert "Wearing_Hat" in references.labels(SMALL)
+    assert references.labels("vgg19") == ()
+
+
+def test_a_classifier_begins_with_all_layers_and_says_which_it_could_not(monkeypatch, capsys):
+    asked = []
+
+    def download(include_top, weights):
+        asked.append((include_top, weights))
+        layers = [keras.layers.Dense(4, name="fc1"), keras.layers.Dense(9, name="predictions")]
+        return keras.Sequential([keras.Input((25_088,)), *layers])
+
+    monkeypatch.setattr(keras.applications, "VGG16", download)
+    network = keras.Sequential([
+        keras.Input((25_088,)), keras.layers.Dense(4, name="fc1"),
+        keras.layers.Dense(3, name="predictions"),
+    ], name="classifier")
+    references.load_imagenet(network, 16)
+    assert asked == [(True, "imagenet")]
+    assert "note: predictions of classifier: no such weights" in capsys.readouterr().err

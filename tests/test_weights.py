@@ -283,3 +283,10 @@ def test_loading_in_half_precision(folder, averaged):
     assert found.precision == "mixed_bfloat16"
     assert all(v.dtype == "float32" for v in found.nets["g_ab"].variables)
     assert np.abs(outputs(found) - averaged).mean() < 0.05
+
+
+def test_what_float16_does_not_hold_is_not_packed(tmp_path):
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file["layer/variance"] = np.array([1.0, 1e5], "float32")
+    with pytest.raises(UserError, match="/layer/variance has values that float16 does not hold, "):
+        w._halve(tmp_path / "w.h5")

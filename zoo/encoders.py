@@ -90,7 +90,7 @@ PAPER = {
     "decay_from": 1.0, "beta_1": 0.9, "generator": "dcgan", "flip": False, "validate_every": 500,
 }
 SMALL = {
-    **PAPER, "data": FACES, "filters": 32, "batch": 32, "steps": 3_000, "decay_from": 0.5,
+    **PAPER, "filters": 28, "batch": 32, "steps": 3_000, "decay_from": 0.5,
     "validate_every": 100, "generator": "dcgan_small",
 }
 NAMES = {
@@ -107,4 +107,4 @@ for name, (changes, phrase) in NAMES.items():
     register(name, InvertingEncoder, InvertingRecipe(**{**PAPER, **changes}), card="encoders.md",
              phrase=phrase, tiny=tiny)
     register(f"{name}_small", InvertingEncoder, InvertingRecipe(**{**SMALL, **changes}),
-             card="encoders.md", phrase=f"{phrase}; half the width, for a CPU", tiny=tiny)
+             card="encoders.md", phrase=f"{phrase}; less than half the width, for a CPU", tiny=tiny)

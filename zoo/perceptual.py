@@ -10,8 +10,10 @@ Deviations: see the card. Fields choose between paper and code (`layout`, `over_
 """
 
 import functools
+import sys
 from dataclasses import dataclass
 
+from kgan.data import attribute
 from kgan.errors import UsageError
 from kgan.gan import GAN, Phase, Stage
 from kgan.lazy import cycle, losses, networks, np, ops, references
@@ -82,6 +84,9 @@ class PerceptualRecipe(Recipe):
             raise UsageError(f"--heads {self.heads}: give numbers, as in 8,4.") from None
         if any(head not in sides for head in heads) or sorted(heads, reverse=True) != [*heads]:
             raise UsageError(f"--heads {self.heads}: take some of {sides}, falling.")
+        if self.whole and heads and heads[-1] < 4:
+            raise UsageError(f"--heads {self.heads}: beside the head for the whole picture none is "
+                             "smaller than 4; or say --nowhole.")
         if not heads and not self.whole:
             raise UsageError("A discriminator needs --heads or --whole.")
         least = 3 * 2 ** (self.patch_layers + self.scales - 1)
@@ -155,6 +160,10 @@ class PerceptualGAN(GAN):
         if not self.trains_reference:
             r = self.recipe
             references.load(self.reference, r.reference, r.vgg_weights, r.vgg_sha256)
+            if attribute(data.spec) in references.labels(r.reference):
+                print(f"note: {r.reference} was trained to see {attribute(data.spec)}, which is "
+                      "edited here: it tells the discriminators; --reference names others",
+                      file=sys.stderr)
         some = [data.train[d][np.arange(min(32, len(data.train[d])))] for d in data.train]
         references.calibrate(self.reference, np.concatenate(some).astype("float32") / 127.5 - 1.0)
 

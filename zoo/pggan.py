@@ -50,6 +50,9 @@ class PGGANRecipe(Recipe):
         super().check()
         if self.size & (self.size - 1):
             raise UsageError(f"--size {self.size} must be a power of two.")
+        if self.restart and self.decay_from < 1:
+            raise UsageError("--decay_from below 1 needs --norestart: optimizers that begin anew "
+                             "count their steps anew.")
         if self.growing >= self.steps:
             raise UsageError(f"--steps must be more than {self.growing:,}: growing to --size "
                              f"{self.size} takes so many with these --fade_images, "

@@ -85,7 +85,8 @@ def evaluate(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, output=
         if inception:
             figures |= _keras_fid(data, pictures)
     else:
-        raise UserError(f"{data.spec} has one domain; measuring edits needs two.")
+        raise UserError(f"{data.spec} has one domain; measuring edits needs two: --data "
+                        "avatars:Smiling, folder:PATH, celeba:PATH?attribute=Smiling.")
     result = {"status": "done", "model": name, "data": data.spec, **figures}
     if output:
         _write(pathlib.Path(output), result, pictures)
@@ -179,15 +180,19 @@ def reconstructions(model, real):
 
 def _edits(model, data, n, seeds):
     """Figures of a translator, and its pictures."""
+    from kgan.data import attribute
     from kgan.metrics.classifier import domain_classifier
     from kgan.metrics.editing import measure_distribution, measure_edits
 
+    if not model.trains:
+        model.prepare(data)
+    translate, directions = translator(model, attribute(data.spec))
     classifier = domain_classifier(data)
-    figures, pictures = measure_edits(
-        translator(model), data, classifier, n or None, directions=tuple(model.directions)
-    )
+    figures, pictures = measure_edits(translate, data, classifier, n or None, directions)
     if seeds and min(len(seen["input"]) for seen in pictures.values()) >= 10:
-        figures |= measure_distribution(pictures, data, seeds=seeds, reference=EMBEDDED)
+        for prefix, which in (("", "output"), ("identity_", "input")):
+            found = measure_distribution(pictures, data, which, seeds=seeds, reference=EMBEDDED)
+            figures |= {prefix + figure: value for figure, value in found.items()}
     count = sum(len(seen["input"]) for seen in pictures.values())
     return {"n": count, "classifier_accuracy": classifier.accuracy, **figures}, pictures
 
@@ -202,16 +207,29 @@ def _keras_fid(data, pictures):
     return figures
 
 
-def translator(model):
+def translator(model, label=""):
+    """`translate(uint8 pictures, direction)` between two domains, and the directions it has.
+
+    Args:
+        model: a translator.
+        label: of models of many labels: what the pictures of domain b have and those of a have not.
+    """
     import tensorflow as tf
 
+    from kgan.metrics.editing import DIRECTIONS
+
+    names = {d: d for d in model.directions}
+    if hasattr(model, "direction_for"):
+        names = {d: model.direction_for(label, d) for d in DIRECTIONS}
     if not model.graph:
-        return lambda pictures, direction: np.asarray(model.translate(pictures, direction))
+        return lambda pictures, d: np.asarray(model.translate(pictures, names[d])), tuple(names)
     functions = {
-        d: tf.function(lambda x, d=d: model.translate(x, d), reduce_retracing=True, autograph=False)
-        for d in model.directions
+        d: tf.function(
+            lambda x, name=name: model.translate(x, name), reduce_retracing=True, autograph=False
+        )
+        for d, name in names.items()
     }
-    return lambda pictures, direction: functions[direction](tf.constant(pictures)).numpy()
+    return lambda pictures, d: functions[d](tf.constant(pictures)).numpy(), tuple(names)
 
 
 def _write(folder, result, pictures):

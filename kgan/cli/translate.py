@@ -26,6 +26,8 @@ def main(arguments):
     flags.add("input", None, "a picture or a folder of pictures (searched to the bottom)")
     flags.add("output", None, "folder of the results; made if it does not exist")
     flags.add("direction", None, "a2b or b2a; default: the model's first")
+    flags.add("data", None, "of a model that is not trained (dfi): pictures without and with what "
+              "is to change, as folder:PATH; default: its recipe's")
     flags.add("overwrite", False, "replace results that exist")
     flags.parse(arguments)
     if not flags.input or not flags.output:
@@ -38,7 +40,7 @@ def main(arguments):
         raise UserError(f"{len(there)} of {len(jobs)} results exist already, such as {there[0]}: "
                         "choose another --output or say --overwrite.")
     quiet()
-    return _translate(flags.model, flags.direction, jobs, out)
+    return _translate(flags.model, flags.direction, jobs, out, flags.data)
 
 
 def _check_model(name, direction):
@@ -88,9 +90,10 @@ def jobs_of(source, out):
     return list(targets.items())
 
 
-def _translate(name, direction, jobs, out):
+def _translate(name, direction, jobs, out, spec=None):
     import tensorflow as tf
 
+    from kgan.data import open_data
     from kgan.weights import load
 
     model = load(name, weights="required")
@@ -99,6 +102,10 @@ def _translate(name, direction, jobs, out):
     direction = direction or next(iter(model.directions))
     if direction not in model.directions:
         raise UsageError(f"--direction {direction} is not one of {', '.join(model.directions)}.")
+    if spec:
+        if model.trains:
+            raise UsageError(f"--data is for models that are not trained; {name} is.")
+        model.prepare(open_data(spec, size=model.recipe.size, seed=model.recipe.seed))
 
     def run(images):
         return model.translate(images, direction)

@@ -2,15 +2,19 @@
 
 import json
 import pathlib
+import shlex
+import shutil
 import sys
 
 from kgan import registry
 from kgan.cli.flags import Flags, tool
-from kgan.errors import UsageError
+from kgan.errors import UsageError, UserError
 from kgan.machine import quiet
 from kgan.recipe import differences, nearest
 
 LOCAL = ("folder:", "celeba:")  # data whose specification has a path
+PLACES = ("generator", "trunk", "reference", "vgg_weights")  # fields that may be paths
+LARGEST = 8_000_000  # bytes of weights
 
 ABOUT = """list            all names, their weights and what they are
   show NAME       card and recipe of a model
@@ -95,22 +99,26 @@ def _pack(run, name, *, licence):
     ours = model.recipe.data.startswith("avatars:")  # pictures of others stay where they are
     facts = {k: v for k, v in model.metadata.items() if k not in ("sha256", "figures")}
     facts |= {"name": entry.name, "tag": tag, "licences": {"weights": licence}}
-    model.name_in_zoo = entry.name
     spec = model.recipe.data
     place = spec.partition(":")[2].partition("?")[0] if spec.startswith(LOCAL) else ""
-    model.recipe = model.recipe.replace(data=_public(spec, place))
+    model.recipe = _without_paths(model, place)
     facts["data"] = [_public(x, place) for x in facts["data"] if not x.startswith("decoded to")]
     facts["command"] = _command(model)
+    model.name_in_zoo = entry.name
     folder = registry.folder() / "weights" / name
     write(model, folder, facts=facts, half=True,
           preview=Image.open(preview) if ours and preview.exists() else None)
+    size = (folder / "model.weights.h5").stat().st_size
+    if size > LARGEST:
+        shutil.rmtree(folder)
+        raise UserError(f"{run} has {size / 1e6:.1f} MB of weights; the zoo takes "
+                        f"{LARGEST / 1e6:.0f} MB.")
     figures = evaluate(name, spec)
     figures = {k: v for k, v in figures.items() if k not in ("status", "model")}
     figures["data"] = _public(spec, place)
     path = folder / "metadata.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "figures": figures}, indent=2))
-    megabytes = (folder / "model.weights.h5").stat().st_size / 1e6
-    return {"status": "done", "weights": str(folder), "megabytes": round(megabytes, 2), **figures}
+    return {"status": "done", "weights": str(folder), "megabytes": round(size / 1e6, 2), **figures}
 
 
 def _public(text, place):
@@ -118,11 +126,46 @@ def _public(text, place):
     return text.replace(place, pathlib.Path(place).name) if place else text
 
 
+def _without_paths(model, place):
+    """The recipe of a model with names instead of paths, a packaged generator's by its tag."""
+    recipe = model.recipe.replace(data=_public(model.recipe.data, place))
+    values = recipe.as_dict()
+    told = {field: pathlib.Path(values[field]).name for field in PLACES
+            if "/" in values.get(field, "")}
+    if "generator" in told:
+        told["generator"] = _packaged_generator(model) or told["generator"]
+    if "generator_recipe" in values:
+        told["generator_recipe"] = _public(values["generator_recipe"], place)
+    return recipe.replace(**told)
+
+
+def _packaged_generator(model):
+    """The packaged generator that is the one below an encoder; None if it is not packaged."""
+    from kgan.encoder import EncoderGAN
+    from kgan.generators import sha256
+    from kgan.latent import LatentGAN
+    from kgan.weights import load, packaged
+
+    for name in registry.names():
+        entry = registry.entry(name)
+        if issubclass(entry.model, LatentGAN) and not issubclass(entry.model, EncoderGAN):
+            for tag in entry.weights:
+                full = f"{name}.{tag}"
+                if packaged(full) and sha256(load(full).g) == sha256(model.g):
+                    return full
+    return None
+
+
 def _command(model):
     """The command that trains such a model."""
     changed = differences(registry.recipe(model.name_in_zoo), model.recipe)
     told = {n: new for n, (_, new) in changed.items() if n not in model.recipe.from_data}
-    flags = "".join(f" --{name} {new}" for name, new in told.items())
     precision = model.metadata.get("precision", "float32")
-    flags += f" --precision {precision}" if precision != "float32" else ""
-    return f"tools/train --model {model.name_in_zoo}{flags}"
+    told |= {"precision": precision} if precision != "float32" else {}
+    words = ["tools/train", "--model", model.name_in_zoo]
+    for name, new in told.items():
+        if isinstance(new, bool):
+            words.append(f"--{'' if new else 'no'}{name}")
+        else:
+            words += [f"--{name}", str(new)]
+    return shlex.join(words)

@@ -6,6 +6,7 @@ pictures by domain, decoded and resized once, on disk under the user's cache dir
 `kgan.data.stream` makes batches of them.
 """
 
+import urllib.parse
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,6 +52,18 @@ class Data:
         if not self.exclusive:
             return found
         return (found[:, None] == np.arange(len(self.label_names))).astype(np.float32)
+
+
+def attribute(spec):
+    """The attribute that pictures of domain b have and those of a have not, if `spec` says so.
+
+    `avatars:Smiling?test=100` and `celeba:PATH?attribute=Smiling` do; `""` for others.
+    """
+    source, _, rest = spec.partition(":")
+    place, _, query = rest.partition("?")
+    if source == "celeba":
+        return dict(urllib.parse.parse_qsl(query)).get("attribute", "")
+    return place if source == "avatars" else ""
 
 
 def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip"):

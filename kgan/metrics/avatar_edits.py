@@ -12,6 +12,7 @@ import numpy as np
 from kgan.data import open_data
 from kgan.data.avatars import ATTRIBUTES
 from kgan.editing.directions import from_pairs, moved, projections, spread
+from kgan.metrics import pictures as distance
 from kgan.metrics.classifier import domain_classifier
 from kgan.metrics.latent_editing import attribute_moves, latent_edit_error
 
@@ -60,7 +61,10 @@ def measure_pairs(encode, decode, direction, data, judge, n=None):
     Returns:
         `cosine`, `cosine_least`: of each pair's direction to the mean of all, mean and least;
         `to_labels`: of that mean to `direction`; `accuracy`, `accuracy_std`, `accuracy_least`: of
-        adding the attribute by one pair, over the pairs; `accuracy_all`: by the mean of all.
+        adding the attribute by one pair, over the pairs; `accuracy_all`: by the mean of all,
+        `accuracy_none`: of reconstructions; `error`, `error_std`, `error_most`, `error_all`,
+        `error_none`: of the same pictures, mean absolute difference to the true edit in levels of
+        255.
     """
     inverse = direction.name not in ATTRIBUTES
     without = "b" if inverse else "a"
@@ -71,18 +75,25 @@ def measure_pairs(encode, decode, direction, data, judge, n=None):
     mean, length = from_pairs(*codes)
     agree = spread(*codes)
     edited = np.arange(min(n or total, total - count))
-    start = encode(data.test[without][edited])
+    start, truth = encode(data.test[without][edited]), data.truth[without][edited]
 
-    def accuracy(vector, length):
+    def judged(vector, length):
+        """Share of edited faces with the attribute, and their distance to the true ones."""
         made = decode((start + length * vector).astype(np.float32))
-        return float(np.mean(_probability(judge, direction.name, made) > 0.5))
+        hit = _probability(judge, direction.name, made) > 0.5
+        return float(np.mean(hit)), distance.l1(made, truth)
 
-    single = [accuracy(*from_pairs(*(c[i : i + 1] for c in codes))) for i in range(count)]
+    single = [judged(*from_pairs(*(c[i : i + 1] for c in codes))) for i in range(count)]
+    accuracy, error = np.array(single).T
+    for_all, for_none = judged(mean, length), judged(mean, 0.0)
     return {
         "pairs": count, "cosine": float(agree.mean()), "cosine_least": float(agree.min()),
-        "to_labels": float(mean @ direction.vector), "accuracy": float(np.mean(single)),
-        "accuracy_std": float(np.std(single)), "accuracy_least": float(np.min(single)),
-        "accuracy_all": accuracy(mean, length),
+        "to_labels": float(mean @ direction.vector),
+        "accuracy": float(accuracy.mean()), "accuracy_std": float(accuracy.std()),
+        "accuracy_least": float(accuracy.min()), "accuracy_all": for_all[0],
+        "accuracy_none": for_none[0],
+        "error": float(error.mean()), "error_std": float(error.std()),
+        "error_most": float(error.max()), "error_all": for_all[1], "error_none": for_none[1],
     }
 
 

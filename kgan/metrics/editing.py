@@ -77,12 +77,13 @@ def _against_truth(kept, which, prefix, deterministic):
     return figures
 
 
-def measure_distribution(kept, data, *, seeds=3, reference=None):
+def measure_distribution(kept, data, which="output", *, seeds=3, reference=None):
     """Measures whether translated pictures look like real ones of the target domain, as sets.
 
     Args:
         kept: the pictures that `measure_edits` returned.
         data: the same `kgan.data.Data`; its held-out pictures of the target domain are the real.
+        which: `"output"`, or `"input"`: what doing nothing gives.
         seeds: classifiers of each two-sample test.
         reference: a network of `kgan.references`, as "vgg_star_small.avatars"; None = no KID.
 
@@ -95,7 +96,7 @@ def measure_distribution(kept, data, *, seeds=3, reference=None):
     figures = {}
     for direction, seen in kept.items():
         target = data.test[direction[-1]]
-        real, fake = target[np.arange(len(target))], seen["output"]
+        real, fake = target[np.arange(len(target))], seen[which]
         found = c2st(real, fake, seeds=seeds)
         for figure in ("log_loss", "accuracy"):
             figures[f"c2st_{figure}_{direction}"] = found[figure]

@@ -70,9 +70,10 @@ def attribute_moves(before, after, labels_names, target, *, goal=None):
 
     Returns:
         `target_accuracy`: share of pictures in which the target is as it is to be (0 for doing
-        nothing if goal is None); of the other attributes, by name, `change`: mean absolute change
-        of the probability, and `flips`: share of pictures that cross 0.5; `mean_change`,
-        `mean_flips`: means over them, 0 if there are none.
+        nothing if goal is None); `accuracy_before`: the same before the edit; of the other
+        attributes, by name, `change`: mean absolute change of the probability, and `flips`: share
+        of pictures that cross 0.5; `mean_change`, `mean_flips`: means over them, 0 if there are
+        none.
 
     Raises:
         UsageError: no attribute of that name.
@@ -92,6 +93,7 @@ def attribute_moves(before, after, labels_names, target, *, goal=None):
     others = [i for i in range(len(labels_names)) if i != column]
     return {
         "target_accuracy": float(np.mean(found[:, column] == wanted)),
+        "accuracy_before": float(np.mean(was[:, column] == wanted)),
         "change": {labels_names[i]: float(moved[i]) for i in others},
         "flips": {labels_names[i]: float(flipped[i]) for i in others},
         "mean_change": float(moved[others].sum() / max(len(others), 1)),

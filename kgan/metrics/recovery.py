@@ -9,7 +9,7 @@ from kgan.errors import UsageError
 from kgan.lazy import np
 
 METHODS = ("none", "standard", "stochastic")
-THRESHOLDS = (1e-1, 1e-2, 1e-3, 1e-4)
+THRESHOLDS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 RATE = 1.0
 BATCH = 64
 

@@ -1,13 +1,15 @@
 """`tools/evaluate` on generators and encoders: figures, pictures, where they are recorded."""
 
+import dataclasses
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from kgan import data, registry, weights
-from kgan.metrics import classifier, generation
+from kgan.metrics import avatar_edits, classifier, generation
 from kgan.metrics.reconstruction import baselines, similarity
 from kgan.pixels import to_uint8
 
@@ -16,7 +18,8 @@ FACES = "avatars:Smiling,Eyeglasses?n=24&test=12"
 
 def flags(name, **changes):
     values = {**registry.entry(name).tiny, "data": FACES, "steps": 2, "export": False, **changes}
-    del values["labels" if "labels" in values else "generator_recipe"]
+    for field in ("labels", "generator_recipe"):
+        values.pop(field, None)
     values = {k: str(v).lower() if isinstance(v, bool) else v for k, v in values.items()}
     return ["--model", name, *(f"--{k}={v}" for k, v in values.items())]
 
@@ -77,3 +80,101 @@ def recorded(run, result, output):
     assert json.loads((run / "metrics.json").read_text())["evaluation"] == result
     assert json.loads((output / "evaluation.json").read_text()) == result
     assert Image.open(output / "evaluation.png").width >= 32
+
+
+# Translators without two networks of their own
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    monkeypatch.setattr(classifier, "_STEPS", 5)
+
+
+def test_evaluate_one_attribute_of_a_stargan(tool, tmp_path, quick):
+    run = tmp_path / "stargan"
+    done = tool("train", *flags("stargan", out=run))
+    assert done.code == 0, done.stderr
+    pair = "avatars:Eyeglasses?n=24&test=12"
+    measured = tool("evaluate", "--model", run, "--data", pair, "--seeds", 1)
+    assert measured.code == 0, measured.stderr
+    assert measured.json["n"] == 24
+    model, held = weights.load(str(run)), data.open_data(pair, size=16)
+    x = np.asarray(model.translate(held.test["b"][np.arange(12)], "remove_Eyeglasses"))
+    truth = held.truth["b"][np.arange(12)]
+    edited = (held.test["b"][np.arange(12)] != truth).any(-1)
+    region = np.abs(x.astype(float) - truth)[edited].mean()
+    assert measured.json["region_l1"] == pytest.approx(region, abs=0.3)
+    assert measured.json["identity_c2st_log_loss_a2b"] > 0  # what doing nothing gives
+    assert measured.json["identity_c2st_accuracy_b2a_std"] == 0
+    unknown = tool("evaluate", "--model", run, "--data", "avatars:Bald?n=24&test=12")
+    assert unknown.code == 2 and "has no label Bald" in unknown.stderr
+    own = tool("evaluate", "--model", run)
+    assert own.code == 1 and "--data avatars:Smiling" in own.stderr
+
+
+def test_dfi_takes_its_neighbours_from_the_data(tool, tmp_path, quick, monkeypatch):
+    random = np.random.default_rng(0)
+    for side, low in (("A", 40), ("B", 150)):
+        for part, count in (("train", 4), ("test", 2)):
+            (tmp_path / f"{part}{side}").mkdir()
+            for i in range(count):
+                picture = random.integers(low, low + 60, (64, 64, 3), np.uint8)
+                Image.fromarray(picture).save(tmp_path / f"{part}{side}" / f"{i}.png")
+    entry, seen = registry.entry("dfi_small"), []
+    quicker = entry.recipe.replace(iterations=2)
+    monkeypatch.setitem(registry._entries, "dfi_small", dataclasses.replace(entry, recipe=quicker))
+    real = entry.model.prepare
+    monkeypatch.setattr(entry.model, "prepare", lambda self, data: (
+        seen.append(data.spec), real(self, data)))
+    asked = f"folder:{tmp_path}"
+    done = tool("evaluate", "--model", "dfi_small", "--data", asked, "--seeds", 0)
+    assert done.code == 0, done.stderr
+    made = tool("translate", "--model", "dfi_small", "--input", tmp_path / "testA",
+                "--output", tmp_path / "out", "--data", asked)
+    assert made.code == 0, made.stderr
+    assert seen == [asked, asked]
+    assert len([*(tmp_path / "out").glob("*.png")]) == 2
+
+
+def test_evaluate_and_pack_an_encoder_with_directions(tool, tmp_path, quick, monkeypatch):
+    """From a run to the zoo: edits beside true ones, no path of this machine in what is packed."""
+    monkeypatch.setattr(avatar_edits, "open_data", lambda spec, size: data.open_data(
+        f"{spec}?n=24&test=12", size=size))
+    faces = "avatars:Smiling,No_Beard?n=240&test=12"
+    below, run, zoo = tmp_path / "below", tmp_path / "run", tmp_path / "zoo"
+    assert tool("train", *flags("dcgan", out=below, data=faces)).code == 0
+    assert tool("train", *flags("fc_encoder", out=run, data=faces, generator=below)).code == 0
+    done = tool("evaluate", "--model", run, "--n", 4, "--output", tmp_path / "seen")
+    assert done.code == 0, done.stderr
+    assert done.json["edits"].keys() == {"Smiling", "Beard"}
+    for found in done.json["edits"].values():
+        assert 0 <= found["add"]["accuracy_before"] <= 1
+        assert found["pairs"]["pairs"] == 6
+
+    for entry in (registry.entry("dcgan"), registry.entry("fc_encoder")):
+        monkeypatch.setitem(registry._entries, entry.name,
+                            dataclasses.replace(entry, weights=("toy",)))
+    monkeypatch.setattr(registry, "_all", lambda: registry._entries)
+    shutil.copytree(registry.folder(), zoo, ignore=shutil.ignore_patterns("weights", "__py*"))
+    shutil.copytree(registry.folder() / "weights" / "vgg_star_small.avatars",
+                    zoo / "weights" / "vgg_star_small.avatars")
+    monkeypatch.setattr(registry, "folder", lambda: zoo)
+    monkeypatch.setattr(generation, "open_data", lambda spec, size: data.open_data(
+        f"{spec}?n=24&test=12", size=size))
+    packed = tool("zoo", "pack", run, "fc_encoder.toy")
+    assert packed.code == 0, packed.stderr
+    text = (zoo / "weights/fc_encoder.toy/config.json").read_text()
+    assert str(tmp_path) not in text and json.loads(text)["recipe"]["generator"] == "below"
+    assert tool("zoo", "pack", below, "dcgan.toy").code == 0
+    again = tool("zoo", "pack", run, "fc_encoder.toy")
+    assert again.code == 0, again.stderr
+    folder = zoo / "weights/fc_encoder.toy"
+    assert json.loads((folder / "config.json").read_text())["recipe"]["generator"] == "dcgan.toy"
+    metadata = weights.verify(folder)
+    assert " --generator dcgan.toy" in metadata["command"]
+    assert metadata["figures"]["edits"].keys() == {"Smiling", "Beard"}
+    assert len([*(folder / "directions").iterdir()]) == 2
+    monkeypatch.setattr("kgan.cli.zoo.LARGEST", 1000)
+    large = tool("zoo", "pack", below, "dcgan.toy")
+    assert large.code == 1 and "MB of weights; the zoo takes" in large.stderr
+    assert not (zoo / "weights/dcgan.toy").exists()

@@ -77,11 +77,14 @@ def test_a_perfect_editor(few, name):
     assert found["pairs"]["pairs"] == 6
     assert found["pairs"]["cosine_least"] == found["pairs"]["to_labels"] == 1.0
     assert found["pairs"]["accuracy_least"] == found["pairs"]["accuracy_all"] == 1.0
+    assert found["pairs"]["accuracy_none"] == 0.0
+    assert found["pairs"]["error_most"] == found["pairs"]["error_all"] == 0.0
+    assert found["pairs"]["error_none"] > 0
     for what, k in (("add", 1.0), ("remove", -1.0)):
         figures = found[what]
         assert figures["k"] == k
         assert figures["n"] == 12
-        assert figures["target_accuracy"] == 1.0
+        assert (figures["target_accuracy"], figures["accuracy_before"]) == (1.0, 0.0)
         assert figures["edit_error"] == figures["edit_part"] == 0.0
         assert figures["reconstruction_part"] == 0.0
         assert figures["identity_edit_error"] > 0
@@ -108,3 +111,14 @@ def test_a_hair_colour_may_take_the_place_of_another(few):
     )
     assert set(found["Black_Hair"]["add"]["change"]) == {"Smiling"}
     assert set(found["Smiling"]["add"]["change"]) == {"Black_Hair", "Blond_Hair"}
+
+
+def test_what_a_reconstruction_lost_is_no_feat_of_the_edit(few):
+    """An encoder that takes glasses off every face: it has done nothing when it removes them."""
+    found = measure_avatar_edits(
+        means, lambda codes: np.repeat(few["avatars:Eyeglasses"].test["a"][:1], len(codes), 0),
+        {"Eyeglasses": direction("Eyeglasses")}, size=SIZE, n=5,
+    )["Eyeglasses"]
+    assert (found["remove"]["target_accuracy"], found["remove"]["accuracy_before"]) == (1.0, 1.0)
+    assert (found["add"]["target_accuracy"], found["add"]["accuracy_before"]) == (0.0, 0.0)
+    assert found["pairs"]["error"] == found["pairs"]["error_none"] > 0

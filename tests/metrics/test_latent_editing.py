@@ -134,12 +134,14 @@ def test_a_goal_of_ones_own():
     assert accuracy(True) == 0.5  # the first and the last
     assert accuracy(np.array([1.0, 0, 0, 0])) == 0.75
     assert accuracy([True, False, False, True]) == 1
+    found = attribute_moves(BEFORE, AFTER, NAMES, "Smiling", goal=True)
+    assert found["accuracy_before"] == 0.5  # the second and the last had it
 
 
 def test_doing_nothing_moves_nothing():
     found = attribute_moves(BEFORE, BEFORE, NAMES, "Hat")
     assert found == {
-        "target_accuracy": 0, "change": {"Smiling": 0, "Beard": 0},
+        "target_accuracy": 0, "accuracy_before": 0, "change": {"Smiling": 0, "Beard": 0},
         "flips": {"Smiling": 0, "Beard": 0}, "mean_change": 0, "mean_flips": 0,
     }
 
@@ -147,7 +149,8 @@ def test_doing_nothing_moves_nothing():
 def test_one_attribute_alone():
     found = attribute_moves(BEFORE[:, :1], AFTER[:, :1], ["Hat"], "Hat")
     assert found == {
-        "target_accuracy": 0.25, "change": {}, "flips": {}, "mean_change": 0, "mean_flips": 0
+        "target_accuracy": 0.25, "accuracy_before": 0, "change": {}, "flips": {},
+        "mean_change": 0, "mean_flips": 0
     }
 
 
