@@ -200,7 +200,8 @@ PAPER = {
     "decay_from": 1.0, "ema": 0.999,
 }
 SMALL = {
-    **PAPER, "size": 64, "steps": 6_500, "cap": 64, "discriminator_cap": 64, "base": 1024,
+    **PAPER, "data": f"{FACES}?n=20000", "size": 64, "steps": 6_500, "cap": 64,
+    "discriminator_cap": 64, "base": 1024,
     "fade_images": 16_000, "stable_images": 16_000, "latent": 64, "ema": 0.995,
 }
 
