@@ -234,7 +234,8 @@ for name, (changes, phrase) in NAMES.items():
     own = {k: v for k, v in changes.items() if k not in PAPER}
     tiny = {**own, **TINY, "discriminator_steps": min(own.get("discriminator_steps", 1), 2),
             "size": 32 if "discriminator" in own else 16}
-    register(name, DCGAN, DCGANRecipe(**changes), card="dcgan.md", phrase=phrase, tiny=tiny)
+    register(name, DCGAN, DCGANRecipe(**changes), card="dcgan.md", phrase=phrase, tiny=tiny,
+             weights=("avatars_64",) if name == "dcgan" else ())
     width = "a quarter" if "discriminator" in own else "half"
     small = {**changes, **SMALL, **(NEURAL_FACE if name in ("dcgan", "cgan") else {})}
     register(f"{name}_small", DCGAN, DCGANRecipe(**small), card="dcgan.md",
