@@ -200,9 +200,9 @@ PAPER = {
     "decay_from": 1.0, "ema": 0.999,
 }
 SMALL = {
-    **PAPER, "data": f"{FACES}?n=20000", "size": 64, "steps": 6_500, "cap": 64,
-    "discriminator_cap": 64, "base": 1024,
-    "fade_images": 16_000, "stable_images": 16_000, "latent": 64, "ema": 0.995,
+    **PAPER, "data": f"{FACES}?n=20000", "size": 64, "steps": 8_500, "cap": 64,
+    "discriminator_cap": 64, "base": 1024, "spectral": False, "learning_rate": 3e-3,
+    "fade_images": 16_000, "stable_images": 32_000, "latent": 64, "ema": 0.995,
 }
 
 register("pggan", PGGAN, PGGANRecipe(**PAPER), card="pggan.md", tiny=TINY,
