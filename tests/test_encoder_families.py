@@ -52,7 +52,7 @@ def test_generated_pictures_alone(tiny, tiny_batch):
 
 @pytest.mark.parametrize(("name", "moves", "plays"), [
     ("crg_encoder", {"encoder": 2}, 2),
-    ("crg_tg_encoder", {"encoder": 2, "generator": 1}, 2),
+    pytest.param("crg_tg_encoder", {"encoder": 2, "generator": 1}, 2, marks=pytest.mark.slow),
     ("lr_encoder", {"encoder": 1}, 1),
     ("aegan_encoder", {"encoder": 1}, 1),
 ])

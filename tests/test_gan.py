@@ -326,6 +326,7 @@ def test_discriminators_see_the_past_and_generators_the_present(tiny, tiny_batch
 # Replicas
 
 
+@pytest.mark.slow
 def test_two_replicas_of_four_are_one_of_eight(tiny, mirrored, steady_adam):
     changes = {"batch": 8, "pool": 0, "blocks": 0, "learning_rate": 2e-3}
     one = tiny(**changes)
@@ -387,7 +388,8 @@ def test_one_device_or_several():
 # XLA
 
 
-@pytest.mark.parametrize("pool", [0, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("pool", [0, 4])
 def test_xla_computes_the_same(tiny, tiny_batch, steady_adam, pool):
     models = [
         tiny(xla=xla, batch=2, pool=pool, blocks=0, learning_rate=2e-3) for xla in (False, True)

@@ -13,10 +13,10 @@ import functools
 import sys
 from dataclasses import dataclass
 
-from kgan.data import attribute
 from kgan.errors import UsageError
 from kgan.gan import GAN, Phase, Stage
 from kgan.lazy import cycle, losses, networks, np, ops, references
+from kgan.lazy import data as sources
 from kgan.recipe import Recipe, knob
 from kgan.registry import register
 
@@ -160,10 +160,10 @@ class PerceptualGAN(GAN):
         if not self.trains_reference:
             r = self.recipe
             references.load(self.reference, r.reference, r.vgg_weights, r.vgg_sha256)
-            if attribute(data.spec) in references.labels(r.reference):
-                print(f"note: {r.reference} was trained to see {attribute(data.spec)}, which is "
-                      "edited here: it tells the discriminators; --reference names others",
-                      file=sys.stderr)
+            edited = sources.attribute(data.spec)
+            if edited in references.labels(r.reference):
+                print(f"note: {r.reference} was trained to see {edited}, which is edited here: it "
+                      "tells the discriminators; --reference names others", file=sys.stderr)
         some = [data.train[d][np.arange(min(32, len(data.train[d])))] for d in data.train]
         references.calibrate(self.reference, np.concatenate(some).astype("float32") / 127.5 - 1.0)
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from kgan import data, registry, weights
-from kgan.metrics import avatar_edits, classifier, generation
+from kgan.metrics import avatar_edits, c2st, classifier, generation
 from kgan.metrics.reconstruction import baselines, similarity
 from kgan.pixels import to_uint8
 
@@ -90,7 +90,8 @@ def quick(monkeypatch):
     monkeypatch.setattr(classifier, "_STEPS", 5)
 
 
-def test_evaluate_one_attribute_of_a_stargan(tool, tmp_path, quick):
+def test_evaluate_one_attribute_of_a_stargan(tool, tmp_path, quick, monkeypatch):
+    monkeypatch.setattr(c2st, "STEPS", 5)
     run = tmp_path / "stargan"
     done = tool("train", *flags("stargan", out=run))
     assert done.code == 0, done.stderr

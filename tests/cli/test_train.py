@@ -74,6 +74,7 @@ BESIDE = (
     {"discriminator": "strided"},
     {"size": 32},
     {"condition": False, "size": 32},
+    {"restart": False},
     {"patience": 3},
     {"plateau": 0.5},
     {"patience": 0, "plateau": 1.0},
