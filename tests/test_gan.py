@@ -214,13 +214,14 @@ def test_a_model_is_a_keras_model_of_its_class(stepped):
 def test_two_builds_with_one_seed_are_one_model(name):
     entry = registry.entry(name)
     recipe = entry.recipe.replace(**entry.tiny)
-    weights = []
+    weights, classes = [], set()
     for seed in (5, 5, 6):
         keras.utils.set_random_seed(seed)
         model = entry.model(recipe)
         weights.append(values(model.trainable_variables))
-        assert type(model) is type(entry.model(recipe))
+        classes.add(type(model))
         assert isinstance(model, entry.model)
+    assert len(classes) == 1
     assert all((x == y).all() for x, y in zip(*weights[:2], strict=True))
     assert any((x != y).any() for x, y in zip(*weights[1:], strict=True))
 
@@ -609,7 +610,7 @@ def test_float16_skips_a_step_that_overflows(tiny_batch):
                for old, v in zip(before, model.trainable_variables, strict=True))
 
 
-@pytest.mark.parametrize("replica", [0, 1])
+@pytest.mark.parametrize("replica", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_float16_skips_a_step_that_overflows_on_one_replica(mirrored, tiny_batch, replica):
     with mirrored.scope():
         model = toy(precision="mixed_float16")

@@ -54,7 +54,9 @@ def test_one_generator_sees_two_batches(tiny, tiny_batch):
     assert sorted(calls) == [("d", n), ("d", n), ("g", 2 * n), ("reference", n), ("reference", n)]
 
 
-@pytest.mark.parametrize("kind, over", [("lsgan", "mean"), ("bce", "sum")])
+@pytest.mark.parametrize("kind, over", [
+    ("lsgan", "mean"), pytest.param("bce", "sum", marks=pytest.mark.slow)
+])
 def test_a_shared_step_is_the_textbooks(tiny, tiny_batch, kind, over):
     model = tiny(CYCLE, adversarial=kind, over_positions=over, lambda_cycle=7.0,
                  lambda_identity=3.0)

@@ -84,7 +84,7 @@ def test_killed_and_stopped_and_taken_up_again_bit_for_bit(
     finished, tiny_flags, tool, tmp_path, monkeypatch
 ):
     folder = tmp_path / "run"
-    flags = [*tiny_flags, "--out", folder, "--save_minutes", "0", "--keep", "100"]
+    flags = [*tiny_flags, "--out", folder, "--save_minutes", "0", "--keep", "100", "--noexport"]
 
     first = Child([sys.executable, TRAIN, *flags])
     first.wait_for(lambda: 13 in steps(folder))
