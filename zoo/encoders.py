@@ -102,9 +102,11 @@ NAMES = {
                                   "layers of a DCGAN's discriminator and two more"),
 }
 
+PACKAGED = ("deep_conv_encoder",)
+
 for name, (changes, phrase) in NAMES.items():
     tiny = {**TINY, **changes}
     register(name, InvertingEncoder, InvertingRecipe(**{**PAPER, **changes}), card="encoders.md",
-             phrase=phrase, tiny=tiny)
+             phrase=phrase, tiny=tiny, weights=("avatars_64",) if name in PACKAGED else ())
     register(f"{name}_small", InvertingEncoder, InvertingRecipe(**{**SMALL, **changes}),
              card="encoders.md", phrase=f"{phrase}; less than half the width, for a CPU", tiny=tiny)
