@@ -220,6 +220,9 @@ def translator(model, label=""):
 
     names = {d: d for d in model.directions}
     if hasattr(model, "direction_for"):
+        if not label:
+            raise UsageError(f"{model.name_in_zoo} edits many labels: measure one with --data "
+                             "avatars:NAME or celeba:PATH?attribute=NAME.")
         names = {d: model.direction_for(label, d) for d in DIRECTIONS}
     if not model.graph:
         return lambda pictures, d: np.asarray(model.translate(pictures, names[d])), tuple(names)

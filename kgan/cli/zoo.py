@@ -3,7 +3,6 @@
 import json
 import pathlib
 import shlex
-import shutil
 import sys
 
 from kgan import registry
@@ -14,7 +13,7 @@ from kgan.recipe import differences, nearest
 
 LOCAL = ("folder:", "celeba:")  # data whose specification has a path
 PLACES = ("generator", "trunk", "reference", "vgg_weights")  # fields that may be paths
-LARGEST = 8_000_000  # bytes of weights
+LARGEST = 8_000_000  # bytes of weights as float16
 
 ABOUT = """list            all names, their weights and what they are
   show NAME       card and recipe of a model
@@ -95,30 +94,35 @@ def _pack(run, name, *, licence):
             + nearest(tag, entry.weights)
         )
     model = load(run)
+    size = 2 * sum(w.size for net in model.deployed() for w in model.nets[net].get_weights())
+    if size > LARGEST:
+        raise UserError(f"{run} has {size / 1e6:.1f} MB of weights; the zoo takes "
+                        f"{LARGEST / 1e6:.0f} MB.")
     preview = pathlib.Path(run) / "weights" / "preview.png"
     ours = model.recipe.data.startswith("avatars:")  # pictures of others stay where they are
     facts = {k: v for k, v in model.metadata.items() if k not in ("sha256", "figures")}
     facts |= {"name": entry.name, "tag": tag, "licences": {"weights": licence}}
     spec = model.recipe.data
-    place = spec.partition(":")[2].partition("?")[0] if spec.startswith(LOCAL) else ""
-    model.recipe = _without_paths(model, place)
+    place = _place(spec)
+    model.recipe = _without_paths(model)
     facts["data"] = [_public(x, place) for x in facts["data"] if not x.startswith("decoded to")]
     facts["command"] = _command(model)
     model.name_in_zoo = entry.name
     folder = registry.folder() / "weights" / name
     write(model, folder, facts=facts, half=True,
           preview=Image.open(preview) if ours and preview.exists() else None)
-    size = (folder / "model.weights.h5").stat().st_size
-    if size > LARGEST:
-        shutil.rmtree(folder)
-        raise UserError(f"{run} has {size / 1e6:.1f} MB of weights; the zoo takes "
-                        f"{LARGEST / 1e6:.0f} MB.")
     figures = evaluate(name, spec)
     figures = {k: v for k, v in figures.items() if k not in ("status", "model")}
     figures["data"] = _public(spec, place)
     path = folder / "metadata.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "figures": figures}, indent=2))
-    return {"status": "done", "weights": str(folder), "megabytes": round(size / 1e6, 2), **figures}
+    megabytes = (folder / "model.weights.h5").stat().st_size / 1e6
+    return {"status": "done", "weights": str(folder), "megabytes": round(megabytes, 2), **figures}
+
+
+def _place(spec):
+    """The path in a specification of data; "" if it has none."""
+    return spec.partition(":")[2].partition("?")[0] if spec.startswith(LOCAL) else ""
 
 
 def _public(text, place):
@@ -126,16 +130,20 @@ def _public(text, place):
     return text.replace(place, pathlib.Path(place).name) if place else text
 
 
-def _without_paths(model, place):
+def _without_paths(model):
     """The recipe of a model with names instead of paths, a packaged generator's by its tag."""
-    recipe = model.recipe.replace(data=_public(model.recipe.data, place))
+    from kgan import generators
+
+    recipe = model.recipe.replace(data=_public(model.recipe.data, _place(model.recipe.data)))
     values = recipe.as_dict()
     told = {field: pathlib.Path(values[field]).name for field in PLACES
             if "/" in values.get(field, "")}
     if "generator" in told:
         told["generator"] = _packaged_generator(model) or told["generator"]
-    if "generator_recipe" in values:
-        told["generator_recipe"] = _public(values["generator_recipe"], place)
+    if values.get("generator_recipe"):
+        name, below = generators.from_text(values["generator_recipe"])
+        below = below.replace(data=_public(below.data, _place(below.data)))
+        told["generator_recipe"] = generators.to_text(name, below)
     return recipe.replace(**told)
 
 

@@ -57,11 +57,12 @@ class Data:
 def attribute(spec):
     """The attribute that pictures of domain b have and those of a have not, if `spec` says so.
 
-    `avatars:Smiling?test=100` and `celeba:PATH?attribute=Smiling` do; `""` for others.
+    `avatars:Smiling?test=100`, `celeba:PATH?attribute=Smiling` and `tfds:NAME?attribute=Smiling`
+    do; `""` for others.
     """
     source, _, rest = spec.partition(":")
     place, _, query = rest.partition("?")
-    if source == "celeba":
+    if source in ("celeba", "tfds"):
         return dict(urllib.parse.parse_qsl(query)).get("attribute", "")
     return place if source == "avatars" else ""
 

@@ -109,6 +109,12 @@ def test_evaluate_one_attribute_of_a_stargan(tool, tmp_path, quick, monkeypatch)
     assert measured.json["identity_c2st_accuracy_b2a_std"] == 0
     unknown = tool("evaluate", "--model", run, "--data", "avatars:Bald?n=24&test=12")
     assert unknown.code == 2 and "has no label Bald" in unknown.stderr
+    for side in ("trainA", "trainB", "testA", "testB"):
+        (tmp_path / "sets" / side).mkdir(parents=True)
+        for i in range(3):
+            Image.new("RGB", (16, 16), (i, 9, 99)).save(tmp_path / "sets" / side / f"{i}.png")
+    mute = tool("evaluate", "--model", run, "--data", f"folder:{tmp_path / 'sets'}")
+    assert mute.code == 2 and "measure one with --data avatars:NAME" in mute.stderr
     own = tool("evaluate", "--model", run)
     assert own.code == 1 and "--data avatars:Smiling" in own.stderr
 
@@ -178,4 +184,4 @@ def test_evaluate_and_pack_an_encoder_with_directions(tool, tmp_path, quick, mon
     monkeypatch.setattr("kgan.cli.zoo.LARGEST", 1000)
     large = tool("zoo", "pack", below, "dcgan.toy")
     assert large.code == 1 and "MB of weights; the zoo takes" in large.stderr
-    assert not (zoo / "weights/dcgan.toy").exists()
+    assert (zoo / "weights/dcgan.toy").exists()  # that of before stays

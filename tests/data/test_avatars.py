@@ -8,8 +8,8 @@ import json
 import numpy as np
 import pytest
 
+from kgan.data import attribute, avatars
 from kgan.data import avatar_parts as parts
-from kgan.data import avatars
 from kgan.errors import UsageError
 
 
@@ -265,3 +265,11 @@ def test_several_attributes_are_labels_of_one_domain():
         np.testing.assert_array_equal(data.labels[split], labels[:, columns])
     with pytest.raises(UsageError, match="Smiling"):
         avatars.open_avatars("Bald,Smilin", size=16)
+
+
+@pytest.mark.parametrize(("spec", "name"), [
+    ("avatars:Smiling?test=100", "Smiling"), ("celeba:a/b?attribute=Eyeglasses", "Eyeglasses"),
+    ("celeba:a/b", ""), ("folder:Smiling", ""), ("tfds:celeb_a?attribute=Smiling", "Smiling"),
+])
+def test_which_attribute_tells_two_sets_apart(spec, name):
+    assert attribute(spec) == name
