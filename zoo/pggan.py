@@ -205,7 +205,7 @@ SMALL = {
     "fade_images": 16_000, "stable_images": 32_000, "latent": 64, "ema": 0.995,
 }
 
-register("pggan", PGGAN, PGGANRecipe(**PAPER), card="pggan.md", tiny=TINY,
+register("pggan", PGGAN, PGGANRecipe(**PAPER), card="pggan.md", tiny=TINY, weights=("avatars_64",),
          phrase="a generator that grows from 4x4 to 128 px, with spectral norm")
 register("pggan_small", PGGAN, PGGANRecipe(**SMALL), card="pggan.md", tiny=TINY,
          phrase="a generator that grows from 4x4 to 64 px, for a CPU")
