@@ -102,7 +102,7 @@ NAMES = {
                                   "layers of a DCGAN's discriminator and two more"),
 }
 
-PACKAGED = ("deep_conv_encoder",)
+PACKAGED = ("deep_conv_encoder", "transfer_encoder")
 
 for name, (changes, phrase) in NAMES.items():
     tiny = {**TINY, **changes}
