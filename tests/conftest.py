@@ -8,6 +8,7 @@ the process meets the numbers of the first.
 
 import contextlib
 import dataclasses
+import fcntl
 import importlib
 import io
 import json
@@ -139,11 +140,18 @@ def tool():
 
 @pytest.fixture(scope="session")
 def finished(tool, tmp_path_factory):
-    """The folder of a run of `TINY_RUN` that went through in one go. Not to be changed."""
-    folder = tmp_path_factory.mktemp("runs") / "finished"
-    done = tool("train", *TINY_RUN, "--out", folder)
+    """The folder of a run of `TINY_RUN` that went through in one go. Not to be changed.
+
+    Processes that share the tests share it, too: the first one trains, the others wait.
+    """
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent
+    with open(root / "finished.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = tool("train", *TINY_RUN, "--out", root / "finished")  # once; else it says "done"
     assert done.code == 0, done.stderr
-    return folder
+    return root / "finished"
 
 
 @pytest.fixture

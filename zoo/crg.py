@@ -34,6 +34,8 @@ class CRGRecipe(EncoderRecipe):
     filters: int = knob(64, "maps of the first block of a fresh trunk", low=1)
     variant: str = knob("paper", "new blocks: one of two convolutions, or two, as in the authors' "
                         "later code", choices=("paper", "code"))
+    head: str = knob("max", "what of each last map is a number of a code: its maximum, as "
+                     "published, or its mean", choices=("max", "mean"))
     dropout: float = knob(0.5, "spatial dropout after each block", low=0, high=0.9)
     vgg_weights: str = knob("", "an .h5 file with VGG weights in the layout of keras.applications; "
                             "empty = Keras downloads its own")
@@ -63,7 +65,7 @@ class CRG(EncoderGAN):
     def build_encoder(self, recipe, below):
         return networks.crg_encoder(
             "e", latent=below.latent, variant=recipe.variant, dropout=recipe.dropout,
-            **recipe.layout,
+            head=recipe.head, **recipe.layout,
         )
 
     def prepare(self, data):
@@ -165,8 +167,8 @@ PAPER = {
 }
 SMALL = {
     **PAPER, "size": 64, "batch": 32, "steps": 4_000, "learning_rate": 5e-4, "validate_every": 100,
-    "patience": 5, "stop_patience": 15, "trunk": "vgg_star_small.cifar10", "dropout": 0.1,
-    "generator": "pggan_small", "rotate": 0.0,
+    "patience": 5, "stop_patience": 15, "trunk": "vgg_star_small.cifar10", "dropout": 0.0,
+    "generator": "pggan_small", "rotate": 0.0, "head": "mean",
 }
 NAMES = {
     "crg_encoder": (CRG, "codes of pictures, trained on codes and on pictures"),

@@ -101,13 +101,13 @@ def extended_transfer_encoder(name, discriminator, *, latent=100, prior="normal"
 
 def crg_encoder(
     name, *, latent=128, filters=64, variant="paper", dropout=0.5, imagenet_range=False,
-    pool="max", slope=0.0, depth=16,
+    pool="max", slope=0.0, depth=16, head="max",
 ):
     """The encoder of the cyclic reverse generator.
 
     Blocks 1 to 4 of a VGG without the last pooling, new blocks of 3x3 convolutions, a transposed
     1x1 convolution to `latent` maps, linear, since only so can z be negative, and each map's
-    maximum. 21,924,288 parameters as it stands, batch norm aside.
+    maximum or mean. 21,924,288 parameters as it stands, batch norm aside.
 
     `keras.layers.SpatialDropout2D` counts its calls in a weight, so that each call of a step and
     each step has a mask of its own; two replicas have the same masks, for different pictures.
@@ -123,6 +123,7 @@ def crg_encoder(
         pool: `"max"`, or `"average"` in VGG*.
         slope: of the leaky ReLU; 0 = ReLU, 0.2 in VGG*.
         depth: of the VGG, 16 or 19.
+        head: what of each last map is a number of z: its `"max"`, as published, or its `"mean"`.
 
     Returns:
         A functional `keras.Model`: float [n, h, w, 3] in [-1, 1], any sides from 8 up -> float32 z
@@ -133,7 +134,10 @@ def crg_encoder(
         raise ValueError(f"variant must be paper or code, not {variant!r}")
     if pool not in ("max", "average"):
         raise ValueError(f"pool must be max or average, not {pool!r}")
+    if head not in ("max", "mean"):
+        raise ValueError(f"head must be max or mean, not {head!r}")
     pooling = layers.MaxPooling2D if pool == "max" else layers.AveragePooling2D
+    last = layers.GlobalMaxPooling2D if head == "max" else layers.GlobalAveragePooling2D
     blocks = list(zip(vgg.DEPTHS[depth], vgg.widths(filters), strict=True))[:4]
     plan = [(f"block{i}", count, width) for i, (count, width) in enumerate(blocks, 1)]
     plan += [(f"new{i}", 2, times * filters) for i, times in enumerate(new[variant], 1)]
@@ -150,7 +154,7 @@ def crg_encoder(
         if block in ("block1", "block2", "block3"):
             x = pooling(2, name=f"{block}_pool")(x)
     x = layers.Conv2DTranspose(latent, 1, name="latent", dtype="float32")(x)
-    return keras.Model(picture, layers.GlobalMaxPooling2D(dtype="float32", name="z")(x), name=name)
+    return keras.Model(picture, last(dtype="float32", name="z")(x), name=name)
 
 
 def transfer(source, target):

@@ -151,8 +151,16 @@ def test_layout(variant, new):
     assert np.max(encoder(x)) < -100  # linear: z may be negative
 
 
+@pytest.mark.parametrize("head, of_maps", [("max", np.max), ("mean", np.mean)])
+def test_heads(head, of_maps):
+    encoder, x = crg(head=head, dropout=0.0), numbers(2, 16, 16, 3)
+    maps = np.asarray(inner(encoder, "z")(x))
+    assert maps.shape == (2, 2, 2, 5)
+    np.testing.assert_allclose(encoder(x), of_maps(maps, axis=(1, 2)), rtol=1e-5, atol=1e-6)
+
+
 def test_what_cannot_be_built():
-    for wrong in ({"variant": "other"}, {"pool": "min"}):
+    for wrong in ({"variant": "other"}, {"pool": "min"}, {"head": "sum"}):
         with pytest.raises(ValueError, match="must be"):
             crg(**wrong)
     assert not [x for x in crg(dropout=0.0).layers if "dropout" in x.name]
