@@ -161,16 +161,27 @@ class Game:
 
     def _play(self, phase, gradients_of, batch):
         values = {p: [tf.convert_to_tensor(v) for v in self.variables_of(p)] for p in self.players}
-        state = [tf.convert_to_tensor(v) for v in self._state()]
+        variables = self._state()
+        own = self._own_seeds(variables)
+        state = [tf.convert_to_tensor(v) + own[i] if i in own else tf.convert_to_tensor(v)
+                 for i, v in enumerate(variables)]
         terms, gradients, state = gradients_of(values, state, batch)
         for player in phase.players or self.players:
             self._apply(player, gradients[player])
-        variables = self._state()
         for place, value in state.items():
-            variables[place].assign(value)
+            variables[place].assign(value - own[place] if place in own else value)
         for player, paid in terms.items():
             for term, value in paid.items():
                 self.trackers[f"{player}/{term}"].update_state(value)
+
+    def _own_seeds(self, variables):
+        """`{place: what this replica adds while it computes}`: its dropout drops other units."""
+        seeds = [i for i, v in enumerate(variables) if v.name == "seed_generator_state"]
+        if self._replicas == 1 or not seeds:
+            return {}
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        number = tf.pad(tf.cast([replica], tf.int64), [(0, 1)])
+        return dict.fromkeys(seeds, number)
 
     def _gradients(self, phase, values, state, batch):
         """Pure: values of all variables and a batch in; terms, gradients and changed state out.

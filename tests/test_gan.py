@@ -371,6 +371,41 @@ def test_replicas_have_different_keys_and_one_pool(mirrored):
     np.testing.assert_array_equal(first, second)
 
 
+class Dropping(Toy):
+    """Draws masks of dropout and keeps them in `seen`, with the key of their replica and play."""
+
+    seen: ClassVar[list] = []
+
+    def build_networks(self, recipe):
+        x = keras.Input((None, None, 3))
+        masks = keras.Model(x, keras.layers.SpatialDropout2D(0.5, seed=7)(x), name="masks")
+        return {**super().build_networks(recipe), "masks": masks}
+
+    def loss_terms(self, batch):
+        terms = super().loss_terms(batch)
+        masks = self.nets["masks"](tf.ones((8, 1, 1, 3)), training=True)
+        tf.numpy_function(lambda x, key: self.seen.append((*key, x.tobytes())),
+                          [masks, batch["key"]], [])
+        return terms
+
+
+def test_each_replica_drops_other_maps(mirrored):
+    seen = []
+    for strategy in (mirrored, tf.distribute.get_strategy()):
+        with strategy.scope():
+            model = toy(Dropping)
+        Dropping.seen = found = []
+        fit(model, steps=2)
+        plays = 2 * model.plays_per_step
+        assert len(found) == plays * strategy.num_replicas_in_sync
+        assert len({masks for *_, masks in found}) == len(found)  # of each play and replica
+        state = model.nets["masks"].non_trainable_variables[0]
+        for replica in mirrored.experimental_local_results(state.value):
+            np.testing.assert_array_equal(replica, [7, plays])  # as on one device
+        seen.append({masks for replica, _, masks in found if replica < 65537})
+    assert seen[0] == seen[1]  # the first replica's are those of one device
+
+
 def test_one_device_or_several():
     strategy, xla, text = machine.prepare(Machine())
     assert strategy is None

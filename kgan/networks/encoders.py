@@ -110,7 +110,7 @@ def crg_encoder(
     maximum or mean. 21,924,288 parameters as it stands, batch norm aside.
 
     `keras.layers.SpatialDropout2D` counts its calls in a weight, so that each call of a step and
-    each step has a mask of its own; two replicas have the same masks, for different pictures.
+    each step has a mask of its own.
 
     Args:
         name: of the network.

@@ -232,20 +232,6 @@ def test_each_call_of_each_step_drops_other_maps(xla):
     np.testing.assert_array_equal(middle(x), middle(x))
 
 
-def test_replicas_drop_the_same_maps(mirrored):
-    x = tf.ones((2, 4, 4, 8))
-    with mirrored.scope():
-        layer = keras.layers.SpatialDropout2D(0.5)
-    run = tf.function(lambda: layer(x, training=True), autograph=False)
-    steps = [
-        [v.numpy() for v in mirrored.experimental_local_results(mirrored.run(run))]
-        for _ in range(2)
-    ]
-    assert np.abs(steps[0][0] - steps[1][0]).max() == 2
-    for first, second in steps:
-        np.testing.assert_array_equal(first, second)
-
-
 def test_half_precision_keeps_weights_and_results_float32():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16")
