@@ -179,6 +179,7 @@ NAMES = {
 }
 
 for name, (model, phrase) in NAMES.items():
-    register(name, model, CRGRecipe(**PAPER), card="crg.md", phrase=phrase, tiny=TINY)
+    register(name, model, CRGRecipe(**PAPER), card="crg.md", phrase=phrase, tiny=TINY,
+             weights=("avatars_64",) if name == "crg_encoder" else ())
     register(f"{name}_small", model, CRGRecipe(**SMALL), card="crg.md", tiny=TINY,
              phrase=f"{phrase}; a quarter of the width, for a CPU")
