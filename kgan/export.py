@@ -107,12 +107,17 @@ def _module(model, direction, max_pixels):
     weights = {id(v): v for f in traced for v in f.graph.variables}
     module.weights = list(weights.values())
     module.examples = {name: example for name, (_, example) in served.items()}
+    decode = tf.function(
+        lambda data: serving.decode_picture(data, max_pixels),
+        input_signature=[tf.TensorSpec([], tf.string)], autograph=False,
+    )
     for d in order:
         end = "" if d == direction else f"_{d}"
         translate = module.translate[d]
-        signatures["serving" + (end or "_default")] = _bytes_function(translate, max_pixels)
+        signatures["serving" + (end or "_default")] = _bytes_function(translate, decode)
         signatures["images" + end] = _images_function(translate)
-    module.signatures_to_save = signatures
+    # Traced here: while it saves, TensorFlow would trace what they call once more.
+    module.signatures_to_save = {k: f.get_concrete_function() for k, f in signatures.items()}
     graph = str(traced[0].graph.as_graph_def())
     halves = {"bfloat16": "DT_BFLOAT16", "float16": "DT_HALF"}
     return module, next((p for p, dtype in halves.items() if dtype in graph), "float32")
@@ -134,9 +139,9 @@ def _images_function(translate):
     return tf.function(images_to_images, input_signature=[spec], autograph=False)
 
 
-def _bytes_function(translate, max_pixels):
+def _bytes_function(translate, decode):
     def one(data):
-        rgb, alpha = serving.decode_picture(data, max_pixels)
+        rgb, alpha = decode(data)
         rgb = pixels.to_uint8(translate(pixels.to_float(rgb[tf.newaxis])))[0]
         return serving.encode_picture(rgb, alpha)
 

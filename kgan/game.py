@@ -87,13 +87,13 @@ class Game:
 
     def _enter(self, stage):
         self.stage = stage
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in self._term_names()}
         self._passes = [
             tf.function(
                 functools.partial(self._gradients, phase), jit_compile=self._xla, autograph=False
             )
             for phase in stage.phases
         ]
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in self._term_names()}
         self.train_function = None
 
     def variables_of(self, player):
@@ -279,21 +279,26 @@ class Game:
         return tf.stack([tf.cast(replica, tf.int32) * 65537 + self.recipe.seed, step])
 
     def _term_names(self):
-        """The names under which terms are reported, from a trace of each phase's `loss_terms`."""
-        share = max(self.recipe.batch // self._replicas, 1)
-        spec = self.terms_spec(share)
+        """The names under which terms are reported, from a trace of each pass.
+
+        With one replica, training finds that trace again and does not make its own.
+        """
+        values = {p: [_spec(v) for v in self.variables_of(p)] for p in self.players}
+        state = [_spec(v) for v in self._state()]
+        batch = self.terms_spec(max(self.recipe.batch // self._replicas, 1))
         found = {}
-        for phase in self.stage.phases:
-
-            def terms(batch, phase=phase):
-                with keras.StatelessScope():
-                    return (phase.loss_terms or type(self).loss_terms)(self, batch)
-
-            traced = tf.function(terms, autograph=False).get_concrete_function(spec)
-            for player, paid in traced.structured_outputs.items():
+        for gradients_of in self._passes:
+            terms, _, _ = gradients_of.get_concrete_function(
+                values, state, batch
+            ).structured_outputs
+            for player, paid in terms.items():
                 found.update(dict.fromkeys(f"{player}/{term}" for term in paid))
         return list(found)
 
     @property
     def metrics(self):
         return list(self.trackers.values())
+
+
+def _spec(variable):
+    return tf.TensorSpec(variable.shape, variable.dtype)
