@@ -103,6 +103,26 @@ def test_batch_norm_of_a_step_and_of_a_deployed_generator():
     np.testing.assert_allclose(middle(z), expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-4), ("mixed_bfloat16", 2e-2)])
+def test_batch_norm_is_keras(dtype, tolerance):
+    x, upstream = 2.0 * numbers(3, 5, 7, 4) + 1.0, numbers(3, 5, 7, 4, seed=1)
+    found = []
+    for kind in (dcgan.BatchNormalization, keras.layers.BatchNormalization):
+        norm = kind(momentum=0.9, epsilon=1e-2, gamma_initializer="random_normal", dtype=dtype)
+        norm.build(x.shape)
+        norm.gamma.assign([1.0, 2.0, -1.0, 0.5])
+        given = tf.cast(x, norm.compute_dtype)
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            y = norm(given, training=True)
+        gradients = tape.gradient(y, [given, norm.gamma, norm.beta], tf.cast(upstream, y.dtype))
+        moving = [norm.moving_mean.value, norm.moving_variance.value]
+        found.append([tf.cast(v, tf.float32) for v in (y, *gradients, *moving)])
+    for ours, keras_own in zip(*found, strict=True):
+        scale = float(tf.reduce_max(tf.abs(keras_own)))
+        np.testing.assert_allclose(ours, keras_own, atol=tolerance * scale)
+
+
 @pytest.mark.parametrize("norm", ["layer", "none", "batch"])
 def test_only_batch_norm_mixes_pictures(norm):
     judge, x = discriminator(norm=norm), numbers(4, 16, 16, 3)

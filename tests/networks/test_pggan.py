@@ -105,6 +105,30 @@ def test_pixel_norm_is_numpys():
     np.testing.assert_array_equal(PixelNorm()(np.zeros((1, 4), "f")), 0)
 
 
+@pytest.mark.parametrize(("dtype", "tolerance"), [
+    ("float32", 1e-5), ("mixed_float16", 3e-3), ("mixed_bfloat16", 3e-2),
+])
+def test_gradient_of_pixel_norm(dtype, tolerance):
+    x, upstream = 3.0 * numbers(2, 4, 4, 8), numbers(2, 4, 4, 8, seed=1)
+    norm = PixelNorm(dtype=dtype)
+    given = tf.cast(x, norm.compute_dtype)
+    exact = tf.cast(given, tf.float64)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([given, exact])
+        y = norm(given)
+        wanted = exact / tf.sqrt(tf.reduce_mean(exact**2, -1, keepdims=True) + 1e-8)
+    assert y.dtype == given.dtype
+    np.testing.assert_allclose(tf.cast(y, tf.float64), wanted, atol=tolerance)
+    found = tape.gradient(y, given, tf.cast(upstream, y.dtype))
+    expected = tape.gradient(wanted, exact, tf.cast(upstream, tf.float64))
+    np.testing.assert_allclose(tf.cast(found, tf.float64), expected, atol=tolerance)
+
+
+def test_squares_of_pixel_norm_do_not_overflow():
+    y = PixelNorm(dtype="mixed_float16")(tf.constant([[1000.0, 0.0]], tf.float16))
+    np.testing.assert_allclose(y, [[2**0.5, 0.0]], rtol=1e-3)
+
+
 @pytest.mark.parametrize("count, groups", [
     (8, [[0, 2, 4, 6], [1, 3, 5, 7]]), (4, [range(4)]), (3, [range(3)]), (6, [range(6)]),
 ])
