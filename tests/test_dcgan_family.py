@@ -150,3 +150,11 @@ def test_noise_on_what_the_discriminator_sees_falls_to_none(tiny, tiny_batch):
     of_real = sigmoid_cost(model.d(real, training=True), 1)
     assert float(model.loss_terms(batch)["discriminator"]["real"]) == pytest.approx(of_real)
     assert (model.veiled(pictures, batch, 9) != model.veiled(pictures, batch, 10)).numpy().any()
+
+
+def test_the_recipes_of_the_two_papers_with_critics():
+    clipped, penalised = registry.recipe("wgan"), registry.recipe("wgan_gp")
+    assert (clipped.optimizer, clipped.learning_rate, clipped.clip) == ("rmsprop", 5e-5, 0.01)
+    assert (penalised.optimizer, penalised.learning_rate) == ("adam", 1e-4)
+    assert (penalised.beta_1, penalised.beta_2, penalised.lambda_penalty) == (0.0, 0.9, 10.0)
+    assert clipped.discriminator_steps == penalised.discriminator_steps == 5

@@ -41,7 +41,8 @@ def test_packaged_weights_are_whole_small_and_described(full):
     }
     if encodes and ours:
         found = {Direction.load(path).name for path in folder.glob("directions/*")}
-        assert found >= {"Smiling", "Eyeglasses", "Beard", "Black_Hair", "Blond_Hair"}
+        hair = {f"{colour}_Hair" for colour in ("Black", "Brown", "Blond", "Gray")}
+        assert found >= {"Smiling", "Eyeglasses", "Beard", "Wearing_Hat", *hair}
     metadata = verify(folder)
     assert metadata["licences"]["weights"]
     card = registry.card(full)

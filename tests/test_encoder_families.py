@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import references
+from kgan import encoder, references, registry
+from kgan.data import Data
 from kgan.losses import ssim
 
 CRGS = ("crg_encoder", "crg_tg_encoder", "lr_encoder", "aegan_encoder")
@@ -104,3 +105,12 @@ def test_the_trunk_is_taken_over(tiny):
     for name in ("block1_conv1", "block4_conv4"):
         np.testing.assert_array_equal(
             model.e.get_layer(name).kernel, trunk.get_layer(name).kernel)
+
+
+def test_drawn_faces_are_split_70_15_15():
+    data = Data("x", {"a": np.zeros((8500, 1, 1, 3), "u1")}, {"a": np.zeros((1500, 1, 1, 3), "u1")})
+    for name in ("fc", "deep_conv", "transfer", "extended_transfer"):
+        recipe = registry.recipe(f"{name}_encoder")
+        assert recipe.data.endswith("?n=8500&test=1500")
+        parts = encoder._split(data, recipe.validation, recipe.seed)
+        assert [len(part.train["a"]) for part in parts] == [7000, 1500]

@@ -109,4 +109,4 @@ for name, (changes, phrase) in NAMES.items():
     register(name, InvertingEncoder, InvertingRecipe(**{**PAPER, **changes}), card="encoders.md",
              phrase=phrase, tiny=tiny, weights=("avatars_64",) if name in PACKAGED else ())
     register(f"{name}_small", InvertingEncoder, InvertingRecipe(**{**SMALL, **changes}),
-             card="encoders.md", phrase=f"{phrase}; less than half the width, for a CPU", tiny=tiny)
+             card="encoders.md", phrase=f"{phrase}; with a small DCGAN, for a CPU", tiny=tiny)

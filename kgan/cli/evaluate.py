@@ -32,8 +32,8 @@ def main(arguments):
     flags.add("recover", 0, "of a generator: so many of its own pictures are inverted by each "
               "method of descent, and the share of codes found is reported", low=0)
     flags.add("recover_steps", 5000, "of that descent", low=1)
-    flags.add("keras_fid", False, "also the Frechet distance in Keras' InceptionV3, whose weights "
-              "Keras downloads")
+    flags.add("keras_fid", False, "of a translator: also the Frechet distance in Keras' "
+              "InceptionV3, whose weights Keras downloads")
     flags.add("output", None, "folder for a grid of pictures and the figures")
     flags.add("bad_images", "skip", "broken pictures", choices=("skip", "fail"))
     flags.add_knobs(SuiteOptions())
@@ -65,6 +65,8 @@ def evaluate(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, output=
     encodes = isinstance(model, EncoderGAN)  # whose mean training picture is of the test's size
     if recover[0] and (encodes or not isinstance(model, LatentGAN)):
         raise UsageError(f"--recover is for generators; {name} is a {model.name_in_zoo}.")
+    if inception and (isinstance(model, LatentGAN) or not model.directions):
+        raise UsageError(f"--keras_fid is for translators; {name} is a {model.name_in_zoo}.")
     data = open_data(
         spec or recipe.data, size=recipe.size,
         load_size=None if encodes else recipe.load_size or None,

@@ -58,6 +58,9 @@ def test_evaluate_a_generator(tool, generator, tmp_path, monkeypatch):
     recorded(generator, done.json, tmp_path)
     again = tool("evaluate", "--model", generator, "--n", 10)
     assert again.json == done.json  # the same codes
+    refused = tool("evaluate", "--model", generator, "--keras_fid")
+    assert (refused.code, refused.json) == (2, None)
+    assert "--keras_fid is for translators" in refused.stderr
 
 
 def test_evaluate_an_encoder(tool, encoder, tmp_path):

@@ -1,5 +1,7 @@
 """Inversion by descent: generators whose inverse is known, and each method's rule by hand."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -54,6 +56,15 @@ def test_a_linear_generator_is_inverted(method, prior):
     assert inversion.recovered(found.codes, truth, 1e-5) == 1.0
     assert found.errors.max() < 1e-6
     assert found.steps == 120
+
+
+def test_it_says_how_far_it_is(capsys, monkeypatch):
+    shown = functools.partial(inversion.progress, delay=-1)
+    monkeypatch.setattr(inversion, "progress", shown)
+    invert(linear(MIX), pictures(linear(MIX), uniform(5)), steps=120, batch=4)
+    said = capsys.readouterr().err
+    assert "inverting 4 of 5 pictures, 50 steps at a time: 3 of 3, " in said
+    assert "inverting 1 of 5 pictures" in said
 
 
 def test_a_layer_of_tanh_is_inverted():
