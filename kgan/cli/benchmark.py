@@ -78,8 +78,10 @@ class Step:
         with places.scope(strategy):
             self.model = model = build(name, recipe, machine.precision)
             model.compile(xla=xla)
-        model.enter_stage(model.stages()[-1].name, at_its_start=False)
-        calls = _count_calls(model)
+        calls, begun = _count_calls(model), time.perf_counter()
+        with model.distribute_strategy.scope():
+            model._enter(model.stages()[-1])  # which traces its passes
+        self.traced = {net: n for net, n in calls.items() if n}
         spec = model.batch_spec(recipe.batch * model.batches_per_step)
         batch = {d: tf.random.stateless_uniform(s.shape, [0, 1], -1, 1) for d, s in spec.items()}
         if strategy:
@@ -91,8 +93,8 @@ class Step:
         else:
             step = tf.function(model.train_step, autograph=False)
             self._run = lambda: step(batch)
-        self.first, _ = self.spend()
-        self.traced = {net: n for net, n in calls.items() if n}
+        self.spend()
+        self.first = time.perf_counter() - begun
         self.spend()
         self.spend()
 
