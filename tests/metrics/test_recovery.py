@@ -28,6 +28,7 @@ def test_all_are_found_where_pictures_tell_codes_apart():
     for method in ("none", "standard", "stochastic"):
         assert found[method]["below_0.0001"] == 1.0
         assert found[method]["mse"] == pytest.approx(0.0, abs=1e-8)
+        assert found[method]["code_mse"] == pytest.approx(0.0, abs=1e-4)
     assert (found["pictures"], found["steps"]) == (8, 200)
 
 
