@@ -278,22 +278,21 @@ class Game:
         step = tf.cast(tf.convert_to_tensor(self.step), tf.int32) * self.plays_per_step + play
         return tf.stack([tf.cast(replica, tf.int32) * 65537 + self.recipe.seed, step])
 
-    def _term_names(self):
-        """The names under which terms are reported, from a trace of each pass.
+    def traces(self):
+        """A concrete function of each phase of the stage, for one replica's share of a batch.
 
-        With one replica, training finds that trace again and does not make its own.
+        With one replica, they are those that training takes.
         """
         values = {p: [_spec(v) for v in self.variables_of(p)] for p in self.players}
         state = [_spec(v) for v in self._state()]
         batch = self.terms_spec(max(self.recipe.batch // self._replicas, 1))
-        found = {}
-        for gradients_of in self._passes:
-            terms, _, _ = gradients_of.get_concrete_function(
-                values, state, batch
-            ).structured_outputs
-            for player, paid in terms.items():
-                found.update(dict.fromkeys(f"{player}/{term}" for term in paid))
-        return list(found)
+        return [f.get_concrete_function(values, state, batch) for f in self._passes]
+
+    def _term_names(self):
+        """The names under which terms are reported."""
+        paid = [trace.structured_outputs[0] for trace in self.traces()]
+        names = [f"{player}/{term}" for terms in paid for player in terms for term in terms[player]]
+        return list(dict.fromkeys(names))
 
     @property
     def metrics(self):

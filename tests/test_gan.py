@@ -1,4 +1,4 @@
-"""The trainer: every model of the zoo in small, replicas, XLA, precision, phases, deployment.
+"""The trainer: replicas, XLA, precision, phases, averages.
 
 Where two ways of computing a step are compared variable by variable, Adam's epsilon is 1e-3: a bias
 before an instance norm has a gradient of exactly 0, and with the usual 1e-8 Adam makes whole steps
@@ -12,9 +12,8 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import each_name
 
-from kgan import machine, networks, registry
+from kgan import machine, networks
 from kgan.data import Data
 from kgan.data.stream import batches
 from kgan.errors import UserError
@@ -147,84 +146,7 @@ def steady_adam(monkeypatch):
     monkeypatch.setattr(GAN, "build_optimizer", build)
 
 
-# Every model of the zoo
-
-
-@pytest.fixture(scope="module", params=each_name(trained=True))
-def stepped(request, tiny, tiny_batch):
-    """A model of the zoo before and after a step of each of its stages, and what was reported."""
-    model = tiny(request.param)
-    batch = tiny_batch(model)
-    batch = {d: tf.concat([batch[d]] * model.batches_per_step, 0) for d in model.batch_spec()}
-    before = {p: values(model.variables_of(p)) for p in model.players}
-    reported = {}
-    for stage in model.stages():
-        model.enter_stage(stage.name)
-        terms = model.train_step(batch)
-        reported |= {name: float(x) for name, x in terms.items()}
-    return model, before, reported
-
-
-def test_a_step_moves_every_variable_of_every_player(stepped):
-    model, before, _ = stepped
-    for player in model.optimizers:
-        assert before[player]
-        for old, v in zip(before[player], model.variables_of(player), strict=True):
-            assert np.isfinite(v.numpy()).all()
-            assert (v.numpy() != old).any(), f"{v.path} of {player} did not move"
-    assert int(model.step) == len(model.stages())
-    assert [p.experimental_get_tracing_count() for p in model._passes] == [1] * len(model._passes)
-    moves = dict.fromkeys(model.optimizers, 0)
-    for phase in (phase for stage in model.stages() for phase in stage.phases):
-        for player in phase.players or model.players:
-            moves[player] += phase.repeat
-    assert {p: int(o.iterations) for p, o in model.optimizers.items()} == moves
-
-
-def test_every_trainable_variable_has_exactly_one_player_in_a_stage(stepped):
-    model, _, _ = stepped
-    moved = set()
-    for stage in model.stages():
-        players = {p for phase in stage.phases for p in phase.players or model.players}
-        owners = Counter(id(v) for p in players for v in model.variables_of(p))
-        assert set(owners.values()) == {1}
-        moved |= set(owners)
-    assert moved == {id(v) for v in model.trainable_variables}
-
-
-def test_totals_are_the_sums_of_their_terms(stepped):
-    model, _, reported = stepped
-    for player in model.optimizers:
-        terms = {n: x for n, x in reported.items() if n.startswith(f"{player}/")}
-        total = terms.pop(f"{player}/total")
-        assert terms
-        assert total == pytest.approx(sum(terms.values()), rel=1e-5)
-    assert {n.split("/")[0] for n in reported} == set(model.optimizers)
-
-
-def test_a_model_is_a_keras_model_of_its_class(stepped):
-    model, _, _ = stepped
-    assert isinstance(model, keras.Model)
-    assert isinstance(model, GAN)
-    assert model.optimizer is None
-    assert not model.trained
-
-
-@pytest.mark.parametrize("name", each_name(trained=True))
-def test_two_builds_with_one_seed_are_one_model(name):
-    entry = registry.entry(name)
-    recipe = entry.recipe.replace(**entry.tiny)
-    weights, classes = [], set()
-    for seed in (5, 5, *([6] if name == "dcgan" else [])):
-        keras.utils.set_random_seed(seed)
-        model = entry.model(recipe)
-        weights.append(values(model.trainable_variables))
-        classes.add(type(model))
-        assert isinstance(model, entry.model)
-    assert len(classes) == 1
-    assert all((x == y).all() for x, y in zip(*weights[:2], strict=True))
-    for other in weights[2:]:
-        assert any((x != y).any() for x, y in zip(weights[0], other, strict=True))
+# What a run depends on, and what it holds
 
 
 def test_nothing_depends_on_the_clock_or_the_process_seed(tiny, tiny_batch):
@@ -236,6 +158,33 @@ def test_nothing_depends_on_the_clock_or_the_process_seed(tiny, tiny_batch):
             model.train_step(tiny_batch(model, seed))
         results.append(run_values(model))
     same(*results, tolerance=0)
+
+
+def test_run_variables_hold_all_that_a_run_needs(tiny):
+    model = tiny(pool=4, ema=0.9)
+    held = {id(v) for v in model.run_variables.values()}
+    needed = [*model.weights, *(v for o in model.optimizers.values() for v in o.variables)]
+    missing = [v.path for v in needed if id(v) not in held]
+    assert not [p for p in missing if "learning_rate" not in p]
+    assert any("average" in v.path for v in model.run_variables.values())
+
+
+def test_grey_and_colour(tiny):
+    model = tiny(channels_a=1, channels_b=3, lambda_identity=0.0, pool=4, blocks=0)
+    # Pictures come with three channels from every source.
+    batch = {d: tf.constant(x / np.float32(127.5) - 1) for d, x in pictures(2, 16).items()}
+    reported = model.train_step(batch)
+    assert all(np.isfinite(float(x)) for x in reported.values())
+    x = np.random.default_rng(0).integers(0, 256, (2, 10, 12, 3), dtype=np.uint8)
+    grey = x.astype("float32") @ np.float32([0.299, 0.587, 0.114])
+    expected = model.g_ab(np.pad(grey[..., None] / 127.5 - 1, ((0, 0), (0, 2), (0, 0), (0, 0)),
+                                 mode="reflect"))[:, :10]
+    result = model.translate(x, "a2b")
+    assert result.shape == x.shape
+    assert np.abs((expected + 1) * 127.5 - np.float32(result)).max() <= 0.51
+    back = np.array(model.translate(x, "b2a"))
+    assert back.shape == x.shape
+    assert (back == back[..., :1]).all()
 
 
 # CycleGAN's arithmetic
@@ -664,112 +613,3 @@ def test_float16_skips_a_step_that_overflows_on_one_replica(mirrored, tiny_batch
             np.testing.assert_array_equal(old, copy)
     for optimizer in model.optimizers.values():
         assert value(optimizer.dynamic_scale) == optimizer.initial_scale / 2
-
-
-# Deployment
-
-
-@pytest.fixture(scope="module")
-def translator(tiny):
-    return tiny(batch=2, pool=0)
-
-
-@pytest.mark.parametrize("height, width", [(1, 1), (5, 7), (13, 9), (16, 20), (2, 31)])
-def test_translate_takes_any_size(translator, height, width):
-    x = np.random.default_rng(0).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
-    result = translator.translate(x)
-    assert result.dtype == tf.uint8
-    assert result.shape == x.shape
-    as_float = translator.translate(x / np.float32(127.5) - 1)
-    assert as_float.dtype == tf.float32
-    assert as_float.shape == x.shape
-    assert np.abs(as_float).max() <= 1
-    assert np.abs((as_float + 1) * 127.5 - np.float32(result)).max() <= 0.51
-    assert np.std(as_float) > 0
-
-
-def test_translate_pads_by_reflection(translator):
-    x = np.random.default_rng(0).uniform(-1, 1, (1, 13, 6, 3)).astype("float32")
-    padded = np.pad(x, ((0, 0), (0, 3), (0, 2), (0, 0)), mode="reflect")
-    expected = translator.g_ab(padded)[:, :13, :6]
-    np.testing.assert_allclose(translator.translate(x), expected, atol=1e-6)
-
-
-def test_translate_pads_tiny_pictures_again_and_again(translator):
-    x = np.random.default_rng(0).uniform(-1, 1, (1, 2, 3, 3)).astype("float32")
-    padded = np.pad(x, ((0, 0), (0, 6), (0, 5), (0, 0)), mode="reflect")
-    assert padded.shape == (1, 8, 8, 3)
-    expected = translator.g_ab(padded)[:, :2, :3]
-    np.testing.assert_allclose(translator.translate(x), expected, atol=1e-6)
-
-
-def test_translate_is_the_network_where_nothing_is_padded(translator):
-    x = np.random.default_rng(0).uniform(-1, 1, (2, 12, 16, 3)).astype("float32")
-    for direction, network in (("a2b", translator.g_ab), ("b2a", translator.g_ba)):
-        np.testing.assert_allclose(translator.translate(x, direction), network(x), atol=1e-6)
-        np.testing.assert_allclose(translator(x, direction=direction), network(x), atol=1e-6)
-    np.testing.assert_array_equal(translator.translate(x), translator.translate(x, "a2b"))
-    with pytest.raises(ValueError, match="direction 'b2c' is not one of a2b, b2a"):
-        translator.translate(x, "b2c")
-
-
-def test_translate_in_a_graph_of_unknown_size(translator):
-    spec = tf.TensorSpec([None, None, None, 3], tf.uint8)
-    function = tf.function(translator.translate, input_signature=[spec], autograph=False)
-    for shape in ((1, 5, 7, 3), (2, 16, 8, 3)):
-        x = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-        difference = np.int32(function(x)) - np.int32(translator.translate(x))
-        assert np.abs(difference).max() <= 1
-        assert difference.shape == shape
-
-
-@pytest.mark.parametrize("dtype", ["float16", "float64"])
-def test_translate_keeps_the_type(translator, dtype):
-    x = np.random.default_rng(0).uniform(-1, 1, (1, 8, 8, 3))
-    result = translator.translate(x.astype(dtype))
-    assert result.dtype == dtype
-    np.testing.assert_allclose(result, translator.translate(x.astype("float32")), atol=2e-3)
-
-
-def test_a_closed_mask_is_the_identity(tiny):
-    model = tiny("cyclegan_small")
-    last = [layer for layer in model.g_ab.layers if layer.weights][-1]
-    kernel, bias = last.get_weights()
-    last.set_weights([0 * kernel, np.float32([*bias[:3], -50])])
-    x = np.random.default_rng(0).integers(0, 256, (1, 13, 9, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(model.translate(x, "a2b"), x)
-
-
-def test_grey_and_colour(tiny):
-    model = tiny(channels_a=1, channels_b=3, lambda_identity=0.0, pool=4, blocks=0)
-    # Pictures come with three channels from every source.
-    batch = {d: tf.constant(x / np.float32(127.5) - 1) for d, x in pictures(2, 16).items()}
-    reported = model.train_step(batch)
-    assert all(np.isfinite(float(x)) for x in reported.values())
-    x = np.random.default_rng(0).integers(0, 256, (2, 10, 12, 3), dtype=np.uint8)
-    grey = x.astype("float32") @ np.float32([0.299, 0.587, 0.114])
-    expected = model.g_ab(np.pad(grey[..., None] / 127.5 - 1, ((0, 0), (0, 2), (0, 0), (0, 0)),
-                                 mode="reflect"))[:, :10]
-    result = model.translate(x, "a2b")
-    assert result.shape == x.shape
-    assert np.abs((expected + 1) * 127.5 - np.float32(result)).max() <= 0.51
-    back = np.array(model.translate(x, "b2a"))
-    assert back.shape == x.shape
-    assert (back == back[..., :1]).all()
-
-
-def test_show(translator):
-    x = np.random.default_rng(0).uniform(-1, 1, (2, 16, 16, 3)).astype("float32")
-    shown = translator.show({"a": x, "b": -x})
-    assert list(shown) == ["a", "a2b", "b", "b2a"]
-    np.testing.assert_array_equal(shown["b"], -x)
-    np.testing.assert_allclose(shown["b2a"], translator.g_ba(-x), atol=1e-6)
-
-
-def test_run_variables_hold_all_that_a_run_needs(tiny):
-    model = tiny(pool=4, ema=0.9)
-    held = {id(v) for v in model.run_variables.values()}
-    needed = [*model.weights, *(v for o in model.optimizers.values() for v in o.variables)]
-    missing = [v.path for v in needed if id(v) not in held]
-    assert not [p for p in missing if "learning_rate" not in p]
-    assert any("average" in v.path for v in model.run_variables.values())

@@ -77,10 +77,12 @@ class Step:
         print(f"{name}: {recipe.size} px, batch {recipe.batch}, {self.devices}", file=sys.stderr)
         with places.scope(strategy):
             self.model = model = build(name, recipe, machine.precision)
-            model.compile(xla=xla)
-        calls, begun = _count_calls(model), time.perf_counter()
-        with model.distribute_strategy.scope():
-            model._enter(model.stages()[-1])  # which traces its passes
+            calls, begun = _count_calls(model), time.perf_counter()
+            model.compile(xla=xla)  # traces the passes of its first stage
+        if model.stage.name != (last := model.stages()[-1].name):
+            calls.update(dict.fromkeys(calls, 0))
+            begun = time.perf_counter()
+            model.enter_stage(last, at_its_start=False)
         self.traced = {net: n for net, n in calls.items() if n}
         spec = model.batch_spec(recipe.batch * model.batches_per_step)
         batch = {d: tf.random.stateless_uniform(s.shape, [0, 1], -1, 1) for d, s in spec.items()}
@@ -119,7 +121,7 @@ class Step:
             "fastest": round(min(seconds), 4), "slowest": round(max(seconds), 4),
             "first_step": round(self.first, 2), "images_per_second": round(pictures / median, 2),
             "calls_per_step": self.traced,
-            "gflops_per_step": _gflops(model, self.recipe.batch),
+            "gflops_per_step": _gflops(model),
             "peak_memory_mb": _peak(), "parameters": parameters(model),
         }
 
@@ -147,24 +149,17 @@ def _count_calls(model):
     return calls
 
 
-def _gflops(model, batch):
+def _gflops(model):
     """Floating-point operations of the forward and backward pass of all phases, in 1e9."""
     import tensorflow as tf
 
-    values = {p: [tf.TensorSpec(v.shape, v.dtype) for v in model.variables_of(p)]
-              for p in model.players}
-    state = [tf.TensorSpec(v.shape, v.dtype) for v in model._state()]
-    spec = model.terms_spec(batch)
     options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
     options["output"] = "none"
     total = 0
-    for phase in model.stage.phases:
-        function = tf.function(
-            lambda v, s, b, phase=phase: model._gradients(phase, v, s, b), autograph=False
-        ).get_concrete_function(values, state, spec)
-        counted = tf.compat.v1.profiler.profile(function.graph, options=options)
+    for phase, trace in zip(model.stage.phases, model.traces(), strict=True):
+        counted = tf.compat.v1.profiler.profile(trace.graph, options=options)
         total += phase.repeat * counted.total_float_ops
-    return round(total / 1e9, 2)
+    return round(total * model.distribute_strategy.num_replicas_in_sync / 1e9, 2)
 
 
 def _peak():

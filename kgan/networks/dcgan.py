@@ -27,7 +27,7 @@ class BatchNormalization(layers.BatchNormalization):
     of theirs. With Keras' own layer each replica keeps another one, and the first one's is saved.
 
     Pictures are normalised in training by TensorFlow's fused kernel: the same function with float32
-    statistics, four times as fast on a CPU.
+    statistics, and much faster on a CPU.
     """
 
     def add_weight(self, *, trainable=True, **keywords):
@@ -35,7 +35,7 @@ class BatchNormalization(layers.BatchNormalization):
         return super().add_weight(trainable=trainable, aggregation=aggregation, **keywords)
 
     def call(self, x, training=None, mask=None):
-        if not (training and self.trainable and len(x.shape) == 4):
+        if not (training and self.trainable and mask is None and len(x.shape) == 4):
             return super().call(x, training=training, mask=mask)
         # For half precision with other numbers of maps, the CPU has but a kernel that is very slow.
         wide = x if x.shape[-1] % 16 == 0 else ops.cast(x, "float32")

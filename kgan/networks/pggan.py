@@ -36,7 +36,7 @@ def _pixel_norm(x):
     scale = tf.math.rsqrt(tf.cast(mean(tf.square(x)), tf.float32) + 1e-8)
     scale = tf.cast(scale, x.dtype)
     y = x * scale
-    # Written out, since TensorFlow's own gradient goes over the maps three times as often.
+    # Written out: TensorFlow's own gradient goes over the maps more often.
     return y, lambda upstream: scale * (upstream - y * mean(upstream * y))
 
 
