@@ -53,7 +53,7 @@ def test_every_trainable_variable_has_exactly_one_player_in_a_stage(stepped):
     for stage in model.stages():
         players = {p for phase in stage.phases for p in phase.players or model.players}
         owners = Counter(id(v) for p in players for v in model.variables_of(p))
-        assert set(owners.numbers_of()) == {1}
+        assert set(owners.values()) == {1}
         moved |= set(owners)
     assert moved == {id(v) for v in model.trainable_variables}
 
@@ -64,7 +64,7 @@ def test_totals_are_the_sums_of_their_terms(stepped):
         terms = {n: x for n, x in reported.items() if n.startswith(f"{player}/")}
         total = terms.pop(f"{player}/total")
         assert terms
-        assert total == pytest.approx(sum(terms.numbers_of()), rel=1e-5)
+        assert total == pytest.approx(sum(terms.values()), rel=1e-5)
     assert {n.split("/")[0] for n in reported} == set(model.optimizers)
 
 
