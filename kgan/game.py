@@ -7,6 +7,7 @@ replicas, XLA, precision, moving averages, reported means. What the game is abou
 
 import contextlib
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kgan.lazy import keras, pixels, schedules, tf
@@ -20,7 +21,8 @@ class Phase:
         players: who moves; empty = all.
         repeat: how many times the phase runs in a step, on a batch of its own each time, as a
             critic that moves five times for each move of its generator.
-        loss_terms: the method that says what they pay; None = the model's `loss_terms`.
+        loss_terms: the method that says what they pay, its name or a function of (model, batch);
+            None = the model's `loss_terms`.
         fresh: whether it takes batches of its own; if not, it works on that of the phase before.
     """
 
@@ -45,6 +47,10 @@ class Stage:
     phases: tuple
 
 
+# Of batch normalisation: averaged weights need those that go with them.
+STATISTICS = ("moving_mean", "moving_variance")
+
+
 class Game:
     """The training half of a `kgan.gan.GAN`."""
 
@@ -54,7 +60,11 @@ class Game:
         Args:
             xla: compile the forward and backward pass of each replica with XLA.
             steps_per_execution: as in Keras.
+
+        Raises:
+            ValueError, TypeError: phases or terms do not fit the players.
         """
+        self._check_phases()
         # Keras must not guess: no optimizer of its own, no XLA around the strategy.
         super().compile(
             optimizer=None, jit_compile=False, steps_per_execution=steps_per_execution
@@ -132,11 +142,7 @@ class Game:
 
     def train_step(self, batch):
         """A step of every phase on this replica's share of the batch; returns the running means."""
-        channels = self.batch_channels()
-        batch = {
-            name: pixels.to_channels(batch[name], channels[name]) if name in channels
-            else batch[name] for name in self.batch_spec()
-        }
+        batch = self._given(batch)
         turns, turn, play = self.batches_per_step, -1, 0
         step = tf.cast(tf.convert_to_tensor(self.step), tf.int32)
         for phase, gradients_of in zip(self.stage.phases, self._passes, strict=True):
@@ -150,6 +156,28 @@ class Game:
         self._follow()
         self.step.assign_add(1)
         return self._reported()
+
+    def _given(self, batch):
+        """A batch as `fit` is given it, with pictures of float32 in [-1, 1] in their channels."""
+        channels, found = self.batch_channels(), {}
+        names, its = ", ".join(self.batch_spec()), type(self).__name__
+        if not isinstance(batch, Mapping) or not set(self.batch_spec()) <= set(batch):
+            raise ValueError(f"{its} trains on batches that are dictionaries of {names}.")
+        for name in self.batch_spec():
+            x = found[name] = tf.convert_to_tensor(batch[name])
+            if x.shape.rank is None or x.shape[0] is None:
+                raise TypeError(f"{its} trains on batches of a known length: "
+                                "dataset.batch(n, drop_remainder=True).")
+            if name in channels:
+                if not (x.dtype.is_floating or x.dtype == tf.uint8):
+                    raise TypeError(f"{its} trains on pictures of uint8, or float in [-1, 1]; "
+                                    f"{name} is {x.dtype.name}.")
+                x = pixels.to_float(x) if x.dtype == tf.uint8 else tf.cast(x, tf.float32)
+                found[name] = pixels.to_channels(x, channels[name])
+            if x.shape[0] % self.batches_per_step:
+                raise ValueError(f"a step of {its} takes {self.batches_per_step} batches at once, "
+                                 f"and {x.shape[0]} pictures cannot be divided by that.")
+        return found
 
     def _reported(self):
         """The running mean of every term, and of what each player pays in all."""
@@ -198,7 +226,8 @@ class Game:
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch([values[player] for player in players])
             with keras.StatelessScope(state_mapping=mapping) as scope:
-                terms = (phase.loss_terms or type(self).loss_terms)(self, batch)
+                terms = self._method(phase)(self._in_training(), batch)
+            self._check_terms(phase, terms)
             totals = {p: self._scaled(p, sum(terms[p].values())) for p in players}
         gradients = {
             p: tape.gradient(totals[p], values[p], unconnected_gradients="zero") for p in players
@@ -206,6 +235,72 @@ class Game:
         new = [scope.get_current_value(v) for v in self._state()]
         changed = {i: x for i, x in enumerate(new) if x is not state[i]}
         return terms, gradients, changed
+
+    def _method(self, phase):
+        """What says what the players of a phase pay, a function of (model, batch)."""
+        terms = phase.loss_terms or "loss_terms"
+        return getattr(type(self), terms, None) if isinstance(terms, str) else terms
+
+    def _in_training(self):
+        """This model with its players' networks in training mode, unless a call says otherwise.
+
+        An outer layer that is called with `training=True` would not do: to Keras, that holds until
+        the first network is told otherwise.
+        """
+        model = object.__new__(type(self))
+        model.__dict__.update(self.__dict__, nets=dict(self.nets))
+        for name in {name for names in self.players.values() for name in names}:
+            model.nets[name] = _Training(self.nets[name])
+            if getattr(self, name) is self.nets[name]:
+                model.__dict__[name] = model.nets[name]
+        return model
+
+    def _check_networks(self):
+        """Raises `ValueError` if a player or a direction names a network that is not there."""
+        its, known = type(self).__name__, ", ".join(self.nets)
+        for player, names in self.players.items():
+            if isinstance(names, str) or not set(names) <= set(self.nets):
+                raise ValueError(f"{its}: player {player!r} owns {names!r}, which must be a tuple "
+                                 f"of its networks: {known}.")
+        for direction, name in self.directions.items():
+            if name not in self.nets:
+                raise ValueError(f"{its}: direction {direction!r} is by {name!r}, which is none of "
+                                 f"its networks: {known}.")
+
+    def _check_phases(self):
+        """Raises `ValueError` if a phase has players or terms that the model does not have."""
+        its, known = type(self).__name__, ", ".join(self.players)
+        for stage in self.stages():
+            if not stage.phases or not stage.phases[0].fresh:
+                raise ValueError(f"{its}: stage {stage.name!r} must begin with a fresh phase.")
+            for phase in stage.phases:
+                if isinstance(phase.players, str) or not set(phase.players) <= set(self.players):
+                    raise ValueError(f"{its}: a phase of stage {stage.name!r} moves "
+                                     f"{phase.players!r}, which must be a tuple of its players: "
+                                     f"{known}.")
+                if not callable(self._method(phase)):
+                    raise ValueError(f"{its} has no method {phase.loss_terms!r}, which says what "
+                                     f"players pay in stage {stage.name!r}.")
+
+    def _check_terms(self, phase, terms):
+        """Raises if terms are not `{player: {term: scalar}}` of the players that move, at least."""
+        method, known = self._method(phase), ", ".join(self.players)
+        its = f"{type(self).__name__}.{getattr(method, 'func', method).__name__}"
+        if not isinstance(terms, Mapping) or not set(terms) <= set(self.players):
+            found = ", ".join(map(str, terms)) if isinstance(terms, Mapping) else terms
+            raise ValueError(f"{its} returns {{player: {{term: scalar}}}} of the players {known}, "
+                             f"not {found}.")
+        for player in phase.players or self.players:
+            if not terms.get(player):
+                raise ValueError(f"{its} does not say what {player!r} pays, which moves; it gives "
+                                 f"terms of {', '.join(terms) or 'no player'}.")
+        for player, paid in terms.items():
+            for term, value in paid.items():
+                x = tf.convert_to_tensor(value)
+                if x.shape.rank != 0 or not x.dtype.is_floating:
+                    raise TypeError(f"{its}: term {term!r} of {player!r} must be a float scalar, "
+                                    f"the mean over the batch, not {x.dtype.name} "
+                                    f"{list(x.shape)}.")
 
     def _scaled(self, player, total):
         total = total / self._replicas
@@ -267,8 +362,11 @@ class Game:
         return float(self.optimizers[player].learning_rate)
 
     def _averaged_variables(self):
+        """What averages follow: weights, and after them the statistics of batch normalisation."""
         players = [p for p in self.averaged if p in self.players] if self.recipe.ema else []
-        return [v for player in players for v in self.variables_of(player)]
+        kept = [v for player in players for name in self.players[player]
+                for v in self.nets[name].non_trainable_variables if v.name in STATISTICS]
+        return [v for player in players for v in self.variables_of(player)] + kept
 
     def _state(self):
         return [v for net in self.nets.values() for v in net.non_trainable_variables]
@@ -297,6 +395,19 @@ class Game:
     @property
     def metrics(self):
         return list(self.trackers.values())
+
+
+class _Training:
+    """A network whose calls are in training mode unless they say otherwise."""
+
+    def __init__(self, network):
+        self._network = network
+
+    def __call__(self, *inputs, training=True, **keywords):
+        return self._network(*inputs, training=training, **keywords)
+
+    def __getattr__(self, name):
+        return getattr(self._network, name)
 
 
 def _spec(variable):

@@ -73,6 +73,8 @@ class GAN(Game):
             self.nets = self.build_networks(recipe)
         for name, net in self.nets.items():
             setattr(self, name, net)
+        if not deployed_only:  # which may leave out what players own
+            self._check_networks()
         self.step = self.add_weight(
             shape=(), dtype="int64", initializer="zeros", trainable=False, name="step",
             aggregation="only_first_replica",
@@ -159,6 +161,10 @@ class GAN(Game):
     def loss_terms(self, batch):
         """What each player pays on a batch.
 
+        Networks of players are in training mode (dropout acts, batch normalisation takes the
+        statistics of the batch) unless they are called with `training=False`; those of no player
+        are not.
+
         Args:
             batch: `{domain: float32 [n, h, w, c] in [-1, 1]}`, `"labels"`, float32 [n, k], if
                 `batch_labels` says so, `"key"`, int32 [2], the randomness of this step and replica
@@ -208,6 +214,22 @@ class GAN(Game):
             shown[direction] = self.translate(source, direction)
         return shown
 
+    # What Keras would keep a model by is not enough to make it again: a recipe is.
+
+    def get_config(self):
+        raise NotImplementedError(_elsewhere(self))
+
+    @classmethod
+    def from_config(cls, config):
+        raise NotImplementedError(f"{cls.__name__} is made from a recipe: {cls.__name__}(recipe), "
+                                  "or kgan.zoo.load(NAME or FOLDER).")
+
+    def save(self, *arguments, **keywords):
+        raise NotImplementedError(_elsewhere(self))
+
+    def __reduce__(self):
+        raise TypeError(_elsewhere(self))
+
     # Deployment
 
     def call(self, images, direction=None):
@@ -220,11 +242,15 @@ class GAN(Game):
         it has the size of the input.
 
         Args:
-            images: [n, h, w, 3], float in [-1, 1], or uint8, which gives uint8 back.
+            images: [n, h, w, 3], float in [-1, 1], or levels of 0..255: uint8, other integers,
+                lists of pictures.
             direction: one of `directions`; None = the first.
 
         Returns:
-            A tensor of the shape and type of `images`.
+            A tensor of the shape of `images`, and of their type; of integers, uint8.
+
+        Raises:
+            TypeError, ValueError: `images` are something else, see `kgan.pixels.checked`.
         """
         names = list(self.directions)
         direction = direction or next(iter(names), None)
@@ -232,16 +258,25 @@ class GAN(Game):
             if not names:
                 raise ValueError(f"{self.name_in_zoo} does not translate pictures")
             raise ValueError(f"direction {direction!r} is not one of {', '.join(names)}")
-        images = tf.convert_to_tensor(images)
-        whole = images.dtype == tf.uint8
-        x = pixels.to_float(images) if whole else tf.cast(images, tf.float32)
-        x = self.forward(pixels.extend(x, self.multiple, self.smallest), direction)
+        images, dtype = pixels.given(images)
+        if images.shape[0] == 0:
+            return pixels.as_given(images, dtype)
+        x = self.forward(pixels.extend(images, self.multiple, self.smallest), direction)
         x = pixels.to_channels(x[:, : tf.shape(images)[1], : tf.shape(images)[2]], 3)
-        x = tf.ensure_shape(x, images.shape)
-        return pixels.to_uint8(x) if whole else tf.cast(x, images.dtype)
+        return pixels.as_given(tf.ensure_shape(x, images.shape), dtype)
 
     def forward(self, x, direction):
         """What `translate` does between extending and cropping.
+
+        What it makes of a picture follows from that picture alone, whatever else is in the batch.
+        Noise at test time is therefore keyed by the picture, never by a seed generator, so that
+        batches, repeats and an export agree:
+
+            key = pixels.keys_of(x)
+            noise = tf.map_fn(
+                lambda k: tf.random.stateless_normal([z], k, alg="philox"), key,
+                fn_output_signature=tf.float32,
+            )
 
         Args:
             x: float32 [n, h, w, 3] in [-1, 1]; sides are multiples of `multiple`.
@@ -252,6 +287,12 @@ class GAN(Game):
         """
         network = self.nets[self.directions[direction]]
         return network(pixels.to_channels(x, network.inputs[0].shape[-1]), training=False)
+
+
+def _elsewhere(model):
+    return (f"{type(model).__name__} is not copied or saved as a Keras model: keep its weights by "
+            "kgan.weights.write(model, FOLDER) and load them by kgan.zoo.load(FOLDER), or make a "
+            "SavedModel by tools/export.")
 
 
 @contextlib.contextmanager

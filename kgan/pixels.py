@@ -1,6 +1,111 @@
-"""Pictures as tensors: value ranges, channels, sizes. TensorFlow graph only."""
+"""Pictures as tensors: value ranges, channels, sizes, what people give."""
 
+import numpy as np
 import tensorflow as tf
+
+FAR = 1.5  # no picture of [-1, 1] has such values, whatever a resampling adds
+
+
+def checked(images):
+    """Pictures that a person gives, as a uint8 or float tensor that is sure to hold pictures.
+
+    Integers are levels of 0..255 as uint8 is; floats are of [-1, 1]. Values are looked at where
+    there are any, which is not inside of a `tf.function`.
+
+    Args:
+        images: [n, h, w, 3], an array, a tensor or a list of pictures of one size.
+
+    Returns:
+        A tensor [n, h, w, 3], uint8 if `images` holds integers.
+
+    Raises:
+        TypeError: neither numbers nor a type that says their range.
+        ValueError: another shape, or values out of range.
+    """
+    x = _tensor(images)
+    _check_shape(x.shape)
+    if x.dtype == tf.uint8:
+        return x
+    known = tf.executing_eagerly()
+    if x.dtype.is_floating:
+        if known and not bool(tf.reduce_all(tf.abs(x) <= FAR)):
+            raise ValueError("float pictures are of [-1, 1] and these have other values or NaN: "
+                             "divide levels of 0..255 by 127.5 and subtract 1, or give uint8.")
+        return x
+    if not x.dtype.is_integer or not known:
+        raise TypeError(f"pictures are uint8, or float in [-1, 1], not {x.dtype.name}: cast levels "
+                        "of 0..255 to uint8.")
+    if not bool(tf.reduce_all((x >= 0) & (x <= 255))):
+        raise ValueError(f"pictures of {x.dtype.name} are levels of 0..255 and these have other "
+                         "values: give uint8, or float in [-1, 1].")
+    return tf.cast(x, tf.uint8)
+
+
+def given(images):
+    """Pictures that a person gives, and the type that results for them are to have.
+
+    Args:
+        images: see `checked`.
+
+    Returns:
+        (float32 [n, h, w, 3] in [-1, 1], their `tf.DType`); integers are uint8.
+    """
+    x = checked(images)
+    return (to_float(x) if x.dtype == tf.uint8 else tf.cast(x, tf.float32)), x.dtype
+
+
+def as_given(x, dtype):
+    """Float in [-1, 1] -> the type that `given` found."""
+    return to_uint8(x) if dtype == tf.uint8 else tf.cast(x, dtype)
+
+
+def _tensor(images):
+    if tf.is_tensor(images):
+        return images
+    if isinstance(images, (list, tuple)) and any(tf.is_tensor(x) for x in images):
+        return tf.stack(images)
+    if isinstance(images, (list, tuple)):  # TensorFlow makes int32 of a list of uint8
+        try:
+            images = np.stack([np.asarray(x) for x in images]) if images else np.empty(0)
+        except ValueError:
+            raise ValueError("the pictures of a batch are of one size: give others one by one, "
+                             "[1, h, w, 3].") from None
+    if np.asarray(images).dtype.kind not in "biufV":  # ml_dtypes are V
+        raise TypeError(f"pictures are uint8, or float in [-1, 1], not {type(images).__name__}.")
+    return tf.convert_to_tensor(images)
+
+
+def _check_shape(shape):
+    if shape.rank is None:
+        return
+    if shape.rank == 3 and shape[-1] == 3:
+        raise ValueError(f"a picture {tuple(shape)} needs a batch axis: images[None], "
+                         "[1, h, w, 3].")
+    if shape.rank != 4 or shape[-1] not in (3, None):
+        raise ValueError(f"pictures are [n, h, w, 3], not {list(shape)}.")
+    if 0 in (shape[1], shape[2]):
+        raise ValueError(f"pictures have sides of at least 1, not {list(shape)}.")
+
+
+def keys_of(images):
+    """A key of `tf.random.stateless_*` for each picture, made of its pixels alone.
+
+    What is drawn by it is the same for a picture alone or in a batch, once and again, in a graph,
+    in an export and out of it.
+
+    Args:
+        images: float [n, h, w, c] in [-1, 1].
+
+    Returns:
+        int32 [n, 2].
+    """
+    levels = tf.cast(to_uint8(images), tf.int64)  # rounded: the last bits of floats differ
+    flat = tf.reshape(levels, [tf.shape(levels)[0], tf.reduce_prod(tf.shape(levels)[1:])]) + 1
+    place, prime = tf.range(1, tf.shape(flat, tf.int64)[1] + 1), 2**31 - 1
+    # Sums of integers have no order: every device and every batch finds the same.
+    sums = [tf.reduce_sum(flat * (place * place % prime * odd % prime), axis=1)
+            for odd in (40503, 60493)]
+    return tf.cast(tf.stack(sums, axis=1) % prime, tf.int32)
 
 
 def to_float(images):

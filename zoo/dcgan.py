@@ -119,11 +119,6 @@ class DCGAN(LatentGAN):
                                      beta_2=self.recipe.beta_2, epsilon=1e-8,
                                      name=f"adam_{player}")
 
-    def _averaged_variables(self):
-        """The norms' statistics go with the weights: those of other weights would not fit."""
-        weights = super()._averaged_variables()
-        return weights + [v for v in self.g.non_trainable_variables if weights]
-
     @property
     def conditions(self):
         return self.recipe.classes
