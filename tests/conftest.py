@@ -177,12 +177,12 @@ def toy():
     registry.register("toy", Toy, recipe, card="cyclegan.md", phrase="a toy")
 
     def run(folder, *, save_minutes=5.0, keep=3, export=False, sample_every=100,
-            machine=Machine(), **changes):
+            precision="float32", **changes):
         options = RunOptions(
             out=str(folder), save_minutes=save_minutes, keep=keep, export=export,
             sample_every=sample_every, log_every=2,
         )
-        return train("toy", recipe.replace(**changes), machine, options)
+        return train("toy", recipe.replace(**changes), Machine(precision=precision), options)
 
     yield run
     del registry._entries["toy"]
