@@ -4,16 +4,20 @@ import json
 import math
 import signal
 import sys
+import threading
 import time
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from kgan.errors import UserError
+from kgan.divergence import NO_NUMBER, diverged
 from kgan.grid import grid
 from kgan.page import write_page
 from kgan.paths import replacing
+from kgan.progress import say
+
+SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")  # SIGHUP: the terminal is gone; not on every system
 
 
 def duration(seconds):
@@ -40,36 +44,13 @@ class Stage(keras.callbacks.Callback):
         raise NotImplementedError
 
 
-class StopOnNonFinite(Stage):
-    """Ends the run at the first term that is infinite or not a number."""
-
-    def __init__(self, start, state):
-        super().__init__(start)
-        self.state = state
-
-    def after_step(self, step, logs):
-        bad = [name for name, value in logs.items() if not math.isfinite(float(value))]
-        if bad:
-            terms = [name for name in bad if not name.endswith("/total")] or bad
-            raise not_a_number(terms, step, self.state)
-
-
-def not_a_number(names, step, state):
-    """The error that ends a run whose `names` are infinite or not a number after `step`."""
-    steps = state.steps()
-    last = f"the last good checkpoint is of step {steps[-1]}" if steps else "none was saved"
-    return UserError(
-        f"{', '.join(names)} became not-a-number at step {step}; {last}. Go on with "
-        "--precision float32, or begin a new --out with --clip_norm 1 or a lower --learning_rate."
-    )
-
-
 class Report(Stage):
     """Means of the terms to `metrics.jsonl` and TensorBoard, a line of progress to stderr."""
 
-    def __init__(self, start, run, *, steps, images, every, seconds=0.0, stream=None):
+    def __init__(self, start, run, watch, *, steps, images, every, seconds=0.0, stream=None):
         super().__init__(start)
-        self.run, self.steps, self.images, self.every = run, steps, images, every
+        self.run, self.watch, self.every = run, watch, every
+        self.steps, self.images = steps, images
         self.before, self.stream = seconds, stream or sys.stderr
         self.live = self.stream.isatty()
         self.rate, self.first, self.begun = None, None, None
@@ -93,6 +74,7 @@ class Report(Stage):
         last = step == self.steps or self.model.stop_training
         if step % self.every and not last and not self.noted:
             return
+        self.watch.check(step, logs)  # before the means begin anew
         if step > self.marked_step:
             self.rate = (step - self.marked_step) / (now - self.marked)
             self.marked, self.marked_step = now, step
@@ -129,14 +111,13 @@ class Report(Stage):
         rate = f"{1 / self.rate:.3f} s/step" if self.rate else ""
         share = f"{100 * step / self.steps:3.0f} %"
         text = f"step {step}/{self.steps}  {share}  {rate}  {left}  {totals}"
-        print(f"\r{text:<100}" if self.live else text, end="" if self.live else "\n",
-              file=self.stream, flush=True)
+        say(f"\r{text:<100}" if self.live else text, "" if self.live else "\n", self.stream)
 
     def on_train_end(self, logs=None):
         self.before, self.begun = self.seconds, None
         self.writer.close()
         if self.live:
-            print(file=self.stream)
+            say("", stream=self.stream)
 
 
 class Validation(Stage):
@@ -152,7 +133,7 @@ class Validation(Stage):
             return
         found = self.model.validate(self.held)
         if bad := [f"validation/{name}" for name, x in found.items() if not math.isfinite(x)]:
-            raise not_a_number(bad, step, self.state)
+            raise diverged(bad, NO_NUMBER, step, self.state)
         if self.model.plateau.heed(found["total"]):
             self.model.restart_averages()  # the best are what is shown and shipped
         self.report.note({f"validation/{name}": value for name, value in found.items()})
@@ -199,27 +180,35 @@ class Samples(Stage):
                 change = 127.5 * float(np.mean(np.abs(np.asarray(after) - np.asarray(before))))
                 if change < 0.1:
                     self.warned = True
-                    print(f"warning: {direction} returns its input (mean change {change:.2f}/255 "
-                          f"at step {step}); the model's card says what helps", file=sys.stderr)
+                    say(f"warning: {direction} returns its input (mean change {change:.2f}/255 "
+                        f"at step {step}); the model's card says what helps")
 
 
 class Keeper(Stage):
     """Saves the run every few minutes, at its end, and when it is told to stop.
 
-    SIGTERM and SIGINT (Ctrl-C) end the run after the step that is under way and its saving.
+    SIGTERM, SIGINT (Ctrl-C) and SIGHUP end the run after the step that is under way and its saving.
     """
 
-    def __init__(self, start, state, report, *, minutes, steps):
+    def __init__(self, start, state, report, watch, *, minutes, steps):
         super().__init__(start)
-        self.state, self.report, self.minutes, self.steps = state, report, minutes, steps
-        self.signal, self.handlers = None, {}
+        self.state, self.report, self.watch = state, report, watch
+        self.minutes, self.steps = minutes, steps
+        self.saved, self.signal, self.handlers = None, None, {}
 
     def on_train_begin(self, logs=None):
-        self.saved = time.perf_counter()
-        if not self.handlers:
-            self.handlers = {
-                s: signal.signal(s, self._stop) for s in (signal.SIGTERM, signal.SIGINT)
-            }
+        if self.saved is None:  # else another stage begins
+            self.saved = time.perf_counter()
+            self._listen()
+
+    def _listen(self):
+        if threading.current_thread() is not threading.main_thread():
+            return  # only the main thread may, and whoever started this one has to stop it
+        for name in SIGNALS:
+            number = getattr(signal, name, None)
+            # what nohup makes a process deaf to stays so
+            if number and not (name == "SIGHUP" and signal.getsignal(number) == signal.SIG_IGN):
+                self.handlers[number] = signal.signal(number, self._stop)
 
     def _stop(self, number, frame):
         self.signal = signal.Signals(number).name
@@ -227,8 +216,8 @@ class Keeper(Stage):
     def after_step(self, step, logs):
         due = time.perf_counter() - self.saved > 60 * self.minutes
         if due or self.signal or step == self.steps or self.model.stop_training:
-            if bad := self.state.not_finite():  # a gradient was, though the terms were finite
-                raise not_a_number(bad, step, self.state)
+            self.watch.check(step, logs)
+            self.watch.check_state(step)
             self.state.save(seconds=self.report.seconds)
             self.saved = time.perf_counter()
         if self.signal:

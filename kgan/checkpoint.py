@@ -1,22 +1,26 @@
 """The state of a run: saved whole or not at all, found again after any kind of end.
 
 `checkpoints/step_000000123/` holds a TensorFlow checkpoint of every variable of the run (networks,
-optimizer slots, averages, image pools, seed generators, the step) and `state.json`. The position in
-the data and the learning rate follow from the step. A checkpoint is written beside and renamed, so
-one that can be seen is complete; TensorFlow's checksums tell one that was damaged later, and then
-the one before it is used, with a warning.
+what optimizers remember, averages, image pools, seed generators, the step) and `state.json`. The
+position in the data and the learning rate follow from the step. A checkpoint is written beside and
+renamed, so one that can be seen is complete; TensorFlow's checksums tell one that was damaged
+later, and then the one before it is used, with a warning.
 """
 
 import json
 import pathlib
 import re
 import shutil
-import sys
 
 import tensorflow as tf
 
-from kgan.errors import UserError
+from kgan import slots
+from kgan.errors import UsageError, UserError
 from kgan.paths import replacing
+from kgan.progress import say
+
+LARGEST = 1e4  # weights begin below 10, and Adam moves one by about the learning rate a step
+VALUE = ".ATTRIBUTES/VARIABLE_VALUE"  # how TensorFlow ends the names of what it saved
 
 
 class RunState:
@@ -46,6 +50,15 @@ class RunState:
         }
         return list(bad)
 
+    def exploded(self):
+        """The networks (`nets/g_ab`) with a weight beyond `LARGEST`, which no training reaches."""
+        bad = {
+            name.rpartition("/")[0]: None for name, v in self.model.run_variables.items()
+            if name.startswith("nets/") and v.trainable and v.value.dtype.is_floating
+            and tf.reduce_max(tf.abs(v.value), None) > LARGEST
+        }
+        return list(bad)
+
     def save(self, **facts):
         """Saves the run at its present step; `facts` go to `state.json`.
 
@@ -61,10 +74,11 @@ class RunState:
         for old in steps[: max(0, until - self.keep)] + steps[until:]:
             shutil.rmtree(self._path(old), ignore_errors=True)
 
-    def restore(self, networks_only=False):
+    def restore(self, networks_only=False, at=0):
         """Restores the newest checkpoint that is whole.
 
         Args:
+            at: the step of the only checkpoint that may be taken; 0 = any.
             networks_only: read the networks and averages and leave optimizers alone; averages
                 then become the weights.
 
@@ -72,26 +86,27 @@ class RunState:
             What `save` was told, with `step`; None if there is no checkpoint.
 
         Raises:
-            UserError: there are checkpoints and none can be read.
+            UserError: there are checkpoints and none can be read, or none of the step `at`.
         """
         steps = self.steps()
+        if at and at not in steps:
+            there = ", ".join(f"{step:,}" for step in steps) or "none"
+            raise UsageError(f"{self.folder} has no checkpoint of step {at:,}; it has {there}.")
+        steps = [at] if at else steps
         for step in reversed(steps):
             path = self._path(step)
             try:
                 facts = json.loads((path / "state.json").read_text())
                 if facts["step"] != step:
                     raise ValueError(f"it says that it is of step {facts['step']}")
-                status = self._checkpoint(networks_only).read(str(path / "state"))
-                if networks_only:
-                    status.expect_partial().assert_existing_objects_matched()
-                else:
-                    status.assert_consumed()
+                status = self._found_in(path, networks_only).read(str(path / "state"))
+                status.expect_partial().assert_existing_objects_matched()
             except (
                 tf.errors.OpError, ValueError, LookupError, TypeError, AssertionError, OSError
             ) as error:
                 reason = (str(error) or type(error).__name__).splitlines()[0][:120]
-                print(f"warning: checkpoint {path} cannot be read ({reason}); "
-                      "trying the one before it", file=sys.stderr)
+                say(f"warning: checkpoint {path} cannot be read ({reason}); "
+                    "trying the one before it")
                 continue
             if networks_only and self.model.averages:
                 self.model.adopt_averages()
@@ -104,8 +119,24 @@ class RunState:
     def _path(self, step):
         return self.folder / f"step_{step:09d}"
 
-    def _checkpoint(self, networks_only=False):
+    def _checkpoint(self):
+        variables = self.model.run_variables
+        return tf.train.Checkpoint(state={name: v.value for name, v in variables.items()})
+
+    def _found_in(self, path, networks_only):
+        """What reads a checkpoint into the model, by the names that the checkpoint has."""
         variables = self.model.run_variables
         if networks_only:
-            variables = {k: v for k, v in variables.items() if not k.startswith("optimizers/")}
-        return tf.train.Checkpoint(state={name: v.value for name, v in variables.items()})
+            names = {k: k for k in variables if k.partition("/")[0] not in ("optimizers", "scales")}
+        else:
+            names = slots.called(variables, _names(path / "state"))
+        state = {saved: variables[name].value for name, saved in names.items()}
+        return tf.train.Checkpoint(state=state)
+
+
+def _names(path):
+    """The names under which a checkpoint holds variables of a run."""
+    keys = tf.train.load_checkpoint(str(path)).get_variable_to_shape_map()
+    held = (key.removeprefix("state/").removesuffix(f"/{VALUE}") for key in keys
+            if key.startswith("state/") and key.endswith(VALUE))
+    return {name.replace(".S", "/").replace("..", ".") for name in held}

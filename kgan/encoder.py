@@ -33,7 +33,7 @@ class EncoderRecipe(Recipe):
                      group="data")
     generator: str = knob("", "what it inverts: a name of the zoo, whose weights are used if they "
                           "were trained on such pictures and which is trained first if not, "
-                          "NAME.TAG, or the folder of a run")
+                          "NAME.TAG, or the folder of a run", source=True)
     generator_recipe: str = knob("", "how the generator is built, JSON; the generator decides")
     validation: float = knob(0.2, "share of the training pictures held out to watch the training; "
                              "0 = not watched", low=0, high=0.5, group="data")

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from kgan import slots
 from kgan.lazy import keras, pixels, schedules, tf
 
 
@@ -114,10 +115,13 @@ class Game:
     def run_variables(self):
         """All that a run must save to go on bit for bit: `{unique path: keras variable}`."""
         owned = [(f"nets/{name}", net.variables) for name, net in self.nets.items()]
-        owned += [(f"optimizers/{p}", o.variables) for p, o in self.optimizers.items()]
         owned += [("averages", self.averages), ("step", [self.step])]
         owned += [("plateau", self.plateau.variables)] if self.plateau else []
-        return {f"{room}/{i}": v for room, vs in owned for i, v in enumerate(vs)}
+        found = {f"{room}/{i}": v for room, vs in owned for i, v in enumerate(vs)}
+        for player, optimizer in self.optimizers.items():
+            found |= {f"optimizers/{player}/{n}": v for n, v in slots.of(optimizer).items()}
+            found |= {f"scales/{player}/{n}": v for n, v in slots.scale_of(optimizer).items()}
+        return found
 
     @property
     def batches_per_step(self):

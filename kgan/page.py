@@ -26,11 +26,12 @@ import statistics
 from kgan.chart import line_chart
 from kgan.errors import UserError
 from kgan.paths import replacing
+from kgan.run_folder import as_it_is
 
 MAX_POINTS = 100  # of a curve; more would show the noise of single steps
 MAX_THUMBNAILS = 12
 REFRESH_SECONDS = 60  # how often an open page of a running training loads itself again
-STATUSES = ("running", "done", "interrupted", "failed")
+STATUSES = ("running", "done", "interrupted", "failed", "stopped")
 
 CSS = """
 :root { color-scheme: light dark; --page: #f6f7f9; --card: #fff; --ink: #1c2330; --soft: #606a7b;
@@ -58,7 +59,7 @@ header { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center;
 .status { border: 1px solid; border-radius: 1rem; padding: .05rem .7rem; font-size: .85rem;
   color: var(--soft); }
 .running { color: var(--accent); } .done { color: var(--good); }
-.failed, .interrupted { color: var(--bad); }
+.failed, .interrupted, .stopped { color: var(--bad); }
 .message { border-left: 3px solid var(--line); padding: .2rem .8rem; margin: 1rem 0 0;
   overflow-wrap: anywhere; }
 .message.failed { border-color: var(--bad); color: inherit; }
@@ -125,7 +126,7 @@ def write_page(run_dir):
     about = _read_json(run_dir / "recipe.json")
     if about is None:
         raise UserError(f"{run_dir} is not a run folder: it has no recipe.json.")
-    run = _read_json(run_dir / "run.json") or {}
+    run = as_it_is(run_dir, _read_json(run_dir / "run.json") or {})
     history = _read_history(run_dir / "metrics.jsonl")
     recipe = about.get("recipe", {})
     title = " · ".join(str(x) for x in (about.get("model"), recipe.get("data")) if x)

@@ -1,7 +1,14 @@
-"""A line of progress on stderr: how far, how fast, how long to go."""
+"""Lines on stderr, among them how far something is, how fast, how long to go."""
 
+import contextlib
 import sys
 import time
+
+
+def say(text, end="\n", stream=None):
+    """Prints to stderr; goes on if nobody can read it any more, as after the terminal is closed."""
+    with contextlib.suppress(OSError, ValueError):
+        print(text, end=end, file=stream or sys.stderr, flush=True)
 
 
 def progress(items, total, label, delay=2.0):

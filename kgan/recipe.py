@@ -15,8 +15,15 @@ from typing import ClassVar
 
 from kgan.errors import UsageError
 
+# Fields that a run may be resumed with if they calm it: (old, new) -> whether the new one does.
+CALMER = {
+    "learning_rate": lambda old, new: new < old,
+    "clip_norm": lambda old, new: 0 < new < (old or math.inf),  # 0 = none
+}
 
-def knob(default, help, *, low=None, high=None, choices=None, group="model", may_change=False):
+
+def knob(default, help, *, low=None, high=None, choices=None, group="model", may_change=False,
+         source=False):
     """A field of a recipe.
 
     Args:
@@ -26,10 +33,11 @@ def knob(default, help, *, low=None, high=None, choices=None, group="model", may
         choices: the allowed values of a string or a number.
         group: heading under which `--help` lists it.
         may_change: whether a run may be resumed with another value.
+        source: whether a string may be the folder of a model instead of a name.
     """
     metadata = {
         "help": help, "low": low, "high": high, "choices": choices, "group": group,
-        "may_change": may_change,
+        "may_change": may_change, "source": source,
     }
     return dataclasses.field(default=default, metadata=metadata)
 
@@ -42,7 +50,18 @@ def nearest(word, words):
 
 @dataclass(frozen=True)
 class Knobs:
-    """A frozen dataclass of `knob`s that checks its values when it is made."""
+    """A frozen dataclass of `knob`s that checks its values when it is made.
+
+    Raises:
+        TypeError: a class is written with a knob whose name begins with "no".
+    """
+
+    def __init_subclass__(cls, **keywords):
+        super().__init_subclass__(**keywords)
+        for name, value in vars(cls).items():
+            if isinstance(value, dataclasses.Field) and name.startswith("no"):
+                raise TypeError(f'{cls.__name__}: the knob {name} begins with "no", by which flags '
+                                f"are turned off (--{name} is --{name[2:]} off): call it otherwise")
 
     def __post_init__(self):
         for field in dataclasses.fields(self):
@@ -101,6 +120,9 @@ class Recipe(Knobs):
                       group="schedule")
     seed: int = knob(0, "seed of the weights, of the order of the data and of augmentation",
                      low=0, high=2**31 - 1, group="schedule")
+    init: str = knob("", "weights to begin from: a name of the zoo with packaged weights, "
+                     "NAME.TAG, or a folder of a run or of weights; empty = fresh",
+                     group="schedule", source=True)
 
     def check(self):
         if self.load_size and self.load_size < self.size:

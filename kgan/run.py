@@ -5,13 +5,9 @@ The folder holds `recipe.json`, `run.json` (state and plan), `checkpoints/`, `me
 """
 
 import contextlib
-import errno
-import fcntl
 import json
-import os
 import pathlib
 import re
-import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +15,22 @@ import numpy as np
 from kgan import registry
 from kgan.errors import UsageError, UserError
 from kgan.paths import replacing, sweep
-from kgan.recipe import Knobs, differences, fixed_fields, knob, read_recipe, write_recipe
+from kgan.progress import say
+from kgan.recipe import Knobs, differences, knob, write_recipe
+from kgan.rewind import rewind
+from kgan.run_data import check_data, check_domains, describe, known_data
+from kgan.run_folder import (
+    agree,
+    apart,
+    folders,
+    located,
+    locked,
+    read_status,
+    writable,
+    write_status,
+)
+
+KEPT = ("data", "init", "changed")  # of run.json
 
 
 @dataclass(frozen=True)
@@ -33,6 +44,8 @@ class RunOptions(Knobs):
     sample_every: int = knob(250, "steps between sample grids", low=1, group="run")
     save_minutes: float = knob(5.0, "minutes between checkpoints", low=0, group="run")
     keep: int = knob(3, "checkpoints that are kept", low=1, group="run")
+    resume_from: int = knob(0, "step of an earlier checkpoint to go on from; later ones are "
+                            "replaced at the next saving; 0 = the newest", low=0, group="run")
     export: bool = knob(True, "write a SavedModel at the end", group="run")
 
 
@@ -63,9 +76,11 @@ def train(name, recipe, machine, options):
     if not registry.entry(name).model.trains:
         raise UserError(f"{name} needs no training: translate with it (tools/translate --model "
                         f"{name}).")
-    folder = pathlib.Path(options.out or default_folder(name, recipe))
-    with _locked(folder), _writable(folder):
-        begun = _agree(folder, name, recipe)
+    folder = pathlib.Path(options.out or default_folder(name, recipe)).expanduser()
+    recipe = located(recipe)
+    apart(folder, recipe.data)
+    with locked(folder):
+        begun, changed = agree(folder, name, recipe)
         for place in (folder, folder / "checkpoints", folder / "samples"):
             sweep(place)
         below, result = None, {"status": "done"}
@@ -73,7 +88,9 @@ def train(name, recipe, machine, options):
             below, result = _below(folder, name, recipe, machine, options)
         if result["status"] != "done":
             return result
-        return _Run(folder, name, recipe, machine, options, below, begun).train()
+        run = _Run(folder, name, recipe, machine, options, below, begun, changed)
+        with run.recorded(), writable(folder):
+            return run.train()
 
 
 def _below(folder, name, recipe, machine, options):
@@ -89,81 +106,54 @@ def _below(folder, name, recipe, machine, options):
     if where is not None:
         return where, {"status": "done"}
     where = folder / other
-    _agree(where, other, how)
+    agree(where, other, located(how))
     if not (where / "weights" / "metadata.json").exists():
-        print(f"{name} stands on a {other}, of which there are no weights for such pictures: "
-              f"training it first, in {where}", file=sys.stderr, flush=True)
-        result = train(other, how, machine, options.replace(out=str(where), export=False))
+        say(f"{name} stands on a {other}, of which there are no weights for such pictures: "
+            f"training it first, in {where}")
+        options = options.replace(out=str(where), export=False, resume_from=0)
+        result = train(other, how, machine, options)
         if result["status"] != "done":
             return None, result
         if "signal" in result:  # in its last step
-            print(f"stopped before {name}; the same command goes on from there", file=sys.stderr)
+            say(f"stopped before {name}; the same command goes on from there")
             return None, {"status": "interrupted", "model": name, "run": str(folder), "step": 0}
-        print(f"{other} is trained; now {name}", file=sys.stderr, flush=True)
+        say(f"{other} is trained; now {name}")
     return where, {"status": "done"}
 
 
-@contextlib.contextmanager
-def _writable(folder):
-    """A full disk or one that takes no writes is the user's to mend, whoever met it."""
-    try:
-        yield
-    except UserError:
-        raise
-    except Exception as error:  # TensorFlow has its own for a full disk, with the system's words
-        full = os.strerror(errno.ENOSPC) in str(error)
-        number = errno.ENOSPC if full else getattr(error, "errno", None)
-        if number not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
-            raise
-        place = getattr(error, "filename", None) or folder
-        raise UserError(f"The run in {folder} stopped, {place} cannot be written: "
-                        f"{os.strerror(number)}. What was saved is whole; the same command goes "
-                        "on from there.") from error
-
-
-@contextlib.contextmanager
-def _locked(folder):
-    """One process a run."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / ".lock").touch()
-    except OSError as error:
-        raise UserError(f"The run cannot be written to {folder}: {error.strerror}.") from None
-    with open(folder / ".lock", "w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UserError(f"{folder} is being trained by another process.") from None
-        yield
-
-
-def _agree(folder, name, recipe):
-    """Refuses to go on with another recipe than that of the folder's checkpoints.
-
-    Returns:
-        What that recipe says of the fields that the data decide; None if there are no checkpoints.
-    """
-    path = folder / "recipe.json"
-    if path.exists() and any(folder.glob("checkpoints/step_*")):
-        old_name, values = read_recipe(path)
-        if old_name != name:
-            raise UsageError(f"{folder} is a run of {old_name}, not of {name}: choose another "
-                             "--out.")
-        changed = differences(registry.recipe(name).replace(**values), recipe)
-        fixed = [(field, *values) for field, values in changed.items()
-                 if field in fixed_fields(recipe) and field not in recipe.from_data]
-        if fixed:
-            words = ", ".join(f"--{field} {old}, not {new}" for field, old, new in fixed)
-            raise UsageError(f"{folder} was begun with {words}: go on with the same recipe "
-                             f"(--recipe {path}) or choose another --out.")
-        return {field: values[field] for field in recipe.from_data if field in values}
-    return None
-
-
 class _Run:
-    def __init__(self, folder, name, recipe, machine, options, below=None, begun=None):
+    """A run under way.
+
+    Attributes:
+        facts: what `run.json` keeps over all changes of the status.
+    """
+
+    def __init__(self, folder, name, recipe, machine, options, below, begun, changed):
         self.folder, self.name, self.recipe = folder, name, recipe
-        self.machine, self.options, self.below, self.begun = machine, options, below, begun
+        self.machine, self.options, self.below = machine, options, below
+        self.begun, self.changed = begun, changed
+        known = read_status(folder) if begun is not None else {}
+        self.facts = {field: known[field] for field in KEPT if field in known}
+        self.started = False
+
+    @contextlib.contextmanager
+    def recorded(self):
+        """Whatever ends the run in the block stands in `run.json`."""
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._ended("interrupted", "stopped by Ctrl-C after the last step")
+            raise
+        except BaseException as error:
+            lines = str(error).splitlines() or [""]
+            known = isinstance(error, UserError)
+            self._ended("failed", lines[0] if known else f"{type(error).__name__}: {lines[0]}")
+            raise
+
+    def _ended(self, status, message):
+        if self.started:
+            with contextlib.suppress(OSError, UserError):  # the disk may be full
+                self._status(status, message)
 
     def train(self):
         import keras
@@ -171,7 +161,7 @@ class _Run:
         from kgan import machine as devices
         from kgan.checkpoint import RunState
         from kgan.data import open_data
-        from kgan.weights import build, load
+        from kgan.weights import build
 
         recipe = self.recipe
         keras.utils.set_random_seed(recipe.seed)
@@ -183,57 +173,54 @@ class _Run:
             recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed,
             bad_images=self.options.bad_images,
         )
+        if self.begun is not None:
+            check_data(self.folder, self.data)
+        if not known_data(self.folder) or self.begun is None:
+            self.facts["data"] = describe(self.data)
         known = self.begun
         recipe = recipe.replace(**known) if known else recipe.complete(self.data)
         self.recipe = recipe
         with devices.scope(strategy):
             self.model = build(self.name, recipe, self.machine.precision)
-            self._check_domains()
+            check_domains(self.data, self.model)
             self.model.compile(xla=xla)
         self.data, self.held = self.model.hold_out(self.data)
+        self.state = RunState(self.folder, self.model, self.options.keep)
+        found = self.state.restore(at=self.options.resume_from) or self._fresh()
+        if self.changed:
+            self.facts["changed"] = [*self.facts.get("changed", []),
+                                     {"step": found["step"], **self.changed}]
         with replacing(self.folder / "recipe.json") as new:
             write_recipe(new, self.name, recipe)
-        self.state = RunState(self.folder, self.model, self.options.keep)
-        found = self.state.restore()
-        if found is None:
-            found = {"step": 0, "seconds": 0.0}
-            if self.below:
-                self.model.inherit(load(str(self.below), "required"))
-            self.model.prepare(self.data)
-            self.model.restart_averages()
         self.plan = self._plan(found)
-        print("\n".join(self.plan), file=sys.stderr, flush=True)
+        say("\n".join(self.plan))
+        self.started = True
         if found["step"] >= recipe.steps or self._stopped:
             further = "it was no longer getting better" if self._stopped else "--steps goes further"
-            print(f"this run is done; {further}, --out begins another", file=sys.stderr)
+            say(f"this run is done; {further}, --out begins another")
             return self._finish(found["seconds"])
+        rewind(self.folder, found["step"])
         self._status("running")
         return self._fit(found)
+
+    def _fresh(self):
+        """Makes the model what it is before its first step."""
+        from kgan.begin import begin_from, told
+        from kgan.weights import load
+
+        if self.below:
+            self.model.inherit(load(str(self.below), "required"))
+        self.model.prepare(self.data)
+        if self.recipe.init and "init" in folders(self.recipe):
+            self.facts["init"] = begin_from(self.model, self.recipe.init)
+            say(f"init     {told(self.facts['init'])}")
+        self.model.restart_averages()
+        return {"step": 0, "seconds": 0.0}
 
     @property
     def _stopped(self):
         """Whether the validation loss has ended the training."""
         return bool(self.model.plateau and self.model.plateau.stopped)
-
-    def _check_domains(self):
-        missing = set(self.model.batch_channels()) - set(self.data.train)
-        if missing:
-            raise UserError(
-                f"{self.name} needs two sets of pictures and {self.recipe.data} has one: name a "
-                "folder with trainA and trainB, or an attribute (celeba:PATH?attribute=Smiling)."
-            )
-        if "b" in self.data.train and "b" not in self.model.batch_channels():
-            raise UserError(
-                f"{self.name} takes one set of pictures and {self.recipe.data} has two: name one "
-                "folder (folder:PATH?layout=single for all pictures in it), avatars with several "
-                "attributes, celeba:PATH without an attribute."
-            )
-        if self.model.batch_labels() not in (0, len(self.data.label_names)):
-            found = ", ".join(self.data.label_names) or "none"
-            raise UserError(
-                f"{self.name} with this recipe wants {self.model.batch_labels()} labels and "
-                f"{self.recipe.data} has {found}."
-            )
 
     def _plan(self, found):
         from kgan.callbacks import duration
@@ -262,30 +249,29 @@ class _Run:
 
     def _fit(self, found):
         from kgan import callbacks as stages
+        from kgan.divergence import Watch
 
         recipe, options, start = self.recipe, self.options, found["step"]
+        watch = Watch(self.state)
         report = stages.Report(
-            start, self.folder, steps=recipe.steps, every=options.log_every,
+            start, self.folder, watch, steps=recipe.steps, every=options.log_every,
             images=recipe.batch * self.model.batches_per_step, seconds=found["seconds"],
         )
         keeper = stages.Keeper(
-            start, self.state, report, minutes=options.save_minutes, steps=recipe.steps
+            start, self.state, report, watch, minutes=options.save_minutes, steps=recipe.steps
         )
         samples = stages.Samples(
             start, self.folder, batch=self.sample_batch(), every=options.sample_every,
             steps=recipe.steps,
         )
-        watching = [stages.StopOnNonFinite(start, self.state), report, samples, keeper]
+        watching = [report, samples, keeper]
         if self.model.plateau:
-            watching.insert(1, stages.Validation(
+            watching.insert(0, stages.Validation(
                 start, self.state, report, held=self.held, every=recipe.validate_every,
                 steps=recipe.steps,
             ))
         try:
             self._fit_stages(start, watching, keeper)
-        except UserError as error:
-            self._status("failed", str(error))
-            raise
         finally:
             keeper.release()
         if keeper.signal and int(self.model.step.numpy()) < recipe.steps and not self._stopped:
@@ -325,7 +311,7 @@ class _Run:
     def _interrupted(self, signal):
         step = int(self.model.step.numpy())
         self._status("interrupted", f"stopped by {signal} at step {step}")
-        print(f"stopped at step {step}; the same command goes on from there", file=sys.stderr)
+        say(f"stopped at step {step}; the same command goes on from there")
         return {"status": "interrupted", "model": self.name, "run": str(self.folder), "step": step}
 
     def _finish(self, seconds):
@@ -335,8 +321,7 @@ class _Run:
         from kgan.grid import grid
 
         step = int(self.model.step.numpy())
-        done = self.folder / "weights" / "metadata.json"
-        if not done.exists() or json.loads(done.read_text()).get("step") != step:
+        if not self._written(step):
             with self.model.averaged_weights():
                 preview = grid(self.model.show(self.sample_batch()))
                 self.model.conclude(self.data, self.held)
@@ -347,7 +332,7 @@ class _Run:
                 "data": list(self.data.summary),
             }
             weights.write(self.model, self.folder / "weights", facts=facts, preview=preview)
-        if self.options.export and self.model.exports and not self._exported(step):
+        if self.options.export and self.model.exports and not self._exported():
             export_model(weights.read(self.folder / "weights"), self.folder / "export")
         result = {
             "status": "done", "model": self.name, "run": str(self.folder), "step": step,
@@ -357,9 +342,22 @@ class _Run:
         self._status("done")
         return result
 
-    def _exported(self, step):
+    def _written(self, step):
+        """Whether `weights/` is whole and of this step."""
+        from kgan.weights import verify
+
+        try:
+            return verify(self.folder / "weights").get("step") == step
+        except UserError:
+            return False
+
+    def _exported(self):
+        """Whether the weights are exported; others of the same step may be."""
+        from kgan.weights import verify
+
+        hashes = verify(self.folder / "weights")["sha256"]
         found = (self.folder / "export" / self.name).glob("[0-9]*/assets.extra/metadata.json")
-        return any(json.loads(p.read_text())["metadata"].get("step") == step for p in found)
+        return any(json.loads(p.read_text())["metadata"].get("sha256") == hashes for p in found)
 
     def _metrics(self, result):
         path = self.folder / "metrics.json"
@@ -372,8 +370,7 @@ class _Run:
 
         content = {
             "status": status, "message": message, "plan": self.plan, "devices": self.devices,
-            "precision": self.machine.precision,
+            "precision": self.machine.precision, **self.facts,
         }
-        with replacing(self.folder / "run.json") as new:
-            new.write_text(json.dumps(content, indent=2) + "\n")
+        write_status(self.folder, content)
         write_page(self.folder)

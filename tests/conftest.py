@@ -176,12 +176,13 @@ def toy():
     recipe = ToyRecipe(data="avatars:Eyeglasses?n=24&test=8", size=8, batch=2, steps=6)
     registry.register("toy", Toy, recipe, card="cyclegan.md", phrase="a toy")
 
-    def run(folder, *, save_minutes=5.0, keep=3, export=False, sample_every=100, **changes):
+    def run(folder, *, save_minutes=5.0, keep=3, export=False, sample_every=100,
+            precision="float32", **changes):
         options = RunOptions(
             out=str(folder), save_minutes=save_minutes, keep=keep, export=export,
             sample_every=sample_every, log_every=2,
         )
-        return train("toy", recipe.replace(**changes), Machine(), options)
+        return train("toy", recipe.replace(**changes), Machine(precision=precision), options)
 
     yield run
     del registry._entries["toy"]
@@ -215,7 +216,7 @@ class Toy(GAN):
             factor = tf.where(step == self.recipe.bad_gradient_at, nan, 1.0)
             return tf.identity(x), lambda upstream: upstream * factor
 
-        real, fake = self.nets["d"](batch["b"]), self.nets["d"](fake)
+        real, fake = (tf.cast(self.nets["d"](x), tf.float32) for x in (batch["b"], fake))
         return {
             "generator": {"adversarial": spoil_gradient(tf.reduce_mean((fake - 1.0) ** 2))},
             "discriminator": {

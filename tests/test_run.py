@@ -115,7 +115,9 @@ def test_killed_and_stopped_and_taken_up_again_bit_for_bit(
     assert [n for n in one_go if one_go[n].tobytes() != in_parts[n].tobytes()] == []
     assert {name.rpartition("/")[0] for name in one_go} == {
         "nets/g_ab", "nets/g_ba", "nets/d_a", "nets/d_b", "nets/pool_a", "nets/pool_b",
-        "optimizers/generator", "optimizers/discriminator", "averages", "step",
+        "averages", "step",
+        *(f"optimizers/{player}/{slot}" for player in ("generator", "discriminator")
+          for slot in ("iteration", "momentum", "velocity")),
     }
     earlier = state_of(folder, 13)
     changed = [n for n in one_go if not np.array_equal(one_go[n], earlier[n])]
@@ -227,15 +229,15 @@ def flip(path):
 
 def counted_steps(monkeypatch):
     """A list that gets the number of every step that is trained from now on."""
-    from kgan.callbacks import StopOnNonFinite
+    from kgan.callbacks import Report
 
-    seen, check = [], StopOnNonFinite.after_step
+    seen, report = [], Report.after_step
 
     def after_step(self, step, logs):
         seen.append(step)
-        check(self, step, logs)
+        report(self, step, logs)
 
-    monkeypatch.setattr(StopOnNonFinite, "after_step", after_step)
+    monkeypatch.setattr(Report, "after_step", after_step)
     return seen
 
 
@@ -626,8 +628,8 @@ def test_a_run_in_stages_goes_on_in_the_stage_where_it_stopped(staged, tmp_path)
     lines = [json.loads(x) for x in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
     assert [x["stage"] for x in lines] == ["alone"] * 3 + ["together"] * 4
     assert all((x["stage"] == "alone") == ("first/far" in x["terms"]) for x in lines)
-    assert whole["optimizers/first/0"] == 3
-    assert whole["optimizers/both/0"] == 4
+    assert whole["optimizers/first/iteration/0"] == 3
+    assert whole["optimizers/both/iteration/0"] == 4
     for at in (5, 3, 2):
         for step in range(at + 1, 8):
             shutil.rmtree(tmp_path / "run" / "checkpoints" / f"step_{step:09d}")

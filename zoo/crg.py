@@ -29,7 +29,8 @@ class CRGRecipe(EncoderRecipe):
     from_data: ClassVar[tuple] = (*EncoderRecipe.from_data, "trunk_layout")
 
     trunk: str = knob("vgg16", "whose first four blocks the encoder begins with: vgg16, vgg19, "
-                      "vgg_star_small.TAG, the run of a classifier; empty = a fresh VGG-16")
+                      "vgg_star_small.TAG, the run of a classifier; empty = a fresh VGG-16",
+                      source=True)
     trunk_layout: str = knob("", "how the trunk is built, JSON; the trunk decides")
     filters: int = knob(64, "maps of the first block of a fresh trunk", low=1)
     variant: str = knob("paper", "new blocks: one of two convolutions, or two, as in the authors' "

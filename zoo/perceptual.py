@@ -37,7 +37,8 @@ class PerceptualRecipe(Recipe):
                               "picture in one trunk, or a pyramid of separate PatchGANs",
                               choices=("perceptual", "pixels", "pyramid"))
     reference: str = knob("vgg_star19", "reference network: vgg_star_small.avatars or .cifar10, "
-                          "vgg_small.avatars, vgg19, vgg16, vgg_star19, or a run of vgg_star")
+                          "vgg_small.avatars, vgg19, vgg16, vgg_star19, or a run of vgg_star",
+                          source=True)
     vgg_weights: str = knob("", "an .h5 file with VGG weights in the layout of keras.applications; "
                             "empty = Keras downloads its own")
     vgg_sha256: str = knob("", "sha256 of --vgg_weights if it is none of Keras' own files")
