@@ -7,6 +7,7 @@ one that can be seen is complete; TensorFlow's checksums tell one that was damag
 the one before it is used, with a warning.
 """
 
+import contextlib
 import json
 import pathlib
 import re
@@ -15,8 +16,13 @@ import sys
 
 import tensorflow as tf
 
-from kgan.errors import UserError
+from kgan.errors import UserError, printable
 from kgan.paths import replacing
+from kgan.reading import read_json
+
+_UNREADABLE = (
+    tf.errors.OpError, ValueError, LookupError, TypeError, AssertionError, OSError
+)
 
 
 class RunState:
@@ -61,45 +67,66 @@ class RunState:
         for old in steps[: max(0, until - self.keep)] + steps[until:]:
             shutil.rmtree(self._path(old), ignore_errors=True)
 
-    def restore(self, networks_only=False):
+    def holds(self):
+        """(elements, variables) that the checkpoints on disk can hold, at the most."""
+        sizes = {"data": 0, "index": 0}
+        for path in self.folder.glob("step_*/state.*"):
+            part = path.name.split(".")[1].partition("-")[0]
+            with contextlib.suppress(OSError):  # the run has just removed it
+                sizes[part] = sizes.get(part, 0) + path.stat().st_size
+        return sizes["data"] // 2, sizes["index"] // 8
+
+    def restore(self, networks_only=False, above=-1):
         """Restores the newest checkpoint that is whole.
+
+        The run may go on meanwhile: a checkpoint that it removes or replaces by a newer one while
+        it is read is no damaged one.
 
         Args:
             networks_only: read the networks and averages and leave optimizers alone; averages
                 then become the weights.
+            above: only checkpoints of later steps.
 
         Returns:
-            What `save` was told, with `step`; None if there is no checkpoint.
+            What `save` was told, with `step`; None if there is no checkpoint, or, with `above`,
+            none that can be read.
 
         Raises:
             UserError: there are checkpoints and none can be read.
         """
-        steps = self.steps()
-        for step in reversed(steps):
-            path = self._path(step)
+        damaged = set()
+        while steps := [s for s in self.steps() if s > above and s not in damaged]:
+            step = steps[-1]
             try:
-                facts = json.loads((path / "state.json").read_text())
-                if facts["step"] != step:
-                    raise ValueError(f"it says that it is of step {facts['step']}")
-                status = self._checkpoint(networks_only).read(str(path / "state"))
-                if networks_only:
-                    status.expect_partial().assert_existing_objects_matched()
-                else:
-                    status.assert_consumed()
-            except (
-                tf.errors.OpError, ValueError, LookupError, TypeError, AssertionError, OSError
-            ) as error:
-                reason = (str(error) or type(error).__name__).splitlines()[0][:120]
-                print(f"warning: checkpoint {path} cannot be read ({reason}); "
-                      "trying the one before it", file=sys.stderr)
+                facts = self._read(step, networks_only)
+            except _UNREADABLE as error:
+                now = [s for s in self.steps() if s not in damaged]
+                if step not in now or now[-1] > step:
+                    continue
+                damaged.add(step)
+                reason = (str(error) or type(error).__name__).splitlines()[0]
+                print(f"warning: checkpoint {printable(self._path(step))} cannot be read "
+                      f"({printable(reason, 120)}); trying the one before it", file=sys.stderr)
                 continue
             if networks_only and self.model.averages:
                 self.model.adopt_averages()
             return facts
-        if steps:
-            raise UserError(f"None of the {len(steps)} checkpoints in {self.folder} can be read. "
+        if damaged and above < 0:
+            raise UserError(f"None of the {len(damaged)} checkpoints in {self.folder} can be read. "
                             "Move the folder away to start anew.")
         return None
+
+    def _read(self, step, networks_only):
+        path = self._path(step)
+        facts = read_json(path / "state.json")
+        if facts["step"] != step:
+            raise ValueError(f"it says that it is of step {facts['step']}")
+        status = self._checkpoint(networks_only).read(str(path / "state"))
+        if networks_only:
+            status.expect_partial().assert_existing_objects_matched()
+        else:
+            status.assert_consumed()
+        return facts
 
     def _path(self, step):
         return self.folder / f"step_{step:09d}"
