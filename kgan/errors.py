@@ -16,17 +16,17 @@ def printable(text, most=2000):
     if len(text) > most:
         half = most // 2
         text = f"{text[:half]} … {text[-half:]}"
-    return "".join(c if c.isprintable() else " " if c.isspace() else "\ufffd" for c in text)
+    return "".join(c if c.isprintable() else "?" for c in text)
 
 
 class UserError(Exception):
     """Something outside the code is wrong: a file, a folder, a run. The message says what to do.
 
-    Messages quote names and files of others, so they are made `printable`.
+    Messages quote names and files of others, so their lines are made `printable`.
     """
 
     def __init__(self, message):
-        super().__init__(printable(message))
+        super().__init__("\n".join(printable(line) for line in str(message).split("\n")))
 
 
 class UsageError(UserError):

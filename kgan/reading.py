@@ -45,3 +45,11 @@ def read_json(path, most=LARGEST_JSON):
     if not isinstance(found, dict):
         raise ValueError("it holds no JSON object")
     return found
+
+
+def json_or_empty(path):
+    """The object in a JSON file of our own; {} if there is none or something else is in it."""
+    try:
+        return read_json(path)
+    except (OSError, ValueError):
+        return {}

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from kgan import registry
-from kgan.errors import UsageError, UserError
+from kgan.errors import UsageError, UserError, printable
 from kgan.paths import replacing, sweep
+from kgan.reading import json_or_empty
 from kgan.recipe import Knobs, differences, fixed_fields, knob, read_recipe, write_recipe
 
 
@@ -198,11 +199,11 @@ class _Run:
         if found is None:
             found = {"step": 0, "seconds": 0.0}
             if self.below:
-                self.model.inherit(load(str(self.below), "required"))
+                self.model.inherit(load(self.below, "required"))
             self.model.prepare(self.data)
             self.model.restart_averages()
         self.plan = self._plan(found)
-        print("\n".join(self.plan), file=sys.stderr, flush=True)
+        print("\n".join(map(printable, self.plan)), file=sys.stderr, flush=True)
         if found["step"] >= recipe.steps or self._stopped:
             further = "it was no longer getting better" if self._stopped else "--steps goes further"
             print(f"this run is done; {further}, --out begins another", file=sys.stderr)
@@ -335,8 +336,7 @@ class _Run:
         from kgan.grid import grid
 
         step = int(self.model.step.numpy())
-        done = self.folder / "weights" / "metadata.json"
-        if not done.exists() or json.loads(done.read_text()).get("step") != step:
+        if not self._written(step):
             with self.model.averaged_weights():
                 preview = grid(self.model.show(self.sample_batch()))
                 self.model.conclude(self.data, self.held)
@@ -346,7 +346,8 @@ class _Run:
                 "precision": self.machine.precision,
                 "data": list(self.data.summary),
             }
-            weights.write(self.model, self.folder / "weights", facts=facts, preview=preview)
+            weights.write(self.model, self.folder / "weights", facts=facts, preview=preview,
+                          finished=True)
         if self.options.export and self.model.exports and not self._exported(step):
             export_model(weights.read(self.folder / "weights"), self.folder / "export")
         result = {
@@ -357,14 +358,23 @@ class _Run:
         self._status("done")
         return result
 
+    def _written(self, step):
+        """Whether `weights/` is whole and of this step."""
+        from kgan.weights import verify
+
+        try:
+            return verify(self.folder / "weights").get("step") == step
+        except UserError:
+            return False
+
     def _exported(self, step):
         found = (self.folder / "export" / self.name).glob("[0-9]*/assets.extra/metadata.json")
-        return any(json.loads(p.read_text())["metadata"].get("step") == step for p in found)
+        return any(json_or_empty(p).get("metadata", {}).get("step") == step for p in found)
 
     def _metrics(self, result):
         path = self.folder / "metrics.json"
-        known = json.loads(path.read_text()) if path.exists() else {}
         with replacing(path) as new:
+            known = json_or_empty(path)
             new.write_text(json.dumps({**known, "training": result}, indent=2) + "\n")
 
     def _status(self, status, message=""):
