@@ -31,14 +31,14 @@ def of_hdf5(path):
 
 def _arrays(file):
     """(elements, bytes) of each array in an HDF5 file that is laid out as Keras does it."""
-    rooms, seen = [file], 0
+    rooms, seen = [file], {file["/"]}
     while rooms:
         room = rooms.pop()
         for name in room:
-            seen += 1
-            if seen > 100_000 or type(room.get(name, getlink=True)) is not h5py.HardLink:
-                raise ValueError(f"{name} is a link, or one thing too many")
-            item = room[name]
+            item = room[name] if type(room.get(name, getlink=True)) is h5py.HardLink else None
+            if item is None or item in seen:
+                raise ValueError(f"{name} is a link")
+            seen.add(item)
             if isinstance(item, h5py.Group):
                 rooms.append(item)
                 continue

@@ -357,7 +357,8 @@ def test_the_newest_state_of_a_run_is_loaded(run_folder, model, capsys):
     assert w.load(run).metadata["step"] == 40  # the weights are newer than the checkpoint before
     model.step.assign(60)
     later.save(seconds=1.0)
-    assert (w.load(run).trained, w.load(run).metadata["step"]) == (True, 60)
+    done = w.load(run)
+    assert (done.trained, done.metadata["step"]) == (True, 60)
 
 
 def test_the_newest_version_of_an_export_is_taken(model, tmp_path):
