@@ -7,6 +7,7 @@ renamed, so one that can be seen is complete; TensorFlow's checksums tell one th
 later, and then the one before it is used, with a warning.
 """
 
+import contextlib
 import json
 import pathlib
 import re
@@ -15,12 +16,16 @@ import shutil
 import tensorflow as tf
 
 from kgan import slots
-from kgan.errors import UsageError, UserError
+from kgan.errors import UsageError, UserError, printable
 from kgan.paths import replacing
 from kgan.progress import say
+from kgan.reading import read_json
 
 LARGEST = 1e4  # weights begin below 10, and Adam moves one by about the learning rate a step
 VALUE = ".ATTRIBUTES/VARIABLE_VALUE"  # how TensorFlow ends the names of what it saved
+_UNREADABLE = (
+    tf.errors.OpError, ValueError, LookupError, TypeError, AssertionError, OSError
+)
 
 
 class RunState:
@@ -74,47 +79,69 @@ class RunState:
         for old in steps[: max(0, until - self.keep)] + steps[until:]:
             shutil.rmtree(self._path(old), ignore_errors=True)
 
-    def restore(self, networks_only=False, at=0):
+    def holds(self):
+        """(elements, variables) that the checkpoints on disk can hold, at the most."""
+        sizes = {"data": 0, "index": 0}
+        for path in self.folder.glob("step_*/state.*"):
+            part = path.name.split(".")[1].partition("-")[0]
+            with contextlib.suppress(OSError):  # the run has just removed it
+                sizes[part] = sizes.get(part, 0) + path.stat().st_size
+        return sizes["data"] // 2, sizes["index"] // 8
+
+    def restore(self, networks_only=False, above=-1, at=0):
         """Restores the newest checkpoint that is whole.
+
+        The run may go on meanwhile: a checkpoint that it removes or replaces by a newer one while
+        it is read is no damaged one.
 
         Args:
             at: the step of the only checkpoint that may be taken; 0 = any.
             networks_only: read the networks and averages and leave optimizers alone; averages
                 then become the weights.
+            above: only checkpoints of later steps.
 
         Returns:
-            What `save` was told, with `step`; None if there is no checkpoint.
+            What `save` was told, with `step`; None if there is no checkpoint, or, with `above`,
+            none that can be read.
 
         Raises:
             UserError: there are checkpoints and none can be read, or none of the step `at`.
         """
-        steps = self.steps()
-        if at and at not in steps:
-            there = ", ".join(f"{step:,}" for step in steps) or "none"
+        if at and at not in self.steps():
+            there = ", ".join(f"{step:,}" for step in self.steps()) or "none"
             raise UsageError(f"{self.folder} has no checkpoint of step {at:,}; it has {there}.")
-        steps = [at] if at else steps
-        for step in reversed(steps):
-            path = self._path(step)
+        damaged = set()
+        while steps := [s for s in self.steps() if s > above and s not in damaged]:
+            step = at or steps[-1]
+            if step in damaged:
+                break
             try:
-                facts = json.loads((path / "state.json").read_text())
-                if facts["step"] != step:
-                    raise ValueError(f"it says that it is of step {facts['step']}")
-                status = self._found_in(path, networks_only).read(str(path / "state"))
-                status.expect_partial().assert_existing_objects_matched()
-            except (
-                tf.errors.OpError, ValueError, LookupError, TypeError, AssertionError, OSError
-            ) as error:
-                reason = (str(error) or type(error).__name__).splitlines()[0][:120]
-                say(f"warning: checkpoint {path} cannot be read ({reason}); "
-                    "trying the one before it")
+                facts = self._read(step, networks_only)
+            except _UNREADABLE as error:
+                now = [s for s in self.steps() if s not in damaged]
+                if not at and (step not in now or now[-1] > step):
+                    continue
+                damaged.add(step)
+                reason = (str(error) or type(error).__name__).splitlines()[0]
+                say(f"warning: checkpoint {printable(self._path(step))} cannot be read "
+                    f"({printable(reason, 120)}); trying the one before it")
                 continue
             if networks_only and self.model.averages:
                 self.model.adopt_averages()
             return facts
-        if steps:
-            raise UserError(f"None of the {len(steps)} checkpoints in {self.folder} can be read. "
+        if damaged and above < 0:
+            raise UserError(f"None of the {len(damaged)} checkpoints in {self.folder} can be read. "
                             "Move the folder away to start anew.")
         return None
+
+    def _read(self, step, networks_only):
+        path = self._path(step)
+        facts = read_json(path / "state.json")
+        if facts["step"] != step:
+            raise ValueError(f"it says that it is of step {facts['step']}")
+        status = self._found_in(path, networks_only).read(str(path / "state"))
+        status.expect_partial().assert_existing_objects_matched()
+        return facts
 
     def _path(self, step):
         return self.folder / f"step_{step:09d}"

@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kgan.errors import UsageError, UserError
+from kgan.errors import UsageError, UserError, printable
 from kgan.latent import FACES, LatentGAN
 from kgan.lazy import generators, latent_directions, np, pixels, plateau, tf
 from kgan.recipe import Recipe, knob, nearest
@@ -191,8 +191,8 @@ class EncoderGAN(LatentGAN):
             if min(min((y == v).sum() for v in (0, 1)) for _, y in column) >= FEWEST:
                 self.attributes[name] = self._direction(name, *column)
             else:
-                print(f"no direction of {name}: fewer than {FEWEST} pictures with it or without",
-                      file=sys.stderr)
+                print(f"no direction of {printable(name)}: fewer than {FEWEST} pictures with it "
+                      "or without", file=sys.stderr)
 
     def _direction(self, name, learnt, measured):
         codes, labels = learnt
@@ -284,8 +284,14 @@ class EncoderGAN(LatentGAN):
                 )
                 raise UserError(f"{self.name_in_zoo} has no direction {direction}. {near}")
             return self.attributes[direction]
-        direction.check(self.generator_sha256)
+        self._check(direction)
         return direction
+
+    def _check(self, direction):
+        if direction.vector.shape != (self.latent,):
+            raise UserError(f"The direction {direction.name} has {len(direction.vector)} numbers, "
+                            f"codes of {self.name_in_zoo} have {self.latent}.")
+        direction.check(self.generator_sha256)
 
     def write_beside(self, folder):
         for i, direction in enumerate(self.attributes.values()):  # names may be no file names
@@ -295,7 +301,7 @@ class EncoderGAN(LatentGAN):
         files = sorted((pathlib.Path(folder) / "directions").glob("*.npz"))
         found = [latent_directions.Direction.load(path) for path in files]
         for direction in found:
-            direction.check(self.generator_sha256)
+            self._check(direction)
         self.attributes = {direction.name: direction for direction in found}
 
     def served(self):

@@ -68,7 +68,8 @@ def export_model(
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
         raise UserError(f"{name!r} cannot be a served name: use letters, digits and . _ -")
     if not model.trained and not allow_untrained:
-        raise UserError(f"{name} is untrained: train it or load weights first (or allow_untrained)")
+        raise UserError(f"{name} is untrained ({model.state}): train it to its end or load weights "
+                        "first (or allow_untrained)")
     out = pathlib.Path(out)
     version = _next_version(out / name, version)
     module, precision = _module(model, direction, max_pixels)

@@ -43,7 +43,8 @@ class GAN(Game):
         multiple: the sides that the networks need are multiples of this.
         smallest: the smallest side that the networks take.
         nets: `{name: network}`.
-        name_in_zoo, trained, metadata: set by the zoo when it loads weights.
+        name_in_zoo, metadata: set by the zoo when it loads weights.
+        trained: whether its weights were trained to their end, set by the zoo, too.
     """
 
     players: ClassVar[dict] = {}
@@ -93,6 +94,14 @@ class GAN(Game):
         self.optimizers = {}
 
     # What a model says of itself
+
+    @property
+    def state(self):
+        """What its weights are: `"trained"`, `"fresh"` or `"step 300 of 1,000"`."""
+        step = self.metadata.get("step")
+        if self.trained or not isinstance(step, int):
+            return "trained" if self.trained else "fresh"
+        return f"step {step:,} of {self.recipe.steps:,}"
 
     @classmethod
     def directions_of(cls, recipe):

@@ -11,11 +11,9 @@ name and recipe.
 
 import hashlib
 import json
-import pathlib
 
-from kgan import registry
+from kgan import registry, source
 from kgan.errors import UsageError, UserError
-from kgan.recipe import read_recipe
 
 
 def find(spec, *, data, size, seed):
@@ -36,11 +34,8 @@ def find(spec, *, data, size, seed):
     """
     if not spec:
         raise UsageError("--generator must name what the encoder inverts, as dcgan or a folder.")
-    path = pathlib.Path(spec)
-    if path.is_dir() or len(path.parts) > 1:
-        found = *_recipe_in(path), path
-    elif "." in spec:
-        found = _packaged(spec)
+    if source.is_folder(spec) or "." in spec:
+        found = _there(spec)
     else:
         found = _of_name(spec, data, size, seed)
     name, recipe, _ = found
@@ -58,7 +53,7 @@ def _of_name(spec, data, size, seed):
     entry = registry.entry(spec)
     for name in (entry.name, entry.name.removesuffix("_small")):
         for tag in registry.entry(name).weights:
-            found = _packaged(f"{name}.{tag}")
+            found = _there(f"{name}.{tag}")
             if (_kind(found[1].data), found[1].size) == (_kind(data), size):
                 return found
     recipe = entry.recipe.replace(seed=seed)
@@ -77,25 +72,11 @@ def _kind(data):
     return "avatars" if "," in place else place
 
 
-def _packaged(spec):
-    from kgan.weights import packaged
-
-    folder = packaged(spec)
-    if folder is None:
+def _there(spec):
+    found = source.resolve(spec)
+    if found.folder is None:
         raise UserError(f"There are no packaged weights {spec}.")
-    return *_recipe_in(folder), folder
-
-
-def _recipe_in(folder):
-    """The name and recipe of a run, an export or a weights folder."""
-    from kgan.weights import folder_in
-
-    inside = folder_in(folder)
-    found = inside / "config.json" if inside else folder / "recipe.json"
-    if not found.exists():
-        raise UserError(f"{folder} holds neither a run nor weights.")
-    name, values = read_recipe(found)
-    return name, registry.recipe(name).replace(**values)
+    return found.name, found.recipe, found.folder
 
 
 def to_text(name, recipe):
@@ -108,10 +89,14 @@ def from_text(text):
     try:
         found = json.loads(text)
         name, values = str(found["model"]), dict(found["recipe"])
-    except (ValueError, KeyError, TypeError) as error:
+        recipe = registry.recipe(name).replace(**values)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise UserError(f"The recipe of an encoder does not say how its generator is built "
                         f"({type(error).__name__}: {error}).") from None
-    return name, registry.recipe(name).replace(**values)
+    if not hasattr(recipe, "latent"):
+        raise UserError(f"The recipe of an encoder names {name}, which makes no pictures from "
+                        "codes.")
+    return name, recipe
 
 
 def build(text, precision):

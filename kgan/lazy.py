@@ -21,6 +21,7 @@ class _Lazy:
         return f"<lazy {self._name}>"
 
 
+bounds = _Lazy("kgan.bounds")
 cycle = _Lazy("kgan.cycle")
 data = _Lazy("kgan.data")
 dfi = _Lazy("kgan.editing.dfi")

@@ -26,6 +26,7 @@ import statistics
 from kgan.chart import line_chart
 from kgan.errors import UserError
 from kgan.paths import replacing
+from kgan.reading import read_json
 from kgan.run_folder import as_it_is
 
 MAX_POINTS = 100  # of a curve; more would show the noise of single steps
@@ -162,14 +163,11 @@ def document(title, body, css=CSS, head=""):
 def _read_json(path):
     """The object in a JSON file, or None if there is no file."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        return read_json(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
         raise UserError(f"{path} cannot be read as JSON ({error}).") from error
-    if not isinstance(value, dict):
-        raise UserError(f"{path} should hold a JSON object.")
-    return value
 
 
 def _read_history(path):
@@ -179,7 +177,7 @@ def _read_history(path):
         for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
                 line = json.loads(text)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if not isinstance(line, dict) or not _is_number(line.get("step")):
                 continue

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kgan.errors import UsageError
+from kgan.reading import read_json
 
 # Fields that a run may be resumed with if they calm it: (old, new) -> whether the new one does.
 CALMER = {
@@ -200,11 +201,14 @@ def write_recipe(path, model, recipe):
 def read_recipe(path):
     """Reads what `write_recipe` wrote: `(model name, dict of values)`."""
     try:
-        content = json.loads(pathlib.Path(path).read_text())
-        return str(content["model"]), dict(content["recipe"])
+        content = read_json(path)
+        name, values = content["model"], content["recipe"]
+        if not isinstance(name, str) or not isinstance(values, dict):
+            raise ValueError("the model is no text, or the recipe no object")
+        return name, values
     except FileNotFoundError:
         raise UsageError(f"There is no recipe {path}.") from None
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, OSError) as error:
         raise UsageError(
             f"{path} is not a recipe ({type(error).__name__}: {error}); expected "
             '{"model": NAME, "recipe": {...}}.'

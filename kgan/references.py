@@ -16,10 +16,10 @@ import hashlib
 import pathlib
 import sys
 
-from kgan import registry
+from kgan import registry, source
 from kgan.errors import UsageError, UserError
 from kgan.lazy import keras, networks, np, ops
-from kgan.recipe import nearest, read_recipe
+from kgan.recipe import nearest
 
 IMAGENET = {
     "vgg16": {"depth": 16},
@@ -37,10 +37,11 @@ def shape(spec):
     if spec in IMAGENET:
         published = {"filters": 64, "pool": "max", "slope": 0.0, "imagenet_range": True}
         return {**published, **IMAGENET[spec]}
-    name, values = read_recipe(_folder(spec) / _recipe_file(_folder(spec)))
-    r = registry.recipe(name).replace(**values)
+    found = _source(spec)
+    r = found.recipe
     if not hasattr(r, "slope"):
-        raise UsageError(f"{spec} is a {name}, not a classifier that can serve as a reference.")
+        raise UsageError(f"{spec} is a {found.name}, not a classifier that can serve as a "
+                         "reference.")
     return {"depth": r.depth, "filters": r.filters, "pool": r.pooling, "slope": r.slope,
             "imagenet_range": r.imagenet_range}
 
@@ -54,8 +55,7 @@ def labels(spec):
     """Names of what a reference was trained to see, if it was trained here; `()` for ImageNet's."""
     if spec in IMAGENET:
         return ()
-    values = read_recipe(_folder(spec) / _recipe_file(_folder(spec)))[1]
-    return tuple(values.get("labels", "").split(","))
+    return tuple(_source(spec).recipe.labels.split(","))
 
 
 def build(spec, name="reference", taps=None, trainable=False):
@@ -93,8 +93,7 @@ def load(network, spec, vgg_weights="", vgg_sha256=""):
     else:
         from kgan import weights
 
-        source = weights.load(str(_folder(spec)), weights="required").nets["classifier"]
-        _copy(source, network)
+        _copy(weights.load(_source(spec).folder, "required").nets["classifier"], network)
 
 
 def load_imagenet(network, depth, vgg_weights="", vgg_sha256=""):
@@ -143,25 +142,16 @@ def calibrate(network, pictures, batch=8):
         scale.by.assign(np.maximum(deviation, 0.1 * deviation.mean()) + 1e-6)
 
 
-def _folder(spec):
-    if "/" not in spec and not pathlib.Path(spec).is_dir():
-        from kgan import weights
-
-        small = ("vgg_star_small", "vgg_small")
-        known = [f"{name}.{tag}" for name in small for tag in registry.entry(name).weights]
-        found = weights.packaged(spec) if spec.split(".")[0] in registry.names() else None
-        if found is None:
-            raise UsageError(f"There is no reference {spec}. {nearest(spec, [*known, *IMAGENET])} "
-                             "Or the folder of a run of vgg_star.")
-        return found
-    folder = pathlib.Path(spec)
-    if not folder.is_dir():
-        raise UserError(f"There is no folder {folder} with a reference network.")
-    return folder
-
-
-def _recipe_file(folder):
-    return "config.json" if (folder / "config.json").exists() else "recipe.json"
+def _source(spec):
+    """The `kgan.source.Source` of a reference that was trained here."""
+    if source.is_folder(spec) or spec.partition(".")[0] in registry.names():
+        found = source.resolve(spec)
+        if found.folder is not None:
+            return found
+    small = ("vgg_star_small", "vgg_small")
+    known = [f"{name}.{tag}" for name in small for tag in registry.entry(name).weights]
+    raise UsageError(f"There is no reference {spec}. {nearest(spec, [*known, *IMAGENET])} "
+                     "Or the folder of a run of vgg_star.")
 
 
 def _imagenet(depth, path, sha256, top=False):

@@ -9,7 +9,7 @@ import pathlib
 import pkgutil
 from dataclasses import dataclass
 
-from kgan.errors import UsageError
+from kgan.errors import UsageError, printable
 from kgan.recipe import Recipe, nearest
 
 _entries = {}
@@ -56,7 +56,8 @@ def entry(name):
     plain = name.split(".")[0]
     entries = _all()
     if plain not in entries:
-        raise UsageError(f"The zoo has no model {plain}. {nearest(plain, entries)}")
+        shown = printable(plain, 80)
+        raise UsageError(f"The zoo has no model {shown}. {nearest(plain[:80], entries)}")
     return entries[plain]
 
 

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from kgan import registry
-from kgan.errors import UsageError, UserError
+from kgan.errors import UsageError, UserError, printable
 from kgan.paths import replacing, sweep
 from kgan.progress import say
+from kgan.reading import json_or_empty
 from kgan.recipe import Knobs, differences, knob, write_recipe
 from kgan.rewind import rewind
 from kgan.run_data import check_data, check_domains, describe, known_data
@@ -193,7 +194,7 @@ class _Run:
         with replacing(self.folder / "recipe.json") as new:
             write_recipe(new, self.name, recipe)
         self.plan = self._plan(found)
-        say("\n".join(self.plan))
+        say("\n".join(map(printable, self.plan)))
         self.started = True
         if found["step"] >= recipe.steps or self._stopped:
             further = "it was no longer getting better" if self._stopped else "--steps goes further"
@@ -331,7 +332,8 @@ class _Run:
                 "precision": self.machine.precision,
                 "data": list(self.data.summary),
             }
-            weights.write(self.model, self.folder / "weights", facts=facts, preview=preview)
+            weights.write(self.model, self.folder / "weights", facts=facts, preview=preview,
+                          finished=True)
         if self.options.export and self.model.exports and not self._exported():
             export_model(weights.read(self.folder / "weights"), self.folder / "export")
         result = {
@@ -357,12 +359,12 @@ class _Run:
 
         hashes = verify(self.folder / "weights")["sha256"]
         found = (self.folder / "export" / self.name).glob("[0-9]*/assets.extra/metadata.json")
-        return any(json.loads(p.read_text())["metadata"].get("sha256") == hashes for p in found)
+        return any(json_or_empty(p).get("metadata", {}).get("sha256") == hashes for p in found)
 
     def _metrics(self, result):
         path = self.folder / "metrics.json"
-        known = json.loads(path.read_text()) if path.exists() else {}
         with replacing(path) as new:
+            known = json_or_empty(path)
             new.write_text(json.dumps({**known, "training": result}, indent=2) + "\n")
 
     def _status(self, status, message=""):

@@ -31,6 +31,7 @@ from kgan import registry
 from kgan.data import attribute, open_data
 from kgan.errors import UsageError, UserError
 from kgan.paths import replacing
+from kgan.reading import json_or_empty
 from kgan.recipe import differences, nearest
 from kgan.suite_job import (
     Job,
@@ -38,7 +39,6 @@ from kgan.suite_job import (
     as_flags,
     folder_of,
     joint_spec,
-    read_json,
     run_child,
     sigterm_as_ctrl_c,
 )
@@ -106,7 +106,7 @@ class _Suite:
         self.timed = {}  # what the last timing said of each step
         # seconds of the last of each kind
         self.spent = {"time": 40.0, "measure": 90.0, "generator": 900.0}
-        known = read_json(output / "suite.json")
+        known = json_or_empty(output / "suite.json")
         names = ("suite", "minutes", "precision", *["generator"] * kind.generator)
         self.settings = {name: getattr(options, name) for name in names}
         for name, value in known.get("settings", {}).items():
@@ -246,11 +246,11 @@ class _Suite:
         return same and steps is not None and self._metadata(t.name).get("step") == steps
 
     def _recipe(self, name):
-        return read_json(self.output / name / "recipe.json").get("recipe", {})
+        return json_or_empty(self.output / name / "recipe.json").get("recipe", {})
 
     def _metadata(self, name):
         """What a finished run says of itself; {} if it is not finished."""
-        return read_json(self.output / name / "weights" / "metadata.json")
+        return json_or_empty(self.output / name / "weights" / "metadata.json")
 
     def _measuring(self, spec, row=None, seed=0):
         """The job that measures a row on a data set; without a row, that of doing nothing."""
@@ -323,7 +323,7 @@ class _Suite:
     # What came of it
 
     def _figures(self, name):
-        return read_json(self.output / f"{name}.json")
+        return json_or_empty(self.output / f"{name}.json")
 
     def write(self):
         """Writes `suite.json`, `table.md` and `index.html` from what there is."""

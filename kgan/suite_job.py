@@ -154,15 +154,6 @@ def as_flags(values):
     return [f"--{name}={x}" for name, x in values.items()]
 
 
-def read_json(path):
-    """The JSON object in a file; {} if there is no file or it was written by something else."""
-    try:
-        found = json.loads(path.read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def joint_spec(specs):
     """Faces with the labels of several `avatars:ATTRIBUTE`, as many as one has in its two domains.
 

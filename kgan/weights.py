@@ -1,26 +1,35 @@
 """Trained models: building, loading and packing them.
 
 A weights folder holds `config.json` (name and recipe), `metadata.json` (versions, parameter counts,
-figures, licences, sha256), `model.weights.h5` (the networks that are deployed, no code) and
-`preview.png`. The hash is checked before the weights are opened: HDF5 does not notice a flipped
-byte.
+figures, licences, whether the training came to its end, sha256), `model.weights.h5` (the networks
+that are deployed, no code), `directions/` of encoders, and `preview.png`. Everything that decides
+the function is hashed, and the hashes are checked before anything is opened: HDF5 does not notice a
+flipped byte. A folder may come from anywhere, so what it declares is held against the size of its
+files before memory is taken for it (`kgan.bounds`).
 """
 
 import datetime
 import hashlib
+import io
 import json
 import pathlib
+import re
 import sys
 import warnings
 
 import kgan
 from kgan import registry
-from kgan.errors import UsageError, UserError
-from kgan.lazy import keras, np, tf
+from kgan.errors import UsageError, UserError, printable
+from kgan.lazy import bounds, keras, np, tf
 from kgan.paths import replacing
-from kgan.recipe import nearest, read_recipe, write_recipe
+from kgan.reading import read_json, size_of
+from kgan.recipe import write_recipe
+from kgan.source import WEIGHTS, packaged, resolve
 
-WEIGHTS = "model.weights.h5"
+__all__ = ["WEIGHTS", "build", "describe", "load", "packaged", "parameters", "read", "resolve",
+           "sha256", "verify", "write"]
+
+LARGEST = 4_000_000_000  # bytes of a file; VGG-19 with its fully connected layers takes 600 million
 
 
 def build(name, recipe=None, precision="float32", deployed_only=False):
@@ -41,15 +50,17 @@ def load(name, weights="auto", precision="float32"):
     """A model of the zoo, ready to translate.
 
     Args:
-        name: `"cyclegan"`, `"cyclegan.avatars_smiling_64"` for one of its weights, or the path of a
-            run, of an export or of a weights folder.
+        name: what `kgan.source.resolve` takes: `"cyclegan"`, `"cyclegan.avatars_smiling_64"` for
+            one of its weights, or the folder of a run (of which the newest state is taken, be it a
+            checkpoint or the weights at the end), of an export or of weights.
         weights: `"auto"`: the packaged weights if there are any, else fresh ones with a warning;
-            `"required"`: an error instead of the warning; None: fresh, silently.
+            `"required"`: an error instead of that warning; None: fresh, silently.
         precision: see `kgan.gan.GAN`.
 
     Returns:
-        The model, a `keras.Model`. `model.trained` says whether it has trained weights,
-        `model.recipe` how it was trained, `model.metadata` what was measured.
+        The model, a `keras.Model`. `model.trained` says whether its weights were trained to their
+        end and `model.state` what else they are (a line on stderr does, too), `model.recipe` how
+        it was trained, `model.metadata` what was measured.
 
     Raises:
         UsageError: unknown name or tag.
@@ -57,94 +68,114 @@ def load(name, weights="auto", precision="float32"):
     """
     if weights not in ("auto", "required", None):
         raise UsageError(f'weights must be "auto", "required" or None, not {weights!r}.')
-    path = pathlib.Path(name)
-    if path.is_dir() or len(path.parts) > 1:
-        return _load_path(path, precision)
-    entry = registry.entry(name)
-    folder = None if weights is None else packaged(name)
-    if folder is not None:
-        return read(folder, precision)
-    if weights == "required" and entry.model.trains:
+    found = resolve(name)
+    if found.kind in ("name", "packaged") and (found.folder is None or weights is None):
+        return _fresh(name, found, weights, precision)
+    model = _of_run(found, precision) if found.kind == "run" else read(found.folder, precision)
+    if not model.trained:
+        print(f"warning: {printable(name, 300)} is not trained to its end: {model.state}",
+              file=sys.stderr)
+    return model
+
+
+def _fresh(name, found, weights, precision):
+    trains = registry.entry(found.name).model.trains
+    if weights == "required" and trains:
         raise UserError(f"There are no packaged weights for {name}; train it: "
-                        f"tools/train --model {entry.name}")
-    if weights == "auto" and entry.model.trains:
+                        f"tools/train --model {found.name}")
+    if weights == "auto" and trains:
         warnings.warn(
-            f"{name} has no packaged weights: these are fresh, not trained.", stacklevel=2
+            f"{name} has no packaged weights: these are fresh, not trained.", stacklevel=3
         )
-    return build(entry.name, precision=precision)
+    return build(found.name, precision=precision)
 
 
-def packaged(name):
-    """The folder of the packaged weights of a name or `name.tag`; None if it has none."""
-    entry = registry.entry(name)
-    tag = name.partition(".")[2]
-    if tag and tag not in entry.weights:
-        raise UsageError(f"{entry.name} has no weights {tag}. {nearest(tag, entry.weights)}")
-    if not entry.weights:
-        return None
-    folder = registry.folder() / "weights" / f"{entry.name}.{tag or entry.weights[0]}"
-    return folder if folder.is_dir() else None
+def _of_run(found, precision):
+    """The newest state of a run; of a checkpoint and weights of the same step, the weights."""
+    from kgan.checkpoint import RunState
+
+    kept = found.folder / "weights"
+    step = -1
+    if (kept / WEIGHTS).exists():
+        step = _metadata(kept).get("step")
+        step = step if isinstance(step, int) else 0
+    state = RunState(found.folder, None)
+    if state.steps()[-1:] > [step]:
+        with bounds.variables(*state.holds(), found.folder):
+            state.model = build(found.name, found.recipe, precision, deployed_only=True)
+        if known := state.restore(networks_only=True, above=step):
+            return _at(state.model, known["step"], found.folder)
+    if step < 0:
+        raise UserError(f"{found.folder} holds neither weights nor a run with checkpoints.")
+    return read(kept, precision)
 
 
-def _load_path(path, precision):
-    """A run folder, a weights folder, or an export (which carries its weights folder)."""
-    folder = folder_in(path)
-    if folder is not None:
-        return read(folder, precision)
-    if (path / "checkpoints").is_dir() and (path / "recipe.json").exists():
-        from kgan.checkpoint import RunState
-
-        name, values = read_recipe(path / "recipe.json")
-        model = build(name, registry.recipe(name).replace(**values), precision, deployed_only=True)
-        found = RunState(path, model).restore(networks_only=True)
-        if found:
-            model.trained, model.metadata = True, {"name": name, "step": found["step"]}
-            return model
-    raise UserError(f"{path} holds neither weights nor a run with checkpoints.")
-
-
-def folder_in(path):
-    """The weights folder that the folder of a run, of an export or of weights means, or None."""
-    path = pathlib.Path(path)
-    if not path.is_dir():
-        raise UserError(f"There is no folder {path}.")
-    exported = sorted(path.glob("**/assets.extra/weights"), key=_version, reverse=True)
-    inside = (path, path / "weights", *exported)
-    return next((folder for folder in inside if (folder / WEIGHTS).exists()), None)
-
-
-def _version(exported):
-    """The version of `<version>/assets.extra/weights` as a number; versions rise past 9."""
-    name = exported.parents[1].name
-    return int(name) if name.isdigit() else 0
+def _at(model, step, place):
+    """A model that was read from a checkpoint, with what is known of it."""
+    _refuse_not_finite(model, place)
+    model.metadata = {"name": model.name_in_zoo, "step": step}
+    stopped = model.plateau and model.plateau.stopped
+    model.trained = step >= model.recipe.steps or bool(stopped)
+    return model
 
 
 def read(folder, precision="float32"):
     """Loads a weights folder after checking its sha256."""
     folder = pathlib.Path(folder)
-    name, values = read_recipe(folder / "config.json")
     metadata = verify(folder)
-    model = build(name, registry.recipe(name).replace(**values), precision, deployed_only=True)
+    if "config.json" not in metadata["sha256"]:
+        print(f"warning: {printable(folder, 300)} is of an older version, whose config.json has no "
+              "sha256; packing or training again gives it one", file=sys.stderr)
+    found = resolve(folder)
+    if not registry.entry(found.name).model.trains:
+        raise UserError(f"{folder} claims to be weights of {found.name}, which has none.")
+    file = folder / WEIGHTS
+    with bounds.variables(*bounds.of_hdf5(file), folder):
+        model = build(found.name, found.recipe, precision, deployed_only=True)
     try:
-        _Deployed(model).load_weights(folder / WEIGHTS)
+        _Deployed(model).load_weights(file)
     except (ValueError, OSError, KeyError) as error:
         reason = str(error).partition(" Example error")[0].splitlines()[0]
-        raise UserError(f"{folder / WEIGHTS} does not fit {name} and the recipe beside it: "
+        raise UserError(f"{file} does not fit {found.name} and the recipe beside it: "
                         f"{reason}") from None
+    _refuse_not_finite(model, file)
     model.restart_averages()
     model.read_beside(folder)
-    model.trained, model.metadata = True, metadata
+    model.trained, model.metadata = _finished(folder, metadata), metadata
     return model
 
 
+def _refuse_not_finite(model, place):
+    for name in model.deployed():
+        for v in model.nets[name].weights:
+            if "float" in v.dtype and not tf.reduce_all(tf.math.is_finite(v.value)):
+                raise UserError(f"{place} holds values that are not numbers, in {v.path}: train or "
+                                "get it again.")
+
+
+def _finished(folder, metadata):
+    """Whether weights were trained to their end; those of older versions do not say it."""
+    if "finished" in metadata:
+        return metadata["finished"] is True
+    beside = folder.parent / "metadata.json"  # of an export, `assets.extra/metadata.json`
+    return not (beside.exists() and read_json(beside).get("trained") is False)
+
+
 def verify(folder):
-    """The metadata of a weights folder whose hash is right; else a `UserError`."""
+    """The metadata of a weights folder whose hashes are right; else a `UserError`.
+
+    Each file that decides what the model does must be among them (`config.json` excepted, which
+    older versions left out).
+    """
     folder = pathlib.Path(folder)
+    metadata = _metadata(folder)
     try:
-        metadata = json.loads((folder / "metadata.json").read_text())
-        expected = {WEIGHTS: metadata["sha256"][WEIGHTS], **metadata["sha256"]}
-        if outside := [n for n in expected if not _is_inside(n)]:
-            raise ValueError(f"its metadata names {outside[0]}")
+        expected = {WEIGHTS: None, **metadata["sha256"]}
+        for name, known in expected.items():
+            if not _is_inside(name):
+                raise ValueError(f"its metadata names {printable(name, 80)}")
+            if not isinstance(known, str) or not re.fullmatch("[0-9a-f]{64}", known):
+                raise ValueError(f"its metadata has no sha256 of {printable(name, 80)}")
         found = {name: sha256(folder / name) for name in expected}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder} is not a weights folder: {error}") from None
@@ -154,7 +185,18 @@ def verify(folder):
                 f"{folder / name} is damaged: its sha256 is {found[name][:12]}…, not "
                 f"{known[:12]}…. Get the file again."
             )
+    deciding = [*folder.glob("*.h5"), *folder.glob("directions/*")]
+    if unknown := [p for p in deciding if p.relative_to(folder).as_posix() not in expected]:
+        raise UserError(f"{unknown[0]} is not among the hashes of {folder}: remove it, or get the "
+                        "folder again.")
     return metadata
+
+
+def _metadata(folder):
+    try:
+        return read_json(folder / "metadata.json")
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder} is not a weights folder: {error}") from None
 
 
 def _is_inside(name):
@@ -162,7 +204,7 @@ def _is_inside(name):
     return not path.is_absolute() and ".." not in path.parts
 
 
-def write(model, folder, *, facts=None, preview=None, half=False):
+def write(model, folder, *, facts=None, preview=None, half=False, finished=None):
     """Writes a weights folder of a model's deployed networks, as one whole or not at all.
 
     Args:
@@ -171,23 +213,28 @@ def write(model, folder, *, facts=None, preview=None, half=False):
         facts: more entries for `metadata.json` (step, figures, licences).
         preview: a PIL image.
         half: store float16, which halves the file (loading gives float32 again).
+        finished: whether the training came to its end; None = `model.trained`.
 
     Returns:
         The folder's path.
     """
+    content = _Memory()  # HDF5 does not survive a full disk
+    with model.averaged_weights():
+        _Deployed(model).save_weights(content)
+    content = _halved(content) if half else content
     with replacing(folder) as new:
         new.mkdir()
-        with model.averaged_weights():
-            _Deployed(model).save_weights(new / WEIGHTS)
-        if half:
-            _halve(new / WEIGHTS)
+        (new / WEIGHTS).write_bytes(content.getbuffer())
         model.write_beside(new)
+        write_recipe(new / "config.json", model.name_in_zoo, model.recipe)
         hashes = {
             p.relative_to(new).as_posix(): sha256(p) for p in sorted(new.rglob("*"))
             if p.is_file()
         }
-        write_recipe(new / "config.json", model.name_in_zoo, model.recipe)
-        facts = {**describe(model), **(facts or {}), "sha256": hashes}
+        facts = {
+            **describe(model), **(facts or {}),
+            "finished": model.trained if finished is None else finished, "sha256": hashes,
+        }
         (new / "metadata.json").write_text(json.dumps(facts, indent=2) + "\n")
         if preview is not None:
             preview.save(new / "preview.png", optimize=True)
@@ -216,11 +263,20 @@ def parameters(model):
 
 
 def sha256(path):
-    """The hexadecimal sha256 of a file."""
+    """The hexadecimal sha256 of an ordinary file of at most `LARGEST` bytes."""
+    size_of(path, LARGEST)
+    found = hashlib.sha256()
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest() if sys.version_info >= (3, 11) else (
-            hashlib.sha256(file.read()).hexdigest()
-        )
+        while part := file.read(1 << 20):
+            found.update(part)
+    return found.hexdigest()
+
+
+class _Memory(io.BytesIO):
+    """A file in memory, which Keras takes for one of weights by its name."""
+
+    def __str__(self):
+        return WEIGHTS
 
 
 def _Deployed(model):
@@ -231,8 +287,8 @@ def _Deployed(model):
     return holder
 
 
-def _halve(path):
-    """Rewrites the float32 arrays of an HDF5 file as float16."""
+def _halved(content):
+    """An HDF5 file in memory with its float32 arrays as float16."""
     import h5py
 
     def copy(source, target):
@@ -249,7 +305,7 @@ def _halve(path):
                                     f"{np.abs(data).max():g}.")
                 target.create_dataset(key, data=small).attrs.update(item.attrs)
 
-    half = path.with_suffix(".half")
-    with h5py.File(path, "r") as source, h5py.File(half, "w") as target:
+    half = _Memory()
+    with h5py.File(content, "r") as source, h5py.File(half, "w") as target:
         copy(source, target)
-    half.replace(path)
+    return half

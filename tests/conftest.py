@@ -31,6 +31,7 @@ from kgan.encoder import EncoderGAN
 from kgan.gan import GAN
 from kgan.recipe import Machine, Recipe, knob
 from kgan.run import RunOptions, train
+from kgan.weights import sha256
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
@@ -110,6 +111,19 @@ def tiny_batch():
         return {**batch, "key": tf.constant([seed, 0]), "step": tf.constant(0)}
 
     return make
+
+
+@pytest.fixture(scope="session")
+def rehash():
+    """`rehash(folder)`: gives a weights folder that was changed hashes that are right again."""
+
+    def write(folder):
+        path = folder / "metadata.json"
+        metadata = json.loads(path.read_text())
+        metadata["sha256"] = {name: sha256(folder / name) for name in metadata["sha256"]}
+        path.write_text(json.dumps(metadata))
+
+    return write
 
 
 # Runs and tools

@@ -1,6 +1,8 @@
 """Weights folders: the same outputs after a round trip, and nothing damaged is ever opened."""
 
+import io
 import json
+import pathlib
 import shutil
 import warnings
 
@@ -14,7 +16,9 @@ from PIL import Image
 import kgan
 from kgan import registry
 from kgan import weights as w
+from kgan.checkpoint import RunState
 from kgan.errors import UsageError, UserError
+from kgan.export import export_model
 
 H5 = "model.weights.h5"
 
@@ -44,7 +48,8 @@ def averaged(model):
 @pytest.fixture
 def folder(model, tmp_path):
     sheet = Image.new("RGB", (8, 8))
-    return w.write(model, tmp_path / "w", facts={"step": 9, "figures": {"x": 1}}, preview=sheet)
+    facts = {"step": 9, "figures": {"x": 1}}
+    return w.write(model, tmp_path / "w", facts=facts, preview=sheet, finished=True)
 
 
 def flip(path, place):
@@ -127,6 +132,20 @@ def test_a_failed_write_leaves_the_old_folder(model, folder, monkeypatch):
     w.verify(folder)
 
 
+def test_a_full_disk_is_an_error_and_leaves_the_old_folder(model, folder, monkeypatch):
+    """The bytes are written by Python: HDF5 itself would not survive it."""
+    before = (folder / H5).read_bytes()
+
+    def full(self, content):
+        raise OSError(28, "No space left on device", str(self))
+
+    monkeypatch.setattr(pathlib.Path, "write_bytes", full)
+    with pytest.raises(OSError, match="No space left"):
+        w.write(model, folder)
+    assert (folder / H5).read_bytes() == before
+    assert [p.name for p in folder.parent.iterdir()] == ["w"]
+
+
 # Damage
 
 
@@ -164,21 +183,73 @@ def test_what_is_no_weights_folder(folder, damage):
 
 @pytest.mark.filterwarnings("ignore:Skipping nested")
 @pytest.mark.parametrize("changes", [{"filters": 8}, {"blocks": 0}, {"blend": True}])
-def test_weights_of_another_architecture(folder, changes):
+def test_weights_of_another_architecture(folder, rehash, changes):
     config = json.loads((folder / "config.json").read_text())
     config["recipe"] |= changes
     (folder / "config.json").write_text(json.dumps(config))
+    rehash(folder)
     with pytest.raises(UserError, match=rf"{H5} does not fit cyclegan and the rec") as error:
         w.read(folder)
     assert "\n" not in str(error.value)
 
 
-def test_a_recipe_that_this_version_does_not_have(folder):
+def test_a_recipe_that_this_version_does_not_have(folder, rehash):
     config = json.loads((folder / "config.json").read_text())
     config["recipe"]["stepz"] = 3
     (folder / "config.json").write_text(json.dumps(config))
+    rehash(folder)
     with pytest.raises(UsageError, match=r"no field stepz\. Did you mean steps"):
         w.read(folder)
+
+
+def test_what_decides_the_function_is_hashed(folder, averaged, capsys):
+    """Of weights without a hash of `config.json` it is said that they are old."""
+    metadata = w.verify(folder)
+    assert metadata["sha256"].keys() == {H5, "config.json"}
+    config = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(config.replace('"transpose"', '"nearest"'))
+    with pytest.raises(UserError, match=r"config\.json is damaged"):
+        w.read(folder)
+    (folder / "config.json").write_text(config)
+    old = {name: x for name, x in metadata["sha256"].items() if name != "config.json"}
+    change(folder / "metadata.json", sha256=old)
+    capsys.readouterr()
+    assert np.array_equal(outputs(w.read(folder)), averaged)
+    assert "is of an older version" in capsys.readouterr().err
+    for name in ("directions/999.npz", "other.h5"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+        with pytest.raises(UserError, match=rf"{name} is not among the hashes"):
+            w.verify(folder)
+        (folder / name).unlink()
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_values_that_are_not_numbers_are_not_loaded(folder, rehash, value):
+    with h5py.File(folder / H5, "r+") as file:
+        found = []
+        file.visititems(lambda _, x: found.append(x) if isinstance(x, h5py.Dataset) else None)
+        found[3][...] = value
+    rehash(folder)
+    with pytest.raises(UserError, match=rf"{H5} holds values that are not numbers, in \S+/\w+"):
+        w.read(folder)
+
+
+# Trained or not
+
+
+def test_fresh_weights_are_not_trained_wherever_they_went(model, tmp_path, capsys):
+    folder = w.write(model, tmp_path / "w")
+    found = w.load(folder)
+    assert (found.trained, found.state) == (False, "fresh")
+    assert capsys.readouterr().err.count("is not trained to its end: fresh\n") == 1
+    metadata = json.loads((folder / "metadata.json").read_text())
+    assert metadata.pop("finished") is False
+    (folder / "metadata.json").write_text(json.dumps(metadata))
+    assert w.load(folder).trained  # older weights do not say it, and were written at the end
+    export = shutil.copytree(folder, tmp_path / "cyclegan/1/assets.extra/weights")
+    (export.parent / "metadata.json").write_text('{"trained": false}')
+    assert not w.load(tmp_path / "cyclegan").trained
 
 
 # Loading by name
@@ -192,7 +263,7 @@ def pair(model, tmp_path, monkeypatch):
         phrase="two weights", weights=("one", "two"),
     )
     monkeypatch.setattr(model, "name_in_zoo", "pair")
-    w.write(model, tmp_path / "weights" / "pair.one")
+    w.write(model, tmp_path / "weights" / "pair.one", finished=True)
     monkeypatch.setattr(registry, "_all", lambda: registry._entries)
     monkeypatch.setattr(registry, "folder", lambda: tmp_path)
     yield "pair"
@@ -263,6 +334,33 @@ def test_a_run_that_has_only_checkpoints(run_folder):
         w.load(str(run_folder))
 
 
+def test_the_newest_state_of_a_run_is_loaded(run_folder, model, capsys):
+    """Weights of step 40, a checkpoint of the same step, then checkpoints of later ones."""
+    run, kept = run_folder, outputs(w.load(run_folder / "weights"))
+    change(run / "recipe.json", recipe=registry.recipe("cyclegan").replace(
+        **{**json.loads((run / "recipe.json").read_text())["recipe"], "steps": 60}).as_dict())
+    same = w.load(run)
+    assert (same.trained, same.state, same.metadata["step"]) == (True, "trained", 40)
+    assert "images" in same.metadata  # of weights/, not of the checkpoint of the same step
+    later = RunState(run, model)
+    model.step.assign(50)
+    later.save(seconds=1.0)
+    capsys.readouterr()
+    found = w.load(str(run), weights="required")
+    assert (found.trained, found.state, found.metadata["step"]) == (False, "step 50 of 60", 50)
+    assert not np.array_equal(outputs(found), kept)
+    told = [x for x in capsys.readouterr().err.splitlines() if "not trained to its end" in x]
+    assert told == [f"warning: {run} is not trained to its end: step 50 of 60"]
+    with pytest.raises(UserError, match=r"is untrained \(step 50 of 60\)"):
+        export_model(found, run / "served")
+    flip(run / "checkpoints/step_000000050/state.data-00000-of-00001", 999)
+    assert w.load(run).metadata["step"] == 40  # the weights are newer than the checkpoint before
+    model.step.assign(60)
+    later.save(seconds=1.0)
+    done = w.load(run)
+    assert (done.trained, done.metadata["step"]) == (True, 60)
+
+
 def test_the_newest_version_of_an_export_is_taken(model, tmp_path):
     """10 is newer than 9, though not in the alphabet."""
     for version in (1, 9, 10):
@@ -285,8 +383,9 @@ def test_loading_in_half_precision(folder, averaged):
     assert np.abs(outputs(found) - averaged).mean() < 0.05
 
 
-def test_what_float16_does_not_hold_is_not_packed(tmp_path):
-    with h5py.File(tmp_path / "w.h5", "w") as file:
+def test_what_float16_does_not_hold_is_not_packed():
+    content = io.BytesIO()
+    with h5py.File(content, "w") as file:
         file["layer/variance"] = np.array([1.0, 1e5], "float32")
     with pytest.raises(UserError, match="/layer/variance has values that float16 does not hold, "):
-        w._halve(tmp_path / "w.h5")
+        w._halved(content)

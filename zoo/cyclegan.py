@@ -90,8 +90,11 @@ class CycleGAN(GAN):
         nets = {
             "g_ab": generator("g_ab", r.channels_a, r.channels_b),
             "g_ba": generator("g_ba", r.channels_b, r.channels_a),
-            "d_a": discriminator("d_a", r.channels_a),
-            "d_b": discriminator("d_b", r.channels_b),
+        }
+        if self.deployed_only:
+            return nets
+        nets |= {
+            "d_a": discriminator("d_a", r.channels_a), "d_b": discriminator("d_b", r.channels_b),
         }
         if r.pool:
             for salt, (name, channels) in enumerate(self.batch_channels().items()):

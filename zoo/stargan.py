@@ -136,6 +136,8 @@ class StarGAN(GAN):
         generator = networks.stargan_generator(
             "g", len(r.names), filters=r.filters, blocks=r.blocks, blend=r.blend
         )
+        if self.deployed_only and r.classes:
+            return {"g": generator}
         discriminator = networks.stargan_discriminator(
             "d", len(r.names), size=r.size, filters=r.discriminator_filters,
             strided=r.discriminator_layers,

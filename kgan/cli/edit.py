@@ -23,6 +23,7 @@ from kgan.encoder import BATCH
 from kgan.errors import UsageError, UserError
 from kgan.machine import quiet
 from kgan.paths import replacing
+from kgan.source import resolve
 
 ABOUT = """Edit pictures by moving their codes along directions: for each a strip of itself, its
 reconstruction and its edits. Pictures are cut to their central square and resized to the model's
@@ -197,11 +198,7 @@ def _check_kind(name):
     """Refuses a name whose model has no codes, before TensorFlow is loaded."""
     from kgan.coder import refuse_without_codes
 
-    path = pathlib.Path(name)
-    if len(path.parts) > 1 and not path.is_dir():
-        raise UserError(f"There is no folder {path}.")
-    if not path.is_dir():
-        refuse_without_codes(registry.entry(name).model, name)
+    refuse_without_codes(registry.entry(resolve(name).name).model, name)
 
 
 def _edit(flags, jobs, given, ks, out):

@@ -9,6 +9,8 @@ import numpy as np
 from kgan.cli.flags import Flags, tool
 from kgan.errors import UsageError, UserError
 from kgan.machine import quiet
+from kgan.reading import json_or_empty
+from kgan.source import resolve
 from kgan.suite import compare
 from kgan.suite_kinds import SuiteOptions
 
@@ -92,7 +94,9 @@ def evaluate(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, output=
     result = {"status": "done", "model": name, "data": data.spec, **figures}
     if output:
         _write(pathlib.Path(output), result, pictures)
-    _record(pathlib.Path(name), result)
+    source = resolve(name)
+    if source.kind == "run":
+        _record(source.folder, result)
     return result
 
 
@@ -252,13 +256,13 @@ def _write(folder, result, pictures):
 
 
 def _record(run, result):
-    """Adds the figures to the `metrics.json` of a run, and to its page."""
+    """Adds the figures to the `metrics.json` of a run that has one, and to its page."""
     from kgan.page import write_page
     from kgan.paths import replacing
 
     path = run / "metrics.json"
-    if path.exists() and (run / "recipe.json").exists():
-        known = json.loads(path.read_text())
+    if path.exists():
         with replacing(path) as new:
+            known = json_or_empty(path)
             new.write_text(json.dumps({**known, "evaluation": result}, indent=2) + "\n")
         write_page(run)

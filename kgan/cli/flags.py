@@ -117,12 +117,17 @@ def scan(arguments, name):
 
 
 def tool(run):
-    """Turns `run(arguments) -> dict` into a tool's main: JSON line, exit codes, short errors."""
+    """Turns `run(arguments)` into a tool's main: exit codes, short errors, a JSON line.
+
+    What `run` returns, a dict, is that line; None = it has said all itself.
+    """
 
     def main(arguments=None):
         arguments = sys.argv[1:] if arguments is None else arguments
         try:
             result = run(arguments)
+            if result is None:
+                return 0
             print(json.dumps(result), flush=True)
             return 0 if result.get("status", "done") == "done" else 1
         except UserError as error:

@@ -12,7 +12,7 @@ from kgan.cli.flags import Flags, tool
 from kgan.data.pictures import BrokenPicture, read_with_alpha, write_png
 from kgan.errors import UsageError, UserError
 from kgan.machine import quiet
-from kgan.recipe import read_recipe
+from kgan.source import resolve
 
 ABOUT = """Translate a picture or all pictures of a folder. Results are PNG files of the same size;
 transparency is carried over. A result that exists already stays, unless --overwrite."""
@@ -44,26 +44,13 @@ def main(arguments):
 
 
 def _check_model(name, direction):
-    path = pathlib.Path(name)
-    if not path.is_dir():
-        if len(path.parts) > 1:
-            raise UserError(f"There is no folder {path}.")
-        entry = registry.entry(name)
-        known = entry.model.directions_of(_recipe(entry, name))
-        if not known:
-            raise UsageError(f"{entry.name} does not translate pictures; tools/zoo show "
-                             f"{entry.name} says what it does.")
-        if direction and direction not in known:
-            raise UsageError(f"--direction {direction} is not one of {', '.join(known)}.")
-
-
-def _recipe(entry, name):
-    """The recipe of the packaged weights that `name` means, or of the name."""
-    from kgan.weights import packaged
-
-    folder = packaged(name)
-    values = read_recipe(folder / "config.json")[1] if folder else {}
-    return entry.recipe.replace(**values)
+    found = resolve(name)
+    known = registry.entry(found.name).model.directions_of(found.recipe)
+    if not known:
+        raise UsageError(f"{found.name} does not translate pictures; tools/zoo show "
+                         f"{found.name} says what it does.")
+    if direction and direction not in known:
+        raise UsageError(f"--direction {direction} is not one of {', '.join(known)}.")
 
 
 def jobs_of(source, out):

@@ -9,7 +9,10 @@ from kgan import registry
 from kgan.cli.flags import Flags, tool
 from kgan.errors import UsageError, UserError
 from kgan.machine import quiet
+from kgan.paths import replacing
+from kgan.reading import read_json
 from kgan.recipe import differences, nearest
+from kgan.source import WEIGHTS, resolve
 
 LOCAL = ("folder:", "celeba:")  # data whose specification has a path
 PLACES = ("generator", "trunk", "reference", "vgg_weights")  # fields that may be paths
@@ -47,7 +50,7 @@ def _list():
         models[name] = {"about": entry.phrase, "weights": list(entry.weights)}
         tags = "".join(f"\n{'':24}  .{tag}" for tag in entry.weights)
         print(f"{name:24}  {entry.phrase}{tags}", file=sys.stderr)
-    return {"status": "done", "models": models}
+    return _for_programs({"status": "done", "models": models})
 
 
 def _show(name):
@@ -58,9 +61,14 @@ def _show(name):
     result = {"status": "done", "model": entry.name, "recipe": entry.recipe.as_dict()}
     folder = packaged(name)
     if folder:
-        trained = json.loads((folder / "config.json").read_text())["recipe"]
+        trained = resolve(name).recipe.as_dict()
         result |= {"weights": folder.name, "trained_with": trained, "metadata": verify(folder)}
-    return result
+    return _for_programs(result)
+
+
+def _for_programs(result):
+    """A result of many lines if it goes to a program; a person has read it already."""
+    return None if sys.stdout.isatty() else result
 
 
 def _verify(name=None):
@@ -80,11 +88,10 @@ def _verify(name=None):
 
 
 def _pack(run, name, *, licence):
-    """Writes a run's weights as float16 into the zoo and measures what was written."""
+    """Measures a run's weights as float16 and puts them into the zoo with their figures."""
     from PIL import Image
 
     quiet()
-    from kgan.cli.evaluate import evaluate
     from kgan.weights import load, write
 
     entry, tag = registry.entry(name), name.partition(".")[2]
@@ -93,31 +100,62 @@ def _pack(run, name, *, licence):
             f"{name} is not registered: name the tag in the weights of {entry.name} in zoo/ first. "
             + nearest(tag, entry.weights)
         )
+    source = resolve(run)
     model = load(run)
+    _check_packable(run, model)
+    spec = model.recipe.data
+    preview = source.folder / "weights" / "preview.png"
+    ours = spec.startswith("avatars:")  # pictures of others stay where they are
+    facts = {k: v for k, v in model.metadata.items() if k not in ("sha256", "figures")}
+    facts |= {"name": entry.name, "tag": tag, "licences": {"weights": licence}}
+    place = _place(spec)
+    model.recipe = _without_paths(model)
+    seen = facts.get("data") or ()  # a checkpoint does not say it
+    facts["data"] = [_public(x, place) for x in seen if not x.startswith("decoded to")]
+    facts["command"] = _command(model)
+    model.name_in_zoo = entry.name
+    folder = registry.folder() / "weights" / name
+    with replacing(folder) as new:
+        write(model, new, facts=facts, half=True,
+              preview=Image.open(preview) if ours and preview.exists() else None)
+        figures = {"data": _public(spec, place), **_figures(new, model, spec)}
+        path = new / "metadata.json"
+        path.write_text(json.dumps({**read_json(path), "figures": figures}, indent=2) + "\n")
+    megabytes = (folder / WEIGHTS).stat().st_size / 1e6
+    return {"status": "done", "weights": str(folder), "megabytes": round(megabytes, 2), **figures}
+
+
+def _check_packable(run, model):
+    if not model.trained:
+        raise UserError(f"{run} is not trained to its end ({model.state}): train it further first.")
     size = 2 * sum(w.size for net in model.deployed() for w in model.nets[net].get_weights())
     if size > LARGEST:
         raise UserError(f"{run} has {size / 1e6:.1f} MB of weights; the zoo takes "
                         f"{LARGEST / 1e6:.0f} MB.")
-    preview = pathlib.Path(run) / "weights" / "preview.png"
-    ours = model.recipe.data.startswith("avatars:")  # pictures of others stay where they are
-    facts = {k: v for k, v in model.metadata.items() if k not in ("sha256", "figures")}
-    facts |= {"name": entry.name, "tag": tag, "licences": {"weights": licence}}
-    spec = model.recipe.data
-    place = _place(spec)
-    model.recipe = _without_paths(model)
-    facts["data"] = [_public(x, place) for x in facts["data"] if not x.startswith("decoded to")]
-    facts["command"] = _command(model)
-    model.name_in_zoo = entry.name
-    folder = registry.folder() / "weights" / name
-    write(model, folder, facts=facts, half=True,
-          preview=Image.open(preview) if ours and preview.exists() else None)
-    figures = evaluate(name, spec)
-    figures = {k: v for k, v in figures.items() if k not in ("status", "model")}
-    figures["data"] = _public(spec, place)
-    path = folder / "metadata.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), "figures": figures}, indent=2))
-    megabytes = (folder / "model.weights.h5").stat().st_size / 1e6
-    return {"status": "done", "weights": str(folder), "megabytes": round(megabytes, 2), **figures}
+
+
+def _figures(folder, model, spec):
+    """What `tools/evaluate` says of a weights folder; of a model of many labels, of each label."""
+    from kgan.cli.evaluate import evaluate
+
+    def measured(one):
+        found = evaluate(folder, one)
+        return {k: v for k, v in found.items() if k not in ("status", "model", "data")}
+
+    if not hasattr(model, "direction_for"):
+        return measured(spec)
+    return {label: measured(_of_label(spec, label)) for label in model.recipe.names}
+
+
+def _of_label(spec, label):
+    """The specification of two domains, without and with one of the labels of a data set."""
+    place, mark, options = spec.partition("?")
+    if place.startswith("avatars:"):
+        return f"avatars:{label}{mark}{options}"
+    if place.startswith("celeba:"):
+        return f"{place}?{options}{'&' * bool(options)}attribute={label}"
+    raise UserError(f"Its edits cannot be measured on {spec}: only avatars: and celeba: give the "
+                    "pictures without and with a label.")
 
 
 def _place(spec):

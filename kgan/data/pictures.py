@@ -29,7 +29,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from kgan.errors import UserError
+from kgan.errors import UserError, printable
 from kgan.paths import replacing
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
@@ -65,11 +65,6 @@ class BrokenPicture(UserError):
         super().__init__(f"{name}: {reason}")
         self.name = name
         self.reason = reason
-
-
-def printable(name):
-    """A file name as text that any terminal can show on one line."""
-    return "".join(c if c.isprintable() else "?" for c in str(name))
 
 
 def read_picture(source, *, channels=3, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES):
