@@ -44,6 +44,7 @@ setup(
         "numpy>=1.26",
         "pillow>=11.1",
         "absl-py>=2.1",
+        "filelock>=4.1",  # from there on a lock file may be removed while it is held
         "scikit-image>=0.24",
         "scipy>=1.13",
         "scikit-learn>=1.5",

@@ -1,7 +1,11 @@
 """Writing whole or not at all, and clearing up after a kill."""
 
+import errno
 import os
 import pathlib
+import subprocess
+import sys
+import threading
 
 import pytest
 
@@ -87,3 +91,113 @@ def test_cache_dir_follows_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("KGAN_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(UserError, match=r"The cache .*file/cache cannot be made .*KGAN_CACHE"):
         paths.cache_dir()
+
+
+def counted(folder):
+    return len(list(folder.iterdir()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="exchanges folders in one step")
+def test_a_reader_never_misses_a_folder_that_is_replaced(tmp_path):
+    target, missed, done = tmp_path / "folder", [], threading.Event()
+    target.mkdir()
+
+    def look():
+        while not done.is_set():
+            missed.append(not target.is_dir())
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    for _ in range(50):
+        with paths.replacing(target) as new:
+            new.mkdir()
+            (new / "full").touch()
+    done.set()
+    reader.join()
+    assert len(missed) > 50 and not any(missed)
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+@pytest.mark.parametrize("in_one_step", [True, False])
+def test_two_writers_of_one_folder(tmp_path, monkeypatch, in_one_step):
+    if not in_one_step:
+        monkeypatch.setattr(paths, "_exchange", lambda one, other: False)
+    target = tmp_path / "folder"
+    with paths.replacing(target) as new:
+        new.mkdir()
+        (new / "mine").touch()
+        with paths.replacing(target) as other:  # is done in between
+            other.mkdir()
+            (other / "theirs").touch()
+    assert [p.name for p in target.iterdir()] == ["mine"]
+    assert [p.name for p in tmp_path.iterdir()] == ["folder"]
+
+
+def test_content_is_on_the_disk_before_it_takes_its_place(tmp_path, monkeypatch):
+    written, names, real = [], {}, os.fsync
+
+    def fsync(number):
+        assert not (tmp_path / "folder").exists()
+        written.append(names[os.fstat(number).st_ino])
+        real(number)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with paths.replacing(tmp_path / "folder") as new:
+        new.mkdir()
+        (new / "file").write_text("x")
+        names |= {new.stat().st_ino: "folder", (new / "file").stat().st_ino: "file"}
+    assert written == ["folder", "file"]
+    assert (tmp_path / "folder" / "file").exists()
+
+
+def test_sweep_leaves_a_living_writer_alone(tmp_path):
+    dead = killed_in(tmp_path, name="folder", before=["folder"])
+    with paths.replacing(tmp_path / "folder") as new:
+        new.mkdir()
+        paths.sweep(tmp_path)
+        (new / "file").touch()
+    assert not dead.exists()
+    assert counted(tmp_path / "folder") == 1
+
+
+HOLD = """
+import sys, time
+from kgan import paths
+with paths.locked(sys.argv[1]), paths.replacing(sys.argv[1]) as new:
+    new.touch()
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """A process that holds the lock of `tmp_path / "entry"` and is writing it."""
+    command = [sys.executable, "-c", HOLD, str(tmp_path / "entry")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.kill()
+
+
+def test_others_wait_for_a_lock_and_a_killed_holder_lets_go(holder, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(paths, "PATIENCE", 0.1)
+    paths.sweep(tmp_path)
+    assert len(list(tmp_path.glob(".entry.????????"))) == 1  # its writer lives
+    threading.Timer(0.3, holder.kill).start()
+    with paths.locked(tmp_path / "entry"):
+        assert capsys.readouterr().err == (
+            f"waiting for another process that makes {tmp_path / 'entry'}\n"
+        )
+        paths.sweep(tmp_path)
+        assert [p.name for p in tmp_path.iterdir()] == [".entry.lock"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_the_system_says_of_a_disk():
+    full = os.strerror(errno.ENOSPC)
+    assert paths.unwritable(OSError(errno.ENOSPC, full)) == full
+    assert paths.unwritable(RuntimeError(f"ResourceExhausted: {full}; a/b")) == full
+    assert paths.unwritable(OSError("1000 requested and 24 written")) == full
+    assert paths.unwritable(FileNotFoundError(errno.ENOENT, "no such file")) is None
+    assert paths.unwritable(ValueError("1 requested and 2 written")) is None

@@ -21,18 +21,20 @@ LARGEST = 8_000_000  # bytes of weights as float16
 ABOUT = """list            all names, their weights and what they are
   show NAME       card and recipe of a model
   verify [NAME]   check the sha256 of packaged weights
-  pack RUN NAME.TAG   put a finished run's weights into the zoo (float16, with its figures)"""
+  pack RUN NAME.TAG   put a finished run's weights into the zoo (float16, with its figures)
+  cache           what lies in the cache, how large, when last opened; --clear removes it"""
 
 
 @tool
 def main(arguments):
     flags = Flags("zoo", ABOUT, "tools/zoo list")
     flags.add("licence", "Apache-2.0", "pack: licence of the weights")
+    flags.add("clear", False, "cache: remove all of it")
     words = flags.parse(arguments, positional=3)
     actions = {"list": (_list, 0, 0), "show": (_show, 1, 1), "verify": (_verify, 0, 1),
-               "pack": (_pack, 2, 2)}
+               "pack": (_pack, 2, 2), "cache": (_cache, 0, 0)}
     if not words:
-        raise UsageError("Say what: list, show NAME, verify [NAME] or pack RUN NAME.TAG.")
+        raise UsageError("Say what: list, show NAME, verify [NAME], pack RUN NAME.TAG or cache.")
     if words[0] not in actions:
         raise UsageError(f"tools/zoo cannot {words[0]}. {nearest(words[0], actions)}")
     action, least, most = actions[words[0]]
@@ -40,6 +42,8 @@ def main(arguments):
         raise UsageError(f"tools/zoo {words[0]} takes {least} to {most} names; see --help.")
     if action is _pack:
         return _pack(*words[1:], licence=flags.licence)
+    if action is _cache:
+        return _cache(remove=flags.clear)
     return action(*words[1:])
 
 
@@ -85,6 +89,14 @@ def _verify(name=None):
         checked[full] = verify(folder)["sha256"]["model.weights.h5"]
         print(f"whole  {full}", file=sys.stderr)
     return {"status": "done", "sha256": checked}
+
+
+def _cache(*, remove):
+    from kgan import cache
+
+    lines, result = cache.listing(remove)
+    print("\n".join(lines), file=sys.stderr)
+    return {"status": "done", **result}
 
 
 def _pack(run, name, *, licence):

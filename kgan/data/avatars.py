@@ -24,6 +24,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from kgan import paths
+from kgan.cache import made_once
 from kgan.data import avatar_parts as parts
 from kgan.data.avatar_parts import ATTRIBUTES, DETERMINISTIC
 from kgan.errors import UsageError
@@ -228,18 +229,21 @@ def _cached(stem, faces, n, size):
 def _stored(stem, shape, make):
     """The cached uint8 array of this name, memory-mapped; made and stored if it is not there."""
     path = paths.cache_dir() / f"{stem}.npy"
-    for attempt in range(2):
+
+    def load():
         try:
             array = np.load(path, mmap_mode="r", allow_pickle=False)
-            if array.shape == shape and array.dtype == np.uint8:
-                return array
         except (OSError, ValueError):  # not there, or cut short by something other than us
-            pass
-        if attempt == 0:
-            made = make()
-            with paths.replacing(path) as new:
-                np.save(new, made, allow_pickle=False)
-    raise OSError(f"{path} cannot be read back after it was written")
+            return None
+        return array if array.shape == shape and array.dtype == np.uint8 else None
+
+    def store():
+        made = make()
+        with paths.replacing(path) as new:
+            np.save(new, made, allow_pickle=False)
+        return load()
+
+    return made_once(path, load, store)
 
 
 def _draw_all(looks, size):

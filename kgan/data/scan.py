@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kgan.cache import made_once
 from kgan.data import pictures
 from kgan.data.pictures import BrokenPicture
 from kgan.errors import UsageError, UserError
@@ -185,10 +186,12 @@ def scan_pictures(files, *, root, size, pairs=None, bad_images="skip"):
     shape = (size, 2 * size if pairs else size, 3)
     room = min(CACHE_LIMIT, shutil.disk_usage(place.parent).free)
     too_large = len(files) * int(np.prod(shape)) > room
-    index = load(place, stored=not too_large)
-    if index is None:
-        items = _decoded(files, names, size, pairs)
-        index = store(place, items, total=len(files), shape=shape, write=not too_large)
+    index = made_once(
+        place,
+        lambda: load(place, stored=not too_large),
+        lambda: store(place, _decoded(files, names, size, pairs), total=len(files), shape=shape,
+                      write=not too_large),
+    )
     judge(index, root, bad_images)
     return Scan(
         files=tuple(files[position] for position in index["kept"]),

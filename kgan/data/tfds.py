@@ -16,6 +16,7 @@ import pathlib
 
 import numpy as np
 
+from kgan.cache import made_once
 from kgan.data import Data, pictures, scan
 from kgan.data.celeba import DOMAINS, attribute_index
 from kgan.data.folders import hold_out, split_options
@@ -186,12 +187,14 @@ class _Source:
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]
         place = cache_dir() / f"tfds-v1-{digest}"
         if place not in self._indices:
-            index = scan.load(place)
-            if index is None:
-                total = self.builder.info.splits[split].num_examples
-                index = scan.store(
+            total = self.builder.info.splits[split].num_examples
+            index = made_once(
+                place,
+                lambda: scan.load(place),
+                lambda: scan.store(
                     place, self._items(split, size), total=total, shape=(size, size, 3)
-                )
+                ),
+            )
             scan.judge(index, f"{self.spec} ({split})", self.bad_images)
             self._indices[place] = index
         index = self._indices[place]

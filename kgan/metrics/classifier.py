@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from kgan.cache import made_once
 from kgan.paths import cache_dir, replacing
 from kgan.weights import sha256
 
@@ -63,13 +64,18 @@ def domain_classifier(data, stream=None):
     stream = stream or sys.stderr
     folder = cache_dir() / f"classifier-v{VERSION}-{_fingerprint(data)}"
     network, weights = _network(), folder / "model.weights.h5"
-    try:
-        known = json.loads((folder / "metadata.json").read_text())
-        if sha256(weights) != known["sha256"]:
-            raise ValueError("damaged")
-        network.load_weights(weights)
-        found = DomainClassifier(network, known["accuracy"])
-    except (OSError, ValueError, KeyError, TypeError):
+
+    def load():
+        try:
+            known = json.loads((folder / "metadata.json").read_text())
+            if sha256(weights) != known["sha256"]:
+                return None
+            network.load_weights(weights)
+            return DomainClassifier(network, known["accuracy"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def make():
         print(f"training the classifier of {data.spec} (once, about a minute) …", file=stream)
         _train(network, data)
         found = DomainClassifier(network, None)
@@ -79,6 +85,9 @@ def domain_classifier(data, stream=None):
             network.save_weights(new / "model.weights.h5")
             known = {"accuracy": found.accuracy, "sha256": sha256(new / "model.weights.h5")}
             (new / "metadata.json").write_text(json.dumps({"data": data.spec, **known}))
+        return found
+
+    found = made_once(folder, load, make)
     print(f"classifier of {data.spec}: {100 * found.accuracy:.2f} % on "
           f"{len(data.test['a']) + len(data.test['b'])} held-out pictures", file=stream)
     return found
