@@ -185,7 +185,7 @@ class PerceptualGAN(GAN):
 
     def pretraining_terms(self, batch):
         """The generator as an autoencoder (section 3.3): half a batch of each set to itself."""
-        half = -(-len(batch["a"]) // 2)
+        half = -(-batch["a"].shape[0] // 2)
         pictures = ops.concatenate([batch["a"][:half], batch["b"][:half]])
         same = self.nets[self.generators[0]](pictures)
         distance = losses.l1
