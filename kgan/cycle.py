@@ -7,13 +7,15 @@ for the way back. Valid for generators whose normalisation looks at one picture 
 from kgan import losses, networks
 
 
-def two_way(g_ab, g_ba, a, b, *, cycle, identity):
+def two_way(g_ab, g_ba, a, b, *, cycle, identity, cycle_a=1.0, cycle_b=1.0):
     """Translates both ways and says what cycle and identity cost.
 
     Args:
         g_ab, g_ba: generators, [n, h, w, c] -> the same.
         a, b: pictures of both domains, float32 [n, h, w, c] in [-1, 1].
         cycle, identity: weights of the terms; 0 skips the passes of a term.
+        cycle_a, cycle_b: weights of the two cycles, from a to b and back (forward) and from b to a
+            and back (backward), in multiples of `cycle`; 0 skips the pass of a cycle.
 
     Returns:
         (fake b, fake a, `{"identity", "cycle"}` without those of weight 0).
@@ -25,6 +27,8 @@ def two_way(g_ab, g_ba, a, b, *, cycle, identity):
         terms["identity"] = identity * (losses.l1(same_a, a) + losses.l1(same_b, b))
     else:
         fake_b, fake_a = g_ab(a), g_ba(b)
-    if cycle:
-        terms["cycle"] = cycle * (losses.l1(g_ba(fake_b), a) + losses.l1(g_ab(fake_a), b))
+    ways = ((cycle_a, g_ba, fake_b, a), (cycle_b, g_ab, fake_a, b))
+    back = [share * losses.l1(g(fake), x) for share, g, fake, x in ways if cycle * share]
+    if back:
+        terms["cycle"] = cycle * sum(back)
     return fake_b, fake_a, terms

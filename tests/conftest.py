@@ -38,6 +38,21 @@ tf.config.set_logical_device_configuration(
 )
 
 
+def pytest_addoption(parser):
+    parser.addoption("--model", help="only the tests that are made for this name of the zoo")
+
+
+def pytest_collection_modifyitems(config, items):
+    name = config.getoption("--model")
+    if name:
+        chosen = [i for i in items if any(
+            isinstance(value, str) and value == name
+            for value in getattr(getattr(i, "callspec", None), "params", {}).values()
+        )]
+        config.hook.pytest_deselected(items=[i for i in items if i not in chosen])
+        items[:] = chosen
+
+
 def pytest_unconfigure():
     shutil.rmtree(os.environ["KGAN_CACHE"], ignore_errors=True)
 

@@ -158,3 +158,11 @@ def test_the_recipes_of_the_two_papers_with_critics():
     assert (penalised.optimizer, penalised.learning_rate) == ("adam", 1e-4)
     assert (penalised.beta_1, penalised.beta_2, penalised.lambda_penalty) == (0.0, 0.9, 10.0)
     assert clipped.discriminator_steps == penalised.discriminator_steps == 5
+    assert (penalised.latent, penalised.steps, penalised.batch) == (128, 200_000, 64)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "wgan", "wgan_gp", "cgan", "dcgan_features"])
+def test_generators_see_pictures_as_they_are(name):
+    for full in (name, f"{name}_small"):
+        assert not registry.recipe(full).flip
+    assert registry.recipe(name).replace(flip=True).flip

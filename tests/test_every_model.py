@@ -12,6 +12,12 @@ from kgan import registry
 from kgan.gan import GAN
 
 
+@pytest.mark.parametrize("name", registry.names())
+def test_every_tiny_recipe_can_be(name):
+    entry = registry.entry(name)
+    assert entry.recipe.replace(**entry.tiny).size <= 32
+
+
 def numbers_of(variables):
     return [tf.convert_to_tensor(v).numpy() for v in variables]
 

@@ -155,7 +155,8 @@ def test_every_stage_has_the_means_of_all_replicas(tiny, mirrored):
 def test_pretraining_pays_for_features_of_both_sets(tiny, tiny_batch, kind):
     model = tiny(CYCLE, pretrain_loss=kind)
     batch = tiny_batch(model)
-    pictures = tf.concat([batch["a"], batch["b"]], 0)
+    half = model.recipe.batch // 2  # of each set: a batch in all
+    pictures = tf.concat([batch["a"][:half], batch["b"][:half]], 0)
     wanted = 0.0
     for x, y in zip(model.reference(model.g_ab(pictures)), model.reference(pictures), strict=True):
         if kind == "gram":
@@ -197,7 +198,7 @@ def test_a_loaded_model_has_only_what_translates(tiny, tmp_path, monkeypatch):
     ({"heads": "7"}, "--heads 7"), ({"heads": "4,8"}, "falling"),
     ({"heads": "a"}, "give numbers"), ({"heads": "", "whole": False}, "--heads or --whole"),
     ({"pretrain_steps": 2000}, "must be fewer"),
-    ({"discriminator": "pyramid", "scales": 4}, "leaves no patch"),
+    ({"discriminator": "pyramid", "scales": 4, "patch_layers": 4}, "leaves no patch"),
 ])
 def test_recipes_that_cannot_be(changes, says):
     with pytest.raises(UsageError, match=says):
@@ -212,6 +213,11 @@ def test_the_names_differ_by_what_they_are_named_for():
     assert changed("ms_cyclegan_small") == {"discriminator": "pixels"}
     assert changed("multiscale_cyclegan_small") == {"discriminator": "pyramid"}
     assert changed("vgg_star_gan_small") == {"heads": "", "adversarial": "bce"}
+
+
+def test_the_pyramid_is_the_published_one():
+    recipe = registry.recipe("multiscale_cyclegan")
+    assert (recipe.discriminator, recipe.scales, recipe.patch_layers) == ("pyramid", 3, 3)
 
 
 def _changed(base, name):

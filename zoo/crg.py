@@ -3,7 +3,7 @@
 Dogan, Keles: Semi-supervised image attribute editing using generative adversarial networks,
 Neurocomputing 2020, section 3.2. The generator is frozen. Each iteration updates the encoder twice,
 with one optimizer: on the codes, z against E(G(z)), mean squared, then on pictures, x against
-G(E(x)), mean absolute. `crg_tg_encoder` (section 4.2) trains the generator, too, which the encoder
+G(E(x)), mean absolute. `crg_tg_encoder` (section 4.1) trains the generator, too, which the encoder
 then no longer inverts but forms; here it moves with the second update. `lr_encoder` has the first
 update alone (latent regressor, Donahue et al. 2017); `aegan_encoder` (Luo et al. 2017) sees
 generated pictures alone, G(z) against G(E(G(z))), mean squared.

@@ -16,7 +16,7 @@ and the discriminators then judge the fakes made before that).
 from dataclasses import dataclass
 
 from kgan.errors import UsageError
-from kgan.gan import GAN
+from kgan.gan import GAN, Phase, Stage
 from kgan.lazy import cycle, losses, networks, ops
 from kgan.recipe import Recipe, knob
 from kgan.registry import register
@@ -37,8 +37,14 @@ class CycleGANRecipe(Recipe):
     channels_a: int = knob(3, "channels of the pictures of A: 3 = RGB, 1 = grey", choices=(1, 3))
     channels_b: int = knob(3, "channels of the pictures of B: 3 = RGB, 1 = grey", choices=(1, 3))
     adversarial: str = knob("lsgan", "adversarial loss", choices=("lsgan", "bce"), group="loss")
+    lambda_adversarial: float = knob(1.0, "weight of the adversarial term; 0 leaves the "
+                                     "discriminators out", low=0, group="loss")
     lambda_cycle: float = knob(10.0, "weight of the cycle term; 0 skips its passes", low=0,
                                group="loss")
+    lambda_cycle_a: float = knob(1.0, "weight of the forward cycle, A to B and back, relative to "
+                                 "lambda_cycle; 0 skips its pass", low=0, group="loss")
+    lambda_cycle_b: float = knob(1.0, "weight of the backward cycle, B to A and back, relative to "
+                                 "lambda_cycle; 0 skips its pass", low=0, group="loss")
     lambda_identity: float = knob(0.5, "weight of the identity term relative to lambda_cycle; 0 "
                                   "skips its pass", low=0, group="loss")
     pool: int = knob(50, "history of fakes that the discriminators see, pictures a domain; 0 = "
@@ -59,6 +65,10 @@ class CycleGANRecipe(Recipe):
             raise UsageError("--blend needs as many channels in A as in B.")
         if self.identity and self.channels_a != self.channels_b:
             raise UsageError("A and B differ in channels: set --lambda_identity 0.")
+        cycles = self.lambda_cycle * (self.lambda_cycle_a + self.lambda_cycle_b)
+        if not self.lambda_adversarial + cycles + self.identity:
+            raise UsageError("Nothing to learn from: --lambda_adversarial, a cycle or "
+                             "--lambda_identity must be above 0.")
 
     @property
     def identity(self):
@@ -105,14 +115,23 @@ class CycleGAN(GAN):
     def batch_channels(self):
         return {"a": self.recipe.channels_a, "b": self.recipe.channels_b}
 
+    def stages(self):
+        if self.recipe.lambda_adversarial:
+            return super().stages()
+        return (Stage("training", self.recipe.steps, (Phase(("generator",)),)),)
+
     def loss_terms(self, batch):
         r, a, b = self.recipe, batch["a"], batch["b"]
         fake_b, fake_a, generator = cycle.two_way(
-            self.g_ab, self.g_ba, a, b, cycle=r.lambda_cycle, identity=r.identity
+            self.g_ab, self.g_ba, a, b, cycle=r.lambda_cycle, identity=r.identity,
+            cycle_a=r.lambda_cycle_a, cycle_b=r.lambda_cycle_b,
         )
+        if not r.lambda_adversarial:
+            return {"generator": generator}
         judged_a = self.judge(self.d_a, a, fake_a, "pool_a", batch["key"])
         judged_b = self.judge(self.d_b, b, fake_b, "pool_b", batch["key"])
-        generator["adversarial"] = judged_a["fools"] + judged_b["fools"]
+        fools = judged_a["fools"] + judged_b["fools"]
+        generator["adversarial"] = r.lambda_adversarial * fools
         discriminator = {term: judged_a[term] + judged_b[term] for term in ("real", "fake")}
         return {"generator": generator, "discriminator": discriminator}
 

@@ -203,7 +203,7 @@ TINY = {
     "data": "avatars:Smiling,Eyeglasses?n=24&test=8", "labels": "Smiling,Eyeglasses", "size": 16,
     "load_size": 0, "batch": 4, "steps": 20, "latent": 8, "filters": 4, "discriminator_filters": 4,
 }
-PAPER = {"size": 64, "batch": 64, "steps": 80_000, "decay_from": 1.0}
+PAPER = {"size": 64, "batch": 64, "steps": 80_000, "decay_from": 1.0, "flip": False}
 WGAN = {
     **PAPER, "prior": "normal", "adversarial": "wasserstein", "discriminator_steps": 5,
     "steps": 50_000,
@@ -217,8 +217,9 @@ NAMES = {
     "dcgan": (PAPER, "pictures from codes by strided convolutions"),
     "wgan": ({**WGAN, "clip": 0.01, "optimizer": "rmsprop", "learning_rate": 5e-5},
              "DCGAN with a Wasserstein critic of clipped weights"),
-    "wgan_gp": ({**WGAN, "discriminator_norm": "layer", "lambda_penalty": 10.0, "beta_1": 0.0,
-                 "beta_2": 0.9, "learning_rate": 1e-4}, "DCGAN with a gradient penalty"),
+    "wgan_gp": ({**WGAN, "steps": 200_000, "latent": 128, "discriminator_norm": "layer",
+                 "lambda_penalty": 10.0, "beta_1": 0.0, "beta_2": 0.9, "learning_rate": 1e-4},
+                "DCGAN with a gradient penalty"),
     "cgan": ({**PAPER, "condition": True}, "pictures from codes and attributes"),
     "dcgan_features": ({**PAPER, "size": 32, "batch": 128, "latent": 256, "filters": 128,
                         "discriminator_filters": 128, "discriminator": "features"},

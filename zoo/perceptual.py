@@ -48,7 +48,7 @@ class PerceptualRecipe(Recipe):
     whole: bool = knob(True, "a head that judges the whole picture")
     discriminator_filters: int = knob(64, "maps of a discriminator's first layer", low=1)
     discriminator_cap: int = knob(256, "maps of a discriminator's widest layer", low=1)
-    scales: int = knob(2, "levels of the pyramid of PatchGANs", low=1, high=4)
+    scales: int = knob(3, "levels of the pyramid of PatchGANs", low=1, high=4)
     patch_layers: int = knob(3, "strided layers of each PatchGAN of the pyramid", low=1, high=6)
     adversarial: str = knob("lsgan", "adversarial loss: lsgan for many heads, bce (non-saturating) "
                             "for one", choices=("lsgan", "bce"), group="loss")
@@ -90,7 +90,7 @@ class PerceptualRecipe(Recipe):
                              "smaller than 4; or say --nowhole.")
         if not heads and not self.whole:
             raise UsageError("A discriminator needs --heads or --whole.")
-        least = 3 * 2 ** (self.patch_layers + self.scales - 1)
+        least = 2 ** (self.patch_layers + self.scales - 1)
         if self.discriminator == "pyramid" and self.size < least:
             raise UsageError(f"--size {self.size} leaves no patch to --scales {self.scales} with "
                              f"--patch_layers {self.patch_layers}: at least {least}.")
@@ -185,8 +185,9 @@ class PerceptualGAN(GAN):
             self.restart_averages()
 
     def pretraining_terms(self, batch):
-        """The generator as an autoencoder (section 3.3): pictures of both sets to themselves."""
-        pictures = ops.concatenate([batch["a"], batch["b"]])
+        """The generator as an autoencoder (section 3.3): half a batch of each set to itself."""
+        half = -(-batch["a"].shape[0] // 2)
+        pictures = ops.concatenate([batch["a"][:half], batch["b"][:half]])
         same = self.nets[self.generators[0]](pictures)
         distance = losses.l1
         if self.recipe.pretrain_loss == "gram" and "reference" in self.nets:
@@ -313,7 +314,7 @@ SMALL_REFERENCES = {"vgg19": "vgg_small.avatars", "vgg_star19": "vgg_star_small.
 TINY = {
     "size": 16, "batch": 2, "steps": 20, "filters": 4, "downsamplings": 1, "blocks": 1,
     "discriminator_filters": 4, "discriminator_cap": 8, "load_size": 0,
-    "reference": "vgg_star_small.avatars", "scales": 1, "patch_layers": 1, "pretrain_steps": 0,
+    "reference": "vgg_star_small.avatars", "scales": 2, "patch_layers": 1, "pretrain_steps": 0,
 }
 
 AVATARS = ("avatars_eyeglasses_64", "avatars_smiling_64", "avatars_no_beard_64")
@@ -328,4 +329,4 @@ for name, (model, changes, phrase) in NAMES.items():
     register(name, model, recipe, card="perceptual.md", phrase=phrase, tiny=tiny,
              weights=AVATARS if name == "vgg_star_ms_cyclegan" else ())
     register(f"{name}_small", model, PerceptualRecipe(**small), card="perceptual.md",
-             phrase=f"{phrase}; at 64 px, for a CPU", tiny=tiny)
+             phrase=f"{phrase}; at 64 px, for a CPU", tiny={**tiny, "downsamplings": 2})

@@ -78,8 +78,8 @@ def _probed(name):
 
 
 SUITES = {
-    # What Sungatullina et al. 2018 (arXiv 1809.01396, section 4) compare, and StarGAN. CycleGAN has
-    # the batch and the averages of the others, so that these differ in their discriminators alone.
+    # After table 1 and figure 4 of Sungatullina et al. 2018 (arXiv 1809.01396), in small. CycleGAN
+    # has the batch and the averages of the others, so that these differ in their discriminators.
     "table1": Suite("edits", (
         Row("DFI", "dfi_small"),
         Row("DCGAN", "dcgan_translator_small"),
@@ -106,8 +106,8 @@ SUITES = {
         ),
         Row("extended transfer, L2", "extended_transfer_encoder_small", {"loss": "l2"}),
     )),
-    # Table 2 of Dogan, Keles 2020, as far as its systems are here. All use up their time; which
-    # weights are kept, validation says.
+    # After table 2 of Dogan, Keles 2020: three of its eight systems, and AEGAN, which it has not.
+    # All use up their time; which weights are kept, validation says.
     "crg": Suite("crg", tuple(
         Row(title, f"{name}_encoder_small", {"stop_patience": 0}, repeated=name.startswith("crg"))
         for title, name in (("CRG", "crg"), ("CRG(TG)", "crg_tg"), ("LR", "lr"),

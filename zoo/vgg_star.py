@@ -1,7 +1,7 @@
 """VGG* and VGG classifiers: where reference networks come from.
 
 Sungatullina, Zakharov, Ulyanov, Lempitsky: Image manipulation with perceptual discriminators,
-ECCV 2018 (arXiv 1809.01396), section 3.2: VGG-19 with average pooling and leaky ReLU, fine-tuned
+ECCV 2018 (arXiv 1809.01396), section 3.3: VGG-19 with average pooling and leaky ReLU, fine-tuned
 on ImageNet. The paper does not say how; the optimizer, its rates and the augmentation are ours.
 
 The small names have a quarter of the width and are trained from nothing, on attributes of the

@@ -6,6 +6,7 @@ import shlex
 import sys
 
 from kgan import registry
+from kgan.cli import zoo_new
 from kgan.cli.flags import Flags, tool
 from kgan.errors import UsageError, UserError
 from kgan.machine import quiet
@@ -22,6 +23,8 @@ ABOUT = """list            all names, their weights and what they are
   show NAME       card and recipe of a model
   verify [NAME]   check the sha256 of packaged weights
   pack RUN NAME.TAG   put a finished run's weights into the zoo (float16, with its figures)
+  new NAME        begin a model of your own as a copy of --like
+  check NAME      run the tests of every model for one (needs pytest)
   cache           what lies in the cache, how large, when last opened; --clear removes it"""
 
 
@@ -30,11 +33,14 @@ def main(arguments):
     flags = Flags("zoo", ABOUT, "tools/zoo list")
     flags.add("licence", "Apache-2.0", "pack: licence of the weights")
     flags.add("clear", False, "cache: remove all of it")
+    flags.add("like", "cyclegan", "new: the model whose file is copied")
     words = flags.parse(arguments, positional=3)
     actions = {"list": (_list, 0, 0), "show": (_show, 1, 1), "verify": (_verify, 0, 1),
-               "pack": (_pack, 2, 2), "cache": (_cache, 0, 0)}
+               "pack": (_pack, 2, 2), "new": (zoo_new.new, 1, 1),
+               "check": (zoo_new.check, 1, 1), "cache": (_cache, 0, 0)}
     if not words:
-        raise UsageError("Say what: list, show NAME, verify [NAME], pack RUN NAME.TAG or cache.")
+        raise UsageError("Say what: list, show NAME, verify [NAME], pack RUN NAME.TAG, new NAME, "
+                         "check NAME or cache.")
     if words[0] not in actions:
         raise UsageError(f"tools/zoo cannot {words[0]}. {nearest(words[0], actions)}")
     action, least, most = actions[words[0]]
@@ -44,6 +50,8 @@ def main(arguments):
         return _pack(*words[1:], licence=flags.licence)
     if action is _cache:
         return _cache(remove=flags.clear)
+    if action is zoo_new.new:
+        return zoo_new.new(words[1], flags.like)
     return action(*words[1:])
 
 

@@ -53,7 +53,7 @@ def measure_avatar_edits(encode, decode, directions, *, size, n=None):
 
 
 def measure_pairs(encode, decode, direction, data, judge, n=None):
-    """Does one pair of pictures suffice for a direction (CRG, section 4.4)?
+    """Does one pair of pictures suffice for a direction (CRG, section 4.3)?
 
     The last `PAIRS` held-out faces and their true counterfactuals each give a direction, by which
     the first ones are edited, as far as the pair lies apart.

@@ -1,4 +1,10 @@
-"""Networks: layers and functional `keras.Model`s of any input size; no losses, recipes or data."""
+"""Networks: layers and functional `keras.Model`s of any input size; no losses, recipes or data.
+
+Each file of this folder is `networks.FILE`, imported when it is first used; a new one needs no line
+here.
+"""
+
+import importlib
 
 from kgan.networks import vgg
 from kgan.networks.dcgan import (
@@ -53,3 +59,13 @@ __all__ = [
     "vgg_classifier",
     "vgg_features",
 ]
+
+
+def __getattr__(name):
+    module = f"{__name__}.{name}"
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:  # something that it imports
+            raise
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None

@@ -6,7 +6,7 @@ from keras import layers
 from kgan.networks.layers import NORMAL_002, InstanceNormalization
 
 
-def patch_discriminator(name, *, filters=64, strided=3, channels=3):
+def patch_discriminator(name, *, filters=64, strided=3, channels=3, padding=1):
     """PatchGAN (Isola et al. 2017, section 6.1.2; CycleGAN section 7.2): a logit for each patch.
 
     `C64-C128-C256-C512` with 4x4 kernels, the last of stride 1, then a 4x4 convolution to one map;
@@ -18,23 +18,24 @@ def patch_discriminator(name, *, filters=64, strided=3, channels=3):
         filters: maps of the first layer; they double up to eight times that.
         strided: layers of stride 2; patches of 16, 34, 70, 142 px for 1, 2, 3, 4.
         channels: of the pictures.
+        padding: zeros around what each layer sees; 1 in CycleGAN, 2 in pix2pixHD.
 
     Returns:
         A functional `keras.Model`: [n, h, w, channels] -> float32 [n, h', w', 1]; 256 px give
-        30x30 logits with three strided layers.
+        30x30 logits with three strided layers, 35x35 with a padding of 2.
     """
     picture = keras.Input((None, None, channels), name="picture")
     x = picture
     for i in range(strided + 1):
         width, stride = filters * min(2**i, 8), 2 if i < strided else 1
-        x = _conv(x, width, stride)
+        x = _conv(x, width, stride, padding)
         if i:
             x = InstanceNormalization()(x)
         x = layers.LeakyReLU(negative_slope=0.2)(x)
-    x = _conv(x, 1, 1)
+    x = _conv(x, 1, 1, padding)
     return keras.Model(picture, layers.Activation("linear", dtype="float32")(x), name=name)
 
 
-def _conv(x, filters, stride):
-    x = layers.ZeroPadding2D(1)(x)
+def _conv(x, filters, stride, padding):
+    x = layers.ZeroPadding2D(padding)(x)
     return layers.Conv2D(filters, 4, stride, padding="valid", kernel_initializer=NORMAL_002)(x)

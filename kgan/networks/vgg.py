@@ -1,6 +1,6 @@
 """VGG-16 and VGG-19 (Simonyan, Zisserman 2015) and VGG*, as features and as classifiers.
 
-VGG* (Sungatullina et al. 2018, section 3.2) has average instead of max pooling and leaky ReLU of
+VGG* (Sungatullina et al. 2018, section 3.3) has average instead of max pooling and leaky ReLU of
 slope 0.2 instead of ReLU, so that gradients reach every pixel. Layers carry the names of
 `keras.applications` (`block3_conv1`), whose weights fit.
 

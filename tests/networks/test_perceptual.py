@@ -87,7 +87,29 @@ def test_a_pyramid_shares_nothing():
     one = networks.patch_discriminator("p", filters=2, strided=1)
     assert network.count_params() == 2 * one.count_params()
     logits = network([np.ones((2, 32, 32, 3), "float32")])
-    assert [x.shape for x in logits] == [(2, 14, 14, 1), (2, 6, 6, 1)]
+    assert [x.shape for x in logits] == [(2, 19, 19, 1), (2, 11, 11, 1)]  # pix2pixHD pads by 2
+
+
+def test_a_pyramid_has_its_published_size():
+    network = networks.pyramid_discriminator("d", scales=3)
+    assert network.count_params() == 3 * 2_764_737
+    assert network.compute_output_shape([(1, 256, 256, 3)])[0] == (1, 35, 35, 1)
+
+
+@pytest.mark.parametrize("sides", [(8, 8), (7, 8), (5, 9), (2, 1)])
+def test_pictures_are_halved_as_published(sides):
+    """`torch.nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)`, by hand."""
+    x = np.random.default_rng(0).normal(size=(2, *sides, 3)).astype("float32")
+    h, w = sides
+    wanted = np.stack([
+        np.stack([
+            x[:, max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2].mean((1, 2))
+            for j in range(0, w, 2)
+        ], 1) for i in range(0, h, 2)
+    ], 1)
+    np.testing.assert_allclose(networks.perceptual.halved(x), wanted, atol=1e-6)
+    ramp = np.arange(8.0, dtype="float32").reshape(1, 1, 8, 1)
+    np.testing.assert_allclose(networks.perceptual.halved(ramp).numpy().ravel(), [0.5, 2, 4, 6])
 
 
 @pytest.mark.parametrize("changes", [
