@@ -1,0 +1,167 @@
+"""Pictures that people give: types, ranges, shapes; what a model checks of itself."""
+
+import copy
+import pickle
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from kgan import pixels
+from kgan.gan import GAN, Phase
+from kgan.recipe import Recipe
+
+LEVELS = np.random.default_rng(0).integers(0, 256, (3, 5, 4, 3), np.uint8)
+
+
+@pytest.mark.parametrize("images", [
+    LEVELS, LEVELS.astype(np.int64), LEVELS.astype(np.int32), list(LEVELS),
+    tf.constant(LEVELS), [tf.constant(x) for x in LEVELS],
+], ids=["uint8", "int64", "int32", "list", "tensor", "tensors"])
+def test_integers_are_levels(images):
+    x, dtype = pixels.given(images)
+    assert dtype == tf.uint8
+    np.testing.assert_allclose(x, LEVELS / 127.5 - 1, atol=1e-6)
+    np.testing.assert_array_equal(pixels.as_given(x, dtype), LEVELS)
+
+
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_floats_are_of_minus_one_to_one(kind):
+    images = (LEVELS / 127.5 - 1).astype(kind)
+    x, dtype = pixels.given(images)
+    np.testing.assert_array_equal(x, images.astype(np.float32))
+    assert pixels.as_given(x, dtype).dtype == kind
+
+
+@pytest.mark.parametrize("images, error, word", [
+    (LEVELS.astype(np.float32), ValueError, "127.5"),
+    (np.full((1, 4, 4, 3), np.nan), ValueError, "NaN"),
+    (LEVELS.astype(np.int64) - 1, ValueError, "0..255"),
+    (LEVELS > 3, TypeError, "bool"),
+    (LEVELS[0], ValueError, "batch axis"),
+    (LEVELS[..., :1], ValueError, "n, h, w, 3"),
+    ([LEVELS[0], LEVELS[0, :2]], ValueError, "one size"),
+    (LEVELS[:, :0], ValueError, "at least 1"),
+    ("face.png", TypeError, "uint8"),
+])
+def test_what_is_no_pictures_is_said_in_one_line(images, error, word):
+    with pytest.raises(error, match=word) as caught:
+        pixels.given(images)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_graph_takes_no_integers_whose_range_nobody_knows():
+    with pytest.raises(TypeError, match="uint8"):
+        tf.function(lambda x: pixels.given(x)[0])(tf.constant(LEVELS.astype(np.int32)))
+
+
+def test_translate_takes_levels_of_any_type(tiny):
+    model = tiny()
+    pictures = np.random.default_rng(1).integers(0, 256, (2, 16, 16, 3), np.uint8)
+    wanted = model.translate(pictures).numpy()
+    for images in (pictures.astype(np.int64), list(pictures)):
+        np.testing.assert_array_equal(model.translate(images), wanted)
+    assert model.translate(pictures[:0]).shape == (0, 16, 16, 3)
+    with pytest.raises(ValueError, match=r"127\.5"):
+        model.translate(pictures.astype(np.float32))
+
+
+def test_a_picture_has_one_key_wherever_it_is():
+    x = pixels.to_float(LEVELS)
+    keys = pixels.keys_of(x).numpy()
+    assert len(np.unique(keys, axis=0)) == len(LEVELS)
+    for i in range(len(LEVELS)):
+        np.testing.assert_array_equal(pixels.keys_of(x[i : i + 1])[0], keys[i])
+    np.testing.assert_array_equal(tf.function(pixels.keys_of)(x), keys)
+
+
+# What a model checks of itself
+
+
+class Normed(GAN):
+    """A generator with dropout and batch norm, whose losses say nothing of training."""
+
+    players = {"generator": ("g",)}
+    directions = {"a2b": "g"}
+
+    def build_networks(self, recipe):
+        picture = keras.Input((None, None, 3))
+        x = keras.layers.BatchNormalization(momentum=0.5)(picture)
+        x = keras.layers.Dropout(0.5, seed=1)(x)
+        return {"g": keras.Model(picture, keras.layers.Conv2D(3, 1)(x))}
+
+    def loss_terms(self, batch):
+        made, inference = self.g(batch["a"]), self.g(batch["a"], training=False)
+        return {"generator": {"difference": tf.reduce_mean(tf.abs(made - inference))}}
+
+
+def test_networks_are_in_training_mode_inside_losses():
+    model = Normed(Recipe(size=8, batch=4))
+    model.compile()
+    norm = next(x for x in model.g.layers if isinstance(x, keras.layers.BatchNormalization))
+    before = norm.moving_mean.numpy().copy()
+    batch = {d: tf.random.stateless_uniform((4, 8, 8, 3), [0, i], 0.2, 1)
+             for i, d in enumerate("ab")}
+    found = model.train_step(batch)
+    assert float(found["generator/difference"]) > 0.01  # dropout acted
+    assert np.abs(norm.moving_mean.numpy() - before).max() > 0.1
+    wanted = model.g(batch["a"], training=False)
+    np.testing.assert_array_equal(model.translate(batch["a"]), wanted)
+
+
+def test_levels_in_fit_are_pictures():
+    models = []
+    for scale in (False, True):
+        keras.utils.set_random_seed(0)
+        model = Normed(Recipe(size=8, batch=2))
+        model.compile()
+        levels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), np.uint8)
+        x = levels / np.float32(127.5) - 1 if scale else levels
+        model.fit(tf.data.Dataset.from_tensors({"a": x, "b": x}), verbose=0)
+        models.append(model.g.get_weights())
+    for a, b in zip(*models, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_a_batch_of_unknown_size_is_one_line():
+    model = Normed(Recipe(size=8, batch=2))
+    model.compile()
+    rows = {d: np.zeros((3, 8, 8, 3), np.float32) for d in "ab"}
+    with pytest.raises((TypeError, ValueError), match="drop_remainder"):
+        model.fit(tf.data.Dataset.from_tensor_slices(rows).batch(2), verbose=0)
+
+
+@pytest.mark.parametrize("how", [
+    lambda m: m.save("model.keras"), pickle.dumps, copy.deepcopy, lambda m: m.get_config(),
+    lambda m: type(m).from_config({}),
+])
+def test_what_keras_cannot_save_says_what_to_do_instead(how):
+    with pytest.raises((NotImplementedError, TypeError), match=r"kgan|tools"):
+        how(Normed(Recipe(size=8)))
+
+
+def test_a_phase_takes_the_name_of_a_method():
+    class Named(Normed):
+        phases = (Phase(loss_terms="other_terms"),)
+
+        def other_terms(self, batch):
+            return {"generator": {"other": tf.reduce_mean(self.g(batch["a"]) ** 2)}}
+
+    model = Named(Recipe(size=8, batch=2))
+    model.compile()
+    assert set(model.trackers) == {"generator/other"}
+
+
+@pytest.mark.parametrize("changes, word", [
+    ({"players": {"generator": ("g", "h")}}, "h"),
+    ({"directions": {"a2b": "network"}}, "network"),
+    ({"phases": (Phase(players=("critic",)),)}, "critic"),
+    ({"phases": (Phase(loss_terms="no_such_terms"),)}, "no_such_terms"),
+    ({"loss_terms": lambda self, batch: {"critic": {"x": tf.zeros(())}}}, "generator|critic"),
+    ({"loss_terms": lambda self, batch: {"generator": {"x": tf.zeros((2,))}}}, "scalar"),
+])
+def test_a_slip_in_a_model_is_named_when_it_is_compiled(changes, word):
+    with pytest.raises((TypeError, ValueError), match=word) as caught:
+        type("Slipped", (Normed,), changes)(Recipe(size=8, batch=2)).compile()
+    assert "Slipped" in str(caught.value)
