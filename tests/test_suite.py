@@ -534,3 +534,13 @@ def test_what_cannot_be_written_is_one_line(tmp_path):
         suite.compare(SMILES, tmp_path / "file", options)
     with pytest.raises(UsageError, match="--minutes must be at least 0"):
         suite_kinds.SuiteOptions(suite="table1", minutes=-1.0)
+
+
+def test_on_photographs_rows_look_through_what_knows_them():
+    from kgan.suite import _for_photographs
+
+    changed = {row.key: _for_photographs(row).recipe.as_dict().get("reference")
+               for row in SUITES["table1"].rows}
+    assert changed["vgg_star_gan_small"] == changed["dfi_small"] == "vgg_star_small.cifar10"
+    assert changed["vgg_gan_small"] == "vgg_small.avatars"  # there is no other
+    assert changed["cyclegan_small"] is None

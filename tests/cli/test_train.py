@@ -49,6 +49,11 @@ def _others(recipe, field):
     return [0.25]
 
 
+def _within(field, value):
+    low, high = field.metadata["low"], field.metadata["high"]
+    return (low is None or value >= low) and (high is None or value <= high)
+
+
 def _refusal(recipe, changes):
     """Why a recipe cannot be changed so; "" if it can."""
     try:
@@ -76,7 +81,8 @@ def test_a_flag_for_every_field_reaches_the_recipe(tool, name):
     """
     recipe = registry.recipe(name)
     for field in dataclasses.fields(recipe):
-        tries = [x for x in _others(recipe, field) if x != getattr(recipe, field.name)]
+        tries = [x for x in _others(recipe, field)
+                 if x != getattr(recipe, field.name) and _within(field, x)]
         value = next((x for x in tries if not _refusal(recipe, {field.name: x})), tries[0])
         says = _refusal(recipe, {field.name: value})
         plan = tool("train", "--model", name, "--dry_run", f"--{field.name}={value}")
