@@ -210,7 +210,8 @@ def test_black_pictures_are_whole():
                 image = Image.fromarray(picture).convert(mode)
                 for kind, options in (
                     ("PNG", {}), ("JPEG", {}), ("JPEG", {"optimize": True}), ("WEBP", {}),
-                    ("BMP", {}), ("WEBP", {"lossless": True, "method": 0}), ("TIFF", {}), ("GIF", {}),
+                    ("BMP", {}), ("WEBP", {"lossless": True, "method": 0}), ("TIFF", {}),
+                    ("GIF", {}),
                     ("TIFF", {"compression": "packbits"}),
                 ):
                     if kind == "JPEG" and mode in ("P", "RGBA"):
