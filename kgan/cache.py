@@ -17,7 +17,7 @@ from kgan import paths
 from kgan.errors import UserError
 
 LIMIT = 50.0  # gigabytes
-_ENTRY = re.compile(r"(avatars|folders|tfds|classifier)-v\d+-.+")  # others' files are left alone
+_ENTRY = re.compile(r"(avatars|contents|folders|tfds|classifier)-v\d+-.+")  # others' files are left alone
 
 
 class Entry(NamedTuple):

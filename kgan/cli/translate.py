@@ -9,6 +9,7 @@ import numpy as np
 
 from kgan import registry
 from kgan.cli.flags import Flags, tool
+from kgan.data.listing import left_out, list_pictures
 from kgan.data.pictures import BrokenPicture, read_with_alpha, write_png
 from kgan.errors import UsageError, UserError
 from kgan.machine import quiet
@@ -16,7 +17,6 @@ from kgan.source import resolve
 
 ABOUT = """Translate a picture or all pictures of a folder. Results are PNG files of the same size;
 transparency is carried over. A result that exists already stays, unless --overwrite."""
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 
 
 @tool
@@ -59,13 +59,12 @@ def jobs_of(source, out):
         return [(source, out / f"{source.stem}.png")]
     if not source.is_dir():
         raise UserError(f"There is no file or folder {source}.")
-    pictures = [
-        p for p in sorted(source.rglob("*"))
-        if p.suffix.lower() in SUFFIXES and p.is_file() and not p.name.startswith(".")
-        and (out in (source, *source.parents) or out not in p.parents)
-    ]
+    found = list_pictures(source, exclude=[out])
+    for line in left_out(found.folders, found.others):
+        print(line, file=sys.stderr)
+    pictures = list(found.files)
     if not pictures:
-        raise UserError(f"{source} holds no pictures ({' '.join(sorted(SUFFIXES))}).")
+        raise UserError(f"{source} holds no pictures (JPEG, PNG, WebP, BMP, TIFF or GIF).")
     short = {p: (out / p.relative_to(source)).with_suffix(".png") for p in pictures}
     targets = short
     while len(set(targets.values())) < len(pictures):  # a.jpg beside a.png: a.jpg.png, a.png.png

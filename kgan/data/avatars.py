@@ -27,6 +27,7 @@ from kgan import paths
 from kgan.cache import made_once
 from kgan.data import avatar_parts as parts
 from kgan.data.avatar_parts import ATTRIBUTES, DETERMINISTIC
+from kgan.data.split import digest_of
 from kgan.errors import UsageError
 from kgan.progress import progress
 
@@ -87,6 +88,7 @@ def open_avatars(rest, *, size, load_size=None, seed=0, bad_images="skip"):
         ),
         truth={"a": held[2 * test : 3 * test], "b": held[3 * test :]},
         deterministic=DETERMINISTIC[name],
+        digest=digest_of([VERSION, name, train, test, seed]),
     )
 
 
@@ -107,6 +109,7 @@ def _labelled(rest, names, counts, size, load_size, seed):
             f"avatars: faces as they come, seed {seed}; {shares}",
             f"train {counts[0]} at {load_size} px, test {counts[1]} at {size} px",
         ),
+        digest=digest_of([VERSION, names, *counts, seed]),
     )
 
 

@@ -3,21 +3,30 @@
 Reads `img_align_celeba/` with `list_attr_celeba.txt` (a count, the names, one line per picture) or
 Kaggle's `list_attr_celeba.csv`, at the top of the folder or in CelebA's own `Img/`, `Anno/`,
 `Eval/`. With `list_eval_partition` beside it the official training and test pictures are used, and
-its validation pictures not at all; without it 5 % of each domain are held out. The usual central
-crop of 178 x 178 is what `kgan.data.pictures` makes of any picture: its central square.
+its validation pictures not at all; without it about 5 % of each domain are held out.
+
+Of the 178 x 218 pixels the central square of 178 is used, or what `crop=` names: 160, 148 and 108
+are central, too; 128 is the one about (89, 121) of the released code of CRG. Pictures of the same
+shape at another scale are cut in proportion.
 """
 
 import csv
 
 import numpy as np
 
-from kgan.data import Data, scan
 from kgan.data.folders import Reader, existing_folder, split_options
 from kgan.data.pictures import printable
 from kgan.errors import UsageError, UserError
 from kgan.recipe import nearest
 
 DOMAINS = {"a": "without", "b": "with"}
+CROPS = {  # (width, height, left, top, side); None: the central square, whatever the shape
+    "178": None,
+    "160": (178, 218, 9, 29, 160),
+    "148": (178, 218, 15, 35, 148),
+    "128": (178, 218, 25, 57, 128),
+    "108": (178, 218, 35, 55, 108),
+}
 TREE = """expected
   img_align_celeba/000001.jpg ...
   list_attr_celeba.txt (or .csv)
@@ -25,10 +34,11 @@ TREE = """expected
 
 
 def open_celeba(rest, *, size, load_size=None, seed=0, bad_images="skip"):
-    """Opens `PATH?attribute=NAME`: domain "a" are the pictures without it, "b" those with it.
+    """Opens `PATH?attribute=NAME[&crop=178|160|148|128|108]`.
 
-    `PATH` alone is one set of all pictures with the labels of all attributes. All pictures are
-    decoded into one cache, which serves every attribute.
+    Domain "a" are the pictures without the attribute, "b" those with it. Without `attribute` it is
+    one set of all pictures with the labels of all attributes. All pictures are decoded into one
+    cache for each crop, which serves every attribute.
 
     Args and returns: as `kgan.data.folders.open_folder`.
 
@@ -36,23 +46,25 @@ def open_celeba(rest, *, size, load_size=None, seed=0, bad_images="skip"):
         UserError: files missing or damaged, or no picture on one side of the attribute.
         UsageError: an unknown attribute, with the nearest names.
     """
-    path, options = split_options(rest, {"attribute": None})
+    path, options = split_options(rest, {"attribute": None, "crop": tuple(CROPS)})
+    crop = options.get("crop", "178")
     root = existing_folder(path)
     names, labels = read_attributes(_table(root, "list_attr_celeba", "Anno"))
     column = attribute_index(options.get("attribute"), names, f"celeba:{rest}")
     about = "all labels" if column is None else names[column]
     partition = _table(root, "list_eval_partition", "Eval", needed=False)
     splits = read_partition(partition) if partition else None
-    folder, files = _pictures(root)
-    reader = Reader(size, load_size, seed, bad_images)
-    reader.lines.append(f"CelebA in {printable(root)}: {about}")
-    labelled = [file for file in files if file.name in labels]
+    reader = Reader(size, load_size, seed, bad_images, CROPS[crop])
+    folder, files = _pictures(root, reader)
+    reader.lines.append(f"CelebA in {printable(root)}: {about}; crop {crop} of 178x218")
+    labelled = {file: digest for file, digest in files.items() if file.name in labels}
     if len(labelled) < max(len(files), len(labels)):
         reader.lines.append(
             f"{len(labelled):,} of {len(files):,} pictures are among the {len(labels):,} labels"
         )
     if splits:
-        parts = [[file for file in labelled if splits.get(file.name) == split] for split in (0, 2)]
+        parts = [{file: digest for file, digest in labelled.items()
+                  if splits.get(file.name) == split} for split in (0, 2)]
         if not all(parts):
             raise UserError(f"{printable(partition)}: names no training or no test picture here")
     else:
@@ -62,9 +74,9 @@ def open_celeba(rest, *, size, load_size=None, seed=0, bad_images="skip"):
     spec = f"celeba:{rest}"
     if column is None:
         found = _labelled(parts, folder, reader, labels)
-        return Data(spec=spec, **found, label_names=tuple(names), summary=reader.summary())
+        return reader.data(spec, **found, label_names=tuple(names))
     train, test = _by_attribute(parts, folder, reader, lambda file: labels[file.name][column])
-    return Data(spec=spec, train=train, test=test, summary=reader.summary())
+    return reader.data(spec, train=train, test=test)
 
 
 def attribute_index(wanted, names, spec):
@@ -133,10 +145,10 @@ def _table(root, name, below, needed=True):
     return None
 
 
-def _pictures(root):
+def _pictures(root, reader):
     for folder in (root / "img_align_celeba", root / "Img" / "img_align_celeba"):
         if folder.is_dir():
-            files = scan.list_pictures(folder)
+            files = reader.list(folder)
             if files:
                 return folder, files
     raise UserError(f"{printable(root)}: no pictures in img_align_celeba/; {TREE}")
@@ -151,10 +163,10 @@ def _by_attribute(parts, folder, reader, has):
         rows = _side(scanned, has, domain)
         if tested:
             test_scan, test_rows = tested, _side(tested, has, domain)
-            named = [scanned.files[row] for row in rows], [tested.files[row] for row in test_rows]
+            named = _at(scanned, rows), _at(tested, test_rows)
         else:
             rows, test_scan, test_rows, named = reader.split(
-                scanned, folder, rows, what=f"domain {domain} ({word} the attribute)"
+                scanned, folder, domain, rows, what=f"domain {domain} ({word} the attribute)"
             )
         if not (len(rows) and len(test_rows)):
             raise UserError(
@@ -162,6 +174,8 @@ def _by_attribute(parts, folder, reader, has):
             )
         reader.say(f"train {domain} ({word})", named[0], scanned)
         reader.say(f"test {domain} ({word})", named[1], test_scan, held_out=not tested)
+        reader.add(f"train {domain}", named[0], scanned, folder)
+        reader.add(f"test {domain}", named[1], test_scan, folder)
         train[domain], test[domain] = scanned.images(rows), test_scan.images(test_rows)
     return train, test
 
@@ -171,17 +185,24 @@ def _labelled(parts, folder, reader, labels):
     scanned = reader.read(parts[0], folder, reader.load_size)
     if parts[1]:
         tested = reader.read(parts[1], folder, reader.size)
-        named = scanned.files, tested.files
-        rows, test_rows = (np.arange(len(files)) for files in named)
+        named = list(scanned.files), list(tested.files)
+        rows = test_rows = None
     else:
-        rows, tested, test_rows, named = reader.split(scanned, folder, what="the set")
+        rows, tested, test_rows, named = reader.split(scanned, folder, "a", what="the set")
     reader.say("train", named[0], scanned)
     reader.say("test", named[1], tested, held_out=not parts[1])
     known = [np.array([labels[f.name] for f in files], np.float32) for files in named]
+    reader.add("train", named[0], scanned, folder, known[0].astype(int).tolist())
+    reader.add("test", named[1], tested, folder, known[1].astype(int).tolist())
     return {
         "train": {"a": scanned.images(rows)}, "test": {"a": tested.images(test_rows)},
         "labels": {"train": known[0], "test": known[1]},
     }
+
+
+def _at(scanned, rows):
+    files = list(scanned.files)
+    return [files[row] for row in rows]
 
 
 def _side(scanned, has, domain):

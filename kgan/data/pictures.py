@@ -1,12 +1,13 @@
 """One picture file to a uint8 array and back.
 
 JPEG, PNG, WebP, BMP, TIFF and GIF, told apart by content and not by name, decoded by Pillow; of an
-animation the first frame. Every file becomes upright 8-bit RGB: grey, palette and CMYK are
-converted, 16-bit values are scaled (Pillow alone clips them), the EXIF rotation is applied, colour
-profiles are ignored. Transparency is composited on white for training and kept apart by
-`read_with_alpha`. The size that a header declares is checked before any pixel is decoded, without
-Pillow's global limit: the decoder of the one format is called directly. Every failure is a
-`BrokenPicture` of one line.
+animation the first frame. A file that ends too early is broken, also where its missing end is
+filled with zeros, see `kgan.data.whole`. Every file becomes upright 8-bit RGB: grey, palette and
+CMYK are converted, 16-bit values are scaled (Pillow alone clips them) by the depth that the file
+declares, TIFF's "white is zero" is turned round, the EXIF rotation is applied, colour profiles are
+ignored. Transparency is composited on white for training and kept apart by `read_with_alpha`. The
+size that a header declares is checked before any pixel is decoded, without Pillow's global limit:
+the decoder of the one format is called directly. Every failure is a `BrokenPicture` of one line.
 
 Pictures are cut to their central square and resized with Pillow's bicubic filter, which averages
 when it shrinks. This keeps the aspect; the released CycleGAN and pix2pix squeeze the whole picture
@@ -29,10 +30,10 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from kgan.data.whole import check_whole
 from kgan.errors import UserError, printable
 from kgan.paths import replacing
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 256 * 2**20
 
@@ -47,6 +48,7 @@ _DECODERS = (
     (b"MM\0+", TiffImagePlugin.TiffImageFile),
 )
 _ORIENTATION = 0x0112
+_MAX_SAMPLE_VALUE = 281
 _UPRIGHT = {  # EXIF orientation -> what makes the picture upright
     2: lambda a: a[:, ::-1],
     3: lambda a: a[::-1, ::-1],
@@ -65,6 +67,13 @@ class BrokenPicture(UserError):
         super().__init__(f"{name}: {reason}")
         self.name = name
         self.reason = reason
+
+
+def starts_as_picture(start):
+    """Whether a file with these first 16 bytes is of a format that is read here."""
+    if start.startswith(b"BM"):  # a word may begin so; the four bytes behind the length are zero
+        return len(start) == 16 and start[6:10] == bytes(4)
+    return _decoder(start) is not None
 
 
 def read_picture(source, *, channels=3, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES):
@@ -125,6 +134,26 @@ def picture_size(source, *, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES):
         return _upright_size(image, image.size)
 
 
+def cut(array, box):
+    """Cuts a square out of a picture of a known shape, at whatever scale it is.
+
+    Args:
+        array: uint8 [height, width, ...].
+        box: (width, height, left, top, side): where the square lies in a picture of width x height.
+
+    Raises:
+        ValueError: the picture has another shape, by more than 1 %.
+    """
+    width, height, left, top, side = box
+    scale = array.shape[1] / width
+    if abs(array.shape[0] / height - scale) > 0.01 * scale:
+        raise ValueError(f"{array.shape[1]}x{array.shape[0]} is not of the shape {width}x{height}")
+    side = round(side * scale)
+    left, top = (min(round(x * scale), n - side)
+                 for x, n in ((left, array.shape[1]), (top, array.shape[0])))
+    return array[top : top + side, left : left + side]
+
+
 def resize_cover(array, size):
     """Cuts the central square and resizes it to size x size (bicubic).
 
@@ -165,12 +194,20 @@ def write_png(path, array):
 
 
 @contextlib.contextmanager
-def _opened(source, max_pixels, max_bytes):
-    """Yields the picture with its header read and checked; any failure becomes a BrokenPicture."""
+def _opened(source, max_pixels, max_bytes, whole=False):
+    """Yields the picture with its header read and checked, and if asked for its file to the end.
+
+    Any failure becomes a BrokenPicture.
+    """
     name = "the picture" if isinstance(source, bytes) else printable(source)
     try:
         with _stream(source, name, max_bytes) as stream:
-            decoder = _decoder(stream.read(16), name)
+            start = stream.read(16)
+            decoder = _decoder(start)
+            if not decoder:
+                begin = printable(start.decode("ascii", "replace"))
+                raise BrokenPicture(name, "not a JPEG, PNG, WebP, BMP, TIFF or GIF file (it begins "
+                                    f"with '{begin}')")
             stream.seek(0)
             image = decoder(stream)
             width, height = image.size
@@ -178,6 +215,8 @@ def _opened(source, max_pixels, max_bytes):
                 raise BrokenPicture(
                     name, f"declares {width}x{height} pixels, more than the {max_pixels:,} allowed"
                 )
+            if whole:
+                check_whole(stream, image)
             yield image
     except BrokenPicture:
         raise
@@ -209,22 +248,19 @@ def _stream(source, name, max_bytes):
         yield stream
 
 
-def _decoder(start, name):
-    """What decodes a file that begins with these 16 bytes."""
+def _decoder(start):
+    """What decodes a file that begins with these 16 bytes, or None."""
     for magic, decoder in _DECODERS:
         if start.startswith(magic):
             return decoder
     if start[:4] == b"RIFF" and start[8:12] == b"WEBP":
         return WebPImagePlugin.WebPImageFile
-    begin = printable(start.decode("ascii", "replace"))
-    raise BrokenPicture(
-        name, f"not a JPEG, PNG, WebP, BMP, TIFF or GIF file (it begins with '{begin}')"
-    )
+    return None
 
 
 def _decode(source, enough, max_pixels, max_bytes):
     """RGB, alpha or None, and the full (width, height); all upright."""
-    with _opened(source, max_pixels, max_bytes) as image:
+    with _opened(source, max_pixels, max_bytes, whole=True) as image:
         size = image.size
         if enough:
             image.draft(None, (enough, enough))
@@ -253,7 +289,7 @@ def _upright_size(image, size):
 
 def _rgb_and_alpha(image):
     if image.mode.startswith("I"):
-        grey = _eight_bits(np.asarray(image))
+        grey = _eight_bits(np.asarray(image), *_range(image))
         return np.repeat(grey[:, :, None], 3, axis=2), None
     if image.mode == "F":
         raise ValueError("32-bit float pixels have no known range; save it with 8 or 16 bits")
@@ -263,10 +299,27 @@ def _rgb_and_alpha(image):
     return np.asarray(image.convert("RGB")), None
 
 
-def _eight_bits(grey):
-    """Scales 16-bit grey to 8 bits; values beyond 65535 are read as 31-bit."""
+def _range(image):
+    """The largest value that a grey picture of many bits declares or None, and if it is black."""
+    if not isinstance(image, TiffImagePlugin.TiffImageFile):
+        return None, False
+    tags = image.tag_v2
+    bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0]
+    most = tags.get(_MAX_SAMPLE_VALUE, 0)
+    most = most[0] if isinstance(most, tuple) else most
+    if not (255 < most < 65535 and most & (most + 1) == 0):  # 10, 12 or 14 bits, not a statistic
+        most = 2**bits - 1 if bits < 16 else None
+    return most, tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
+
+
+def _eight_bits(grey, full, inverted):
+    """Scales grey of many bits to 8; without `full`, values beyond 65535 are read as 31-bit."""
     grey = np.clip(grey.astype(np.int64), 0, None)
-    full = 65535 if grey.max() <= 65535 else 2**31 - 1
+    largest = grey.max()
+    if not full or largest > full:
+        full = 65535 if largest <= 65535 else 2**31 - 1
+    if inverted:
+        grey = full - grey
     return ((grey * 255 + full // 2) // full).astype(np.uint8)
 
 

@@ -1,9 +1,10 @@
 """A list of picture files to a cached uint8 array: every file is decoded once.
 
-The array lies in the cache directory under a name made from the files' names, sizes and times and
-from the wanted size, so that a changed folder is read again and an unchanged one is not. Broken
-pictures are left out and remembered beside it. An array too large for the cache is not stored;
-its pictures are then decoded whenever they are asked for.
+The array lies in the cache directory under a name made from the files' names and contents (hashed
+by `kgan.data.contents`) and from the wanted size, so that a changed folder is read again and an
+unchanged one is not, wherever it lies. Broken pictures are left out and remembered beside it, and
+so is which ones are nearly black, as 12-bit values in a 16-bit file are. An array too large for the
+cache is not stored; its pictures are then decoded whenever they are asked for.
 """
 
 import concurrent.futures
@@ -27,6 +28,7 @@ from kgan.progress import progress
 
 CACHE_LIMIT = 8 * 2**30  # bytes of one stored array
 WORKERS = 2
+NEARLY_BLACK = 16  # of 255; 4095 of 65535 is 15.9
 _CHUNK = 64
 
 
@@ -47,8 +49,9 @@ class Rows:
 class PictureFiles:
     """Images that are decoded from their files each time they are asked for."""
 
-    def __init__(self, files, size, pairs=False, part=None):
+    def __init__(self, files, size, pairs=False, part=None, box=None):
         self._files, self._size, self._pairs, self._part = tuple(files), size, pairs, part
+        self._box = box
         self.shape = (len(self._files), size, size, 3)
 
     def __len__(self):
@@ -64,7 +67,7 @@ class PictureFiles:
         return out
 
     def _one(self, row):
-        pixels, _ = decode(self._files[row], self._size, self._pairs)
+        pixels, _ = decode(self._files[row], self._size, self._pairs, self._box)
         return pixels if self._part is None else half(pixels, self._part)
 
 
@@ -73,28 +76,33 @@ class Scan:
     """What a list of files turned out to hold.
 
     Attributes:
-        files: the whole pictures, in the order given.
+        files: the whole pictures, in the order given: path -> hash of the content.
         broken: (name, reason) of the others.
+        dark: those of `files` that are nearly black.
         sizes: (width, height) of the smallest, the median and the largest picture, by area.
         folder: where the cache lies.
         stored: uint8 [n, size, size, 3], of pairs [n, size, 2 * size, 3]; None if too large.
         size: side of the pictures.
         pairs: each file holds two pictures side by side.
+        box: the square that is cut out of each, see `kgan.data.pictures.cut`; None: the central.
     """
 
-    files: tuple
+    files: dict
     broken: tuple
+    dark: tuple
     sizes: tuple
     folder: pathlib.Path
     stored: np.ndarray | None
     size: int
     pairs: bool
+    box: tuple | None
 
     def images(self, rows=None, part=None):
         """All pictures, or those at `rows`, as Images; `part` 0 or 1 picks a half of each pair."""
         if self.stored is None:
-            files = self.files if rows is None else [self.files[row] for row in rows]
-            return PictureFiles(files, self.size, self.pairs, part)
+            files = list(self.files)
+            files = files if rows is None else [files[row] for row in rows]
+            return PictureFiles(files, self.size, self.pairs, part, self.box)
         images = self.stored if part is None else half(self.stored, part)
         return images if rows is None else Rows(images, rows)
 
@@ -114,8 +122,14 @@ def half(pixels, part):
     return pixels[..., part * size : (part + 1) * size, :]
 
 
-def decode(file, size, pairs=False):
+def decode(file, size, pairs=False, box=None):
     """One file to uint8 [size, size, 3], a pair to [size, 2 * size, 3], and its (width, height)."""
+    if box:
+        rgb, full = pictures.read_reduced(file, -(-size * box[0] // box[-1]))
+        try:
+            return pictures.resize_cover(pictures.cut(rgb, box), size), full
+        except ValueError as error:
+            raise BrokenPicture(pictures.printable(file), str(error)) from None
     rgb, full = pictures.read_reduced(file, size)
     if not pairs:
         return pictures.resize_cover(rgb, size), full
@@ -132,44 +146,16 @@ def is_pair(size):
     return abs(width - 2 * height) <= 0.01 * width
 
 
-def list_pictures(folder):
-    """All picture files under `folder`, sorted by relative name.
-
-    Hidden files and folders are left out; links are followed, each real folder once.
-
-    Raises:
-        UserError: a folder that cannot be read.
-    """
-
-    def refuse(error):
-        raise UserError(f"{pictures.printable(error.filename)}: cannot be read: {error.strerror}")
-
-    root, seen, found = pathlib.Path(folder), {os.path.realpath(folder)}, []
-    for here, folders, files in os.walk(root, onerror=refuse, followlinks=True):
-        kept = []
-        for name in sorted(folders):
-            real = os.path.realpath(os.path.join(here, name))
-            if not name.startswith((".", "__MACOSX")) and real not in seen:
-                seen.add(real)
-                kept.append(name)
-        folders[:] = kept
-        found += [
-            pathlib.Path(here, name)
-            for name in files
-            if not name.startswith(".") and name.lower().endswith(pictures.SUFFIXES)
-        ]
-    return sorted(found, key=lambda file: file.relative_to(root).parts)
-
-
-def scan_pictures(files, *, root, size, pairs=None, bad_images="skip"):
+def scan_pictures(files, *, root, size, pairs=None, box=None, bad_images="skip"):
     """Decodes `files` into the cache, or finds them there.
 
     Args:
-        files: paths below `root`.
+        files: paths below `root` with hashes of their contents, as `kgan.data.listing` gives them.
         root: the names in the cache and in messages are relative to it.
         size: side of the stored pictures in pixels.
         pairs: None; "halves": each file is split down its middle into two pictures; "2:1": the
             same, and a file that is not twice as wide as high is broken.
+        box: the square to cut out of each, see `kgan.data.pictures.cut`; None: the central one.
         bad_images: "skip" leaves broken pictures out, "fail" raises.
 
     Returns:
@@ -181,26 +167,30 @@ def scan_pictures(files, *, root, size, pairs=None, bad_images="skip"):
     if bad_images not in ("skip", "fail"):
         raise UsageError(f"bad_images must be skip or fail, not {bad_images}")
     root = pathlib.Path(root)
-    names = [os.fspath(file.relative_to(root)) for file in files]
-    place = cache_dir() / f"folders-v1-{_digest(files, names, size, pairs)}"
+    names = [os.path.relpath(file, root) for file in files]
+    place = cache_dir() / f"folders-v2-{_digest(files.values(), names, size, pairs, box)}"
     shape = (size, 2 * size if pairs else size, 3)
     room = min(CACHE_LIMIT, shutil.disk_usage(place.parent).free)
     too_large = len(files) * int(np.prod(shape)) > room
     index = made_once(
         place,
         lambda: load(place, stored=not too_large),
-        lambda: store(place, _decoded(files, names, size, pairs), total=len(files), shape=shape,
-                      write=not too_large),
+        lambda: store(place, _decoded(files, names, size, pairs, box), total=len(files),
+                      shape=shape, write=not too_large),
     )
     judge(index, root, bad_images)
+    listed = list(files)
+    kept = [listed[position] for position in index["kept"]]
     return Scan(
-        files=tuple(files[position] for position in index["kept"]),
+        files={file: files[file] for file in kept},
         broken=tuple(map(tuple, index["broken"])),
+        dark=tuple(file for file, dark in zip(kept, index["notes"], strict=True) if dark),
         sizes=tuple(map(tuple, index["sizes"])),
         folder=place,
         stored=index["stored"],
         size=size,
         pairs=bool(pairs),
+        box=box,
     )
 
 
@@ -241,12 +231,13 @@ def store(place, items, *, total, shape, write=True):
         write: whether to keep the pixels.
 
     Returns:
-        The index, as `load` gives it: kept (positions), notes (of the kept), broken, sizes, stored.
+        The index, as `load` gives it: kept (positions), names and notes (of the kept), broken,
+        sizes, stored.
 
     Raises:
         UserError: the disk is full or not writable.
     """
-    index = {"kept": [], "notes": [], "broken": [], "sizes": []}
+    index = {"kept": [], "names": [], "notes": [], "broken": [], "sizes": []}
     try:
         with replacing(place) as new:
             new.mkdir()
@@ -273,6 +264,7 @@ def _fill(out, index, items, shape, write):
             index["broken"].append((item.name, item.note))
             continue
         index["kept"].append(position)
+        index["names"].append(item.name)
         index["notes"].append(item.note)
         index["sizes"].append(item.size)
         if write:
@@ -288,28 +280,23 @@ def _write_header(out, count, shape):
     np.lib.format.write_array_header_1_0(out, header)
 
 
-def _digest(files, names, size, pairs):
-    digest = hashlib.sha256(f"{size} {pairs}".encode())
-    for file, name in zip(files, names, strict=True):
-        try:
-            info = file.stat()
-            state = f"{info.st_size} {info.st_mtime_ns}"
-        except OSError:
-            state = "unreadable"
-        digest.update(os.fsencode(name) + f"\0{state}\0".encode())
+def _digest(contents, names, size, pairs, box):
+    digest = hashlib.sha256(f"{size} {pairs} {box}".encode())
+    for content, name in zip(contents, names, strict=True):
+        digest.update(os.fsencode(name) + f"\0{content}\0".encode())
     return digest.hexdigest()[:20]
 
 
-def _decoded(files, names, size, pairs):
-    """Yields one `Item` per file, in order, decoded by a few threads."""
+def _decoded(files, names, size, pairs, box):
+    """Yields one `Item` per file, in order, decoded by a few threads; its note: nearly black."""
 
     def item(work):
         file, name = work
         try:
-            pixels, full = decode(file, size, bool(pairs))
+            pixels, full = decode(file, size, bool(pairs), box)
             if pairs == "2:1" and not is_pair(full):
                 return Item(name, None, None, f"{full[0]}x{full[1]} is not twice as wide as high")
-            return Item(name, pixels, full)
+            return Item(name, pixels, full, bool(pixels.max() <= NEARLY_BLACK))
         except BrokenPicture as error:
             return Item(name, None, None, error.reason)
 

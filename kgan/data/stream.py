@@ -86,7 +86,7 @@ def _rotated(picture, degrees):
     return np.asarray(turned)[margin : margin + side, margin : margin + side]
 
 
-def batches(data, recipe, *, start=0, per_step=1):
+def batches(data, recipe, *, start=0, per_step=1, paired=False):
     """The training batches of a recipe from step `start` on.
 
     Args:
@@ -94,6 +94,8 @@ def batches(data, recipe, *, start=0, per_step=1):
         recipe: a `kgan.recipe.Recipe`.
         start: the first step.
         per_step: batches that the model takes in a step; they come joined into one.
+        paired: whether the model learns from pairs. Only then does it see those of paired data
+            together, cut and mirrored alike; others draw each domain by itself.
 
     Returns:
         An endless `tf.data.Dataset` of `{domain: float32 [batch * per_step, size, size, 3]}` in
@@ -103,7 +105,7 @@ def batches(data, recipe, *, start=0, per_step=1):
     sampler = Sampler(
         data.train, batch=batch, size=recipe.size, flip=recipe.flip,
         flip_vertical=recipe.flip_vertical, rotate=recipe.rotate, seed=recipe.seed,
-        paired=data.paired,
+        paired=paired and data.paired,
         labels=functools.partial(data.labels_of, "train") if data.labels else None,
     )
     types = [tf.uint8] * len(data.train) + [tf.float32] * bool(data.labels)

@@ -6,7 +6,8 @@ with it); a classified set (`tfds:NAME?label=K,L`, "a" is class K and "b" class 
 one domain with the classes as labels). Any other set of pictures is one domain "a". The encoded
 pictures are decoded by `kgan.data.pictures`, as those of every source, once, into an array on disk.
 A set that lies prepared on disk is read from its files alone, whether or not its code is known; one
-that does not is downloaded unless `download=false`.
+that does not is downloaded unless `download=false`. The array on disk is known by the contents of
+the files of its split: a set prepared anew is read anew.
 """
 
 import dataclasses
@@ -19,8 +20,10 @@ import numpy as np
 from kgan.cache import made_once
 from kgan.data import Data, pictures, scan
 from kgan.data.celeba import DOMAINS, attribute_index
-from kgan.data.folders import hold_out, split_options
+from kgan.data.contents import read_contents
+from kgan.data.folders import split_options
 from kgan.data.pictures import BrokenPicture, printable
+from kgan.data.split import digest_of, hold_out
 from kgan.errors import UsageError, UserError
 from kgan.paths import cache_dir
 from kgan.recipe import nearest
@@ -37,7 +40,8 @@ def open_tfds(rest, *, size, load_size=None, seed=0, bad_images="skip"):
     """Opens `NAME[/CONFIG][:VERSION][?attribute=|label=K,L&data_dir=PATH&download=true|false]`.
 
     Test pictures are those of `testA`/`testB`, `test` or else `validation`; where there are none,
-    5 % of each domain, drawn with `seed`, are held out of the training pictures.
+    about 5 % of each domain are held out of the training pictures, see `kgan.data.split`; the
+    names of pictures are their numbers in the split.
 
     Args and returns: as `kgan.data.folders.open_folder`.
 
@@ -51,6 +55,7 @@ def open_tfds(rest, *, size, load_size=None, seed=0, bad_images="skip"):
     builder = _prepared(name, options, rest)
     source = _Source(builder, f"tfds:{rest}", options, size, load_size or size, bad_images)
     train, test, lines = {}, {}, [f"tensorflow_datasets {builder.info.full_name}"]
+    found, held_out = {}, {}
     for domain, train_split, test_split, keep, what in source.domains():
         scanned, where = source.read(train_split, source.load_size)
         rows = np.flatnonzero(keep(scanned["notes"]))
@@ -58,7 +63,9 @@ def open_tfds(rest, *, size, load_size=None, seed=0, bad_images="skip"):
             tested, test_where = source.read(test_split, size)
             test_rows = np.flatnonzero(keep(tested["notes"]))
         elif len(rows):
-            train_part, test_part = hold_out(len(rows), seed)
+            names = [scanned["names"][row] for row in rows]
+            train_part, test_part = hold_out(names, seed)
+            held_out[domain] = tuple(names[row] for row in test_part)
             tested, test_where = source.read(train_split, size)
             rows, test_rows = rows[train_part], rows[test_part]
         if not (len(rows) and len(test_rows)):
@@ -67,6 +74,12 @@ def open_tfds(rest, *, size, load_size=None, seed=0, bad_images="skip"):
             )
         train[domain] = scan.Rows(scanned["stored"], rows)
         test[domain] = scan.Rows(tested["stored"], test_rows)
+        for part, split, index, chosen in (
+            ("train", train_split, scanned, rows),
+            ("test", test_split or train_split, tested, test_rows),
+        ):
+            shown = [[index["names"][row], index["notes"][row]] for row in chosen]
+            found[f"{part} {domain}"] = [source.contents(split), shown]
         held = test_split or f"held out of {train_split}"
         lines.append(f"train {domain}{what}: {len(rows):,} pictures ({train_split}, {where})")
         lines.append(f"test {domain}{what}: {len(test_rows):,} pictures ({held}, {test_where})")
@@ -77,6 +90,7 @@ def open_tfds(rest, *, size, load_size=None, seed=0, bad_images="skip"):
         labelled = {"labels": notes, "label_names": source.classes, "exclusive": True}
     return Data(
         spec=f"tfds:{rest}", train=train, test=test, summary=(*lines, *source.broken_lines()),
+        digest=digest_of(found), held_out=held_out,
         **labelled,
     )
 
@@ -125,7 +139,8 @@ class _Source:
 
     def __post_init__(self):
         self.image = self._find("Image", "picture")
-        self.names, self.wanted, self.classes, self._indices = (), (), (), {}
+        self.names, self.wanted, self.classes = (), (), ()
+        self._indices, self._contents = {}, {}
         if self.size < 1 or self.load_size < self.size:
             raise UsageError(f"load_size must be at least size: {self.load_size} < {self.size}")
 
@@ -180,12 +195,20 @@ class _Source:
                 return name
         raise UserError(f"{self.spec}: has no {what} (features: {', '.join(features)})")
 
+    def contents(self, split):
+        """[[name, hash]] of the files of a split, in order."""
+        if split not in self._contents:
+            paths = [pathlib.Path(path) for path in self.builder.info.splits[split].filepaths]
+            names = sorted(path.name for path in paths)
+            hashes = [content.digest for content in read_contents(names, self.builder.data_path)]
+            self._contents[split] = [*map(list, zip(names, hashes, strict=True))]
+        return self._contents[split]
+
     def read(self, split, size):
         """The index of `scan.load` for one split and size, and (width x height) of its pictures."""
-        key = [self.builder.info.full_name, str(self.builder.info.splits[split].num_examples)]
-        key += [str(self.builder.data_path), split, size, self.names, self.wanted]
+        key = [self.contents(split), self.image, size, self.names, self.wanted]
         digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]
-        place = cache_dir() / f"tfds-v1-{digest}"
+        place = cache_dir() / f"tfds-v2-{digest}"
         if place not in self._indices:
             total = self.builder.info.splits[split].num_examples
             index = made_once(

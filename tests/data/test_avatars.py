@@ -273,3 +273,10 @@ def test_several_attributes_are_labels_of_one_domain():
 ])
 def test_which_attribute_tells_two_sets_apart(spec, name):
     assert attribute(spec) == name
+
+
+def test_the_digest_is_of_what_is_drawn():
+    specs = ["Smiling?n=2&test=1", "Smiling?test=1&n=2", "Smiling,Bald?n=2&test=1"]
+    found = [avatars.open_avatars(spec, size=8).digest for spec in specs]
+    found.append(avatars.open_avatars(specs[0], size=8, seed=1).digest)
+    assert found[0] == found[1] and len(set(found)) == 3

@@ -123,6 +123,31 @@ def test_broken_and_unlisted_pictures(root):
         open_celeba(f"{root}?attribute=Smiling", size=8, bad_images="fail")
 
 
+@pytest.mark.parametrize("scale", [1, 2])
+def test_crops_of_the_papers(root, scale):
+    y, x = np.mgrid[0:218, 0:178]
+    faces = Image.fromarray(np.stack([x, y, 0 * x], -1).astype(np.uint8))
+    for number in range(1, 11):
+        faces.resize((178 // scale, 218 // scale), Image.Resampling.BOX).save(
+            root / "img_align_celeba" / picture(number), quality=100, subsampling=0
+        )
+    for crop, (left, top) in {
+        "178": (0, 20), "160": (9, 29), "148": (15, 35), "128": (25, 57), "108": (35, 55)
+    }.items():
+        data = open_celeba(f"{root}?attribute=Male&crop={crop}", size=16)
+        assert f"crop {crop} of 178x218" in data.summary[0]
+        red, green = data.train["a"][0][..., :2].mean((0, 1))
+        assert abs(red - left - int(crop) / 2) < 2.5 and abs(green - top - int(crop) / 2) < 2.5
+    assert "crop 178" in open_celeba(f"{root}?attribute=Male", size=16).summary[0]
+    with pytest.raises(UsageError, match=r"crop=178\|160\|148\|128\|108"):
+        open_celeba(f"{root}?crop=100", size=8)
+
+
+def test_crops_need_the_shape_of_celeba(root):
+    with pytest.raises(UserError, match="20x30 is not of the shape 178x218"):
+        open_celeba(f"{root}?crop=160", size=8)
+
+
 def test_archive_folders(root):
     (root / "Img").mkdir()
     (root / "Anno").mkdir()

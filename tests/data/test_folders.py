@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kgan.data import folders, open_data, scan
+from kgan.data import contents, open_data, place, resolved, scan
 from kgan.data.folders import open_folder
+from kgan.data.listing import list_pictures
+from kgan.data.split import hold_out
 from kgan.errors import UsageError, UserError
 from kgan.progress import progress
 
@@ -29,9 +31,9 @@ def decoded(monkeypatch):
     """The files that were decoded."""
     calls, decode = [], scan.decode
 
-    def counted(file, size, pairs=False):
+    def counted(file, *options):
         calls.append(file)
-        return decode(file, size, pairs)
+        return decode(file, *options)
 
     monkeypatch.setattr(scan, "decode", counted)
     return calls
@@ -67,7 +69,7 @@ def test_two_domains_with_test_folders(root):
     assert values(data.test["a"]) == [50, 51] and values(data.test["b"]) == [150]
     text = "\n".join(data.summary)
     assert "train a: 5 pictures (all 10x8): 000.png, 001.png, 002.png" in text
-    assert "folders-v1-" in text and "skipped" not in text
+    assert "folders-v2-" in text and "skipped" not in text
 
 
 @pytest.mark.parametrize("load_size", [4, 6])
@@ -77,19 +79,36 @@ def test_hold_out_is_seeded_and_disjoint(root, load_size):
     opened = [open_folder(str(root), size=4, load_size=load_size, seed=seed) for seed in (1, 1, 2)]
     for data in opened:
         assert data.train["a"].shape[1] == load_size and data.test["a"].shape[1] == 4
-        assert len(data.test["a"]) == round(50 * 0.05) and len(data.test["b"]) == 1
+        assert 1 <= len(data.test["a"]) <= 8 and len(data.test["b"]) == 1
         assert sorted(values(data.train["a"]) + values(data.test["a"])) == list(range(50))
         assert sorted(values(data.train["b"]) + values(data.test["b"])) == [100, 101, 102]
         assert "held out of train" in "\n".join(data.summary)
+        assert data.held_out["a"] == tuple(f"{n:03}.png" for n in values(data.test["a"]))
     assert values(opened[0].test["a"]) == values(opened[1].test["a"])
     assert values(opened[0].test["a"]) != values(opened[2].test["a"])
+    assert opened[0].digest == opened[1].digest != opened[2].digest
 
 
 def test_hold_out_counts():
-    for count, held in {2: 1, 19: 1, 200: 10, 50_000: 500}.items():
-        train, test = folders.hold_out(count, 0)
-        assert len(test) == held
+    for count, held in {2: 1, 19: 1, 200: 10, 10_000: 500, 50_000: 312}.items():
+        train, test = hold_out([f"{n}.jpg" for n in range(count)], 0)
+        assert abs(len(test) - held) <= 3 * held**0.5 and 1 <= len(test) < count
         assert sorted([*train, *test]) == list(range(count))
+
+
+def test_an_added_picture_moves_no_other():
+    names = [f"{n}.jpg" for n in range(10_000)]
+    held = {names[row] for row in hold_out(names, 3)[1]}
+    more = ["0.png", *names[:9000]]  # in front, where every row moves by one
+    assert {more[row] for row in hold_out(more, 3)[1]} - {"0.png"} == held & set(more)
+    doubled = [*names, "new.jpg"]  # half of the share: pictures move to the training only
+    assert {doubled[row] for row in hold_out(doubled, 3)[1]} < held | {"new.jpg"}
+
+
+def test_a_small_set_keeps_both_parts():
+    for seed in range(300):
+        train, test = hold_out(["a.png", "b.png"], seed)
+        assert len(train) == len(test) == 1
 
 
 def make_pairs(folder, count, first=0):
@@ -166,7 +185,7 @@ def test_sorted_recursive_unicode_and_link_loops(root):
     os.symlink(root / "b", root / "z", target_is_directory=True)
     os.symlink(root / "gone.png", root / "dangling.png")
     Image.new("RGB", (4, 4)).save(os.fsencode(root) + b"/\xff\n.png")
-    found = [file.relative_to(root).as_posix() for file in scan.list_pictures(root)]
+    found = [file.relative_to(root).as_posix() for file in list_pictures(root).files]
     assert found[:3] == ["a/007.png", "b/005.png", "dangling.png"]
     assert "Ünïcødé 絵 🎨.png" in found and len(found) == 5
     data = open_folder(str(root), size=4)
@@ -269,6 +288,9 @@ def test_cache_is_hit_until_something_changes(root, cache, decoded):
     assert opened() == opened(seed=1) == 0
     assert opened(size=8) == 12
     os.utime(root / "testB" / "150.png", (1, 1))
+    assert opened() == 0
+    fill(root / "testB", 1, first=151)
+    os.replace(root / "testB" / "151.png", root / "testB" / "150.png")
     assert opened() == 1
     fill(root / "trainA", 1, first=90)
     assert opened() == 6
@@ -283,7 +305,8 @@ def test_stored_pictures_match_their_files(root):
     noise = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), np.uint8)
     for number, picture in enumerate(noise):
         Image.fromarray(picture).save(root / f"{number}.png")
-    stored = scan.scan_pictures(scan.list_pictures(root), root=root, size=8).images()
+    found = list_pictures(root, hashed=True).files
+    stored = scan.scan_pictures(found, root=root, size=8).images()
     np.testing.assert_array_equal(stored, noise)
     np.testing.assert_array_equal(scan.Rows(stored, [2, 0])[np.array([1, 0])], noise[[0, 2]])
     np.testing.assert_array_equal(scan.Rows(stored, [2, 0])[0], noise[2])
@@ -343,7 +366,7 @@ def test_class_folders(root, top, test):
     assert data.exclusive
     assert data.label_names == ("ape", "bee", "cow")
     assert set(data.train) == {"a"}
-    assert len(data.test["a"]) == (6 if test else 2)
+    assert len(data.test["a"]) == (6 if test else 1)
     for split, images in (("train", data.train["a"]), ("test", data.test["a"])):
         seen = np.array(values(images)) % 100 // 10
         np.testing.assert_array_equal(data.labels[split], seen)
@@ -363,3 +386,128 @@ def test_class_folders_that_cannot_be(root, where, says):
         fill(root / where, 1, first=30)
     with pytest.raises(UserError, match=says):
         open_folder(f"{root}?layout=classes", size=8)
+
+
+def test_same_names_sizes_and_times_are_other_pictures(root):
+    for level, name in enumerate(("trainA", "trainB", "testA", "testB"), 1):
+        folder = root / name
+        folder.mkdir(parents=True)
+        for number in (1, 2):
+            Image.new("RGB", (8, 8), (50 * level,) * 3).save(folder / f"{number}.bmp")
+            os.utime(folder / f"{number}.bmp", (1000, 1000))
+    for _ in range(2):
+        data = open_folder(str(root), size=4)
+        assert [values(part[d]) for part in (data.train, data.test) for d in "ab"] == [
+            [50, 50], [100, 100], [150, 150], [200, 200]
+        ]
+
+
+def test_unchanged_files_are_not_read_again(root, monkeypatch):
+    fill(root, 4)
+    (root / "notes.txt").write_text("no picture")
+    monkeypatch.setattr(contents, "SETTLED", -1.0)
+    first, read = list_pictures(root, hashed=True), contents.read_content
+    opened = []
+    monkeypatch.setattr(
+        contents, "read_content", lambda path, wanted: opened.append(path) or read(path, wanted)
+    )
+    assert list_pictures(root, hashed=True) == first and not opened
+    state = os.stat(root / "001.png")
+    pixels = (root / "001.png").read_bytes()
+    (root / "001.png").write_bytes(pixels[:-1] + b"?")  # same size, and the time is set back
+    os.utime(root / "001.png", ns=(state.st_atime_ns, state.st_mtime_ns))
+    changed = list_pictures(root, hashed=True)
+    assert [os.path.basename(path) for path in opened] == ["001.png"]
+    assert changed.files[root / "001.png"] != first.files[root / "001.png"]
+    (memory,) = scan.cache_dir().glob("contents-v1-*.json")
+    for damage in ("", "[1]", '{"001.png": 3}', '{"001.png": [1, "zz", ""]}', "[" * 100_000):
+        memory.write_text(damage)
+        assert list_pictures(root, hashed=True) == changed
+
+
+def test_a_file_changed_just_now_is_read_again(root):
+    fill(root, 1)
+    list_pictures(root, hashed=True)
+    assert not list(scan.cache_dir().glob("contents-v1-*.json"))
+
+
+def test_the_digest_is_of_names_contents_and_labels_wherever_they_lie(root, tmp_path):
+    for name in ("ape", "bee"):
+        fill(root / name, 4, first=len(name))
+    spec = f"{root}?layout=classes"
+    first = open_folder(spec, size=4).digest
+    assert len(first) == 64 and first == open_folder(spec, size=8, load_size=9).digest
+    moved = root.rename(tmp_path / "moved")
+    spec = f"{moved}?layout=classes"
+    assert open_folder(spec, size=4).digest == first
+    (moved / "ape" / "003.png").rename(moved / "bee" / "010.png")
+    second = open_folder(spec, size=4).digest
+    Image.new("RGB", (10, 8), (9, 9, 9)).save(moved / "bee" / "010.png")
+    assert len({first, second, open_folder(spec, size=4).digest}) == 3
+
+
+def test_what_kgan_and_systems_make_is_no_data(root):
+    fill(root, 3)
+    marks = {
+        "run": ["recipe.json", "run.json"], "other": ["recipe.json", "checkpoints/1"],
+        "model": ["models.config"], "saved": ["saved_model.pb"],
+        "weights": ["config.json", "metadata.json"], "edits": ["edits.json"],
+        "figures": ["evaluation.json"], "@eaDir": [], "__MACOSX": [], ".ipynb_checkpoints": [],
+        "$RECYCLE.BIN": [], "lost+found": [], "System Volume Information": [],
+    }
+    for name, files in marks.items():
+        fill(root / name / "sheets", 1, first=90)
+        for file in files:
+            (root / name / file).parent.mkdir(exist_ok=True)
+            (root / name / file).touch()
+    fill(root / "own", 1, first=50)  # one of the files alone is no mark
+    (root / "own" / "config.json").touch()
+    (root / "Thumbs.db").write_bytes(b"thumbnails")
+    data = open_folder(str(root), size=4)
+    assert sorted(values(data.train["a"]) + values(data.test["a"])) == [0, 1, 2, 50]
+    (line,) = [line for line in data.summary if line.startswith("left out")]
+    for words in ("2 folders of runs", "2 folders of exports", "1 folders of weights",
+                  "2 folders of results", "5 system folders", "1 files that are no pictures, such"):
+        assert words in line
+
+
+def test_pictures_are_told_by_content(root):
+    fill(root, 6)
+    for number, name in enumerate(("a.jfif", "b.jpe", "c", "d.HEIC", "e.dat"), 1):
+        (root / f"{number:03}.png").rename(root / name)
+    for name in ("BMW", "notes.txt", "x.npz"):
+        (root / name).write_text("BMW are no bitmaps, nor is this")
+    (root / "raw.NEF").write_bytes(b"II*\0" + bytes(60))
+    (root / "real.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(60))
+    os.mkfifo(root / "pipe")
+    data = open_folder(str(root), size=4)
+    assert sorted(values(data.train["a"]) + values(data.test["a"])) == list(range(6))
+    text = "\n".join(data.summary)
+    assert "left out: 5 files that are no pictures, such as BMW" in text
+    assert "skipped 1 broken: real.heic (not a JPEG" in text
+
+
+def test_twelve_bits_in_sixteen_are_said(root):
+    fill(root, 3, first=100)
+    Image.fromarray(np.full((8, 8), 4095, np.uint16)).save(root / "dark.png")
+    for _ in range(2):
+        (line,) = [x for x in open_folder(str(root), size=4).summary if "nearly black" in x]
+        assert line.startswith("nearly black: 1 pictures, such as dark.png; if they hold 12-bit")
+
+
+def test_places_of_specifications(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    here = os.getcwd()
+    for spec, whole, where in (
+        ("folder:pics", f"folder:{here}/pics", f"{here}/pics"),
+        ("folder:~/a?b?layout=single", "folder:/home/me/a?b?layout=single", "/home/me/a?b"),
+        ("celeba:../c?attribute=Male&crop=128",
+         f"celeba:{os.path.dirname(here)}/c?attribute=Male&crop=128", f"{os.path.dirname(here)}/c"),
+        ("tfds:x/y?label=all&data_dir=d", f"tfds:x/y?label=all&data_dir={here}/d", f"{here}/d"),
+        ("tfds:x/y", "tfds:x/y", None),
+        ("avatars:Smiling?n=3", "avatars:Smiling?n=3", None),
+        ("folder:", "folder:", None),
+    ):
+        assert resolved(spec) == whole and resolved(whole) == whole
+        assert place(spec) == (where and pathlib.Path(where))

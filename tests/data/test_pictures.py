@@ -160,6 +160,85 @@ def test_truncated(kind, part, tmp_path):
     assert "\n" not in str(caught.value) and isinstance(caught.value, UserError)
 
 
+def photograph():
+    y, x = np.mgrid[0:150, 0:200]
+    noise = RNG.normal(0, 12, (150, 200, 3))
+    return Image.fromarray((np.stack([x, y, x + y], -1) * 0.7 + noise).clip(0, 255).astype("u1"))
+
+
+@pytest.mark.parametrize("kind, options", [
+    ("PNG", {}), ("JPEG", {"quality": 95}), ("JPEG", {"progressive": True}), ("WEBP", {}),
+    ("WEBP", {"lossless": True}), ("TIFF", {"compression": "tiff_lzw"}),
+    ("TIFF", {"compression": "packbits"}), ("GIF", {}), ("BMP", {}), ("TIFF", {}),
+])
+def test_cut_and_filled_with_zeros(kind, options):
+    data = encoded(photograph(), kind, **options)
+    read_picture(data)
+    length = len(data) * 6 // 10 // 512 * 512  # uncompressed data are known by whole blocks
+    with pytest.raises(BrokenPicture, match="damaged or truncated"):
+        read_picture(data[:length] + bytes(len(data) - length))
+
+
+@pytest.mark.parametrize("kind, lost", [("PNG", 20), ("PNG", 12), ("PNG", 1), ("JPEG", 20),
+                                        ("JPEG", 2), ("JPEG", 1), ("WEBP", 2)])
+def test_the_very_end_is_missing(kind, lost):
+    data = encoded(photograph(), kind, quality=95)
+    cut = data[:-lost]
+    with pytest.raises(BrokenPicture, match="damaged or truncated"):
+        read_picture(cut)
+    if kind != "WEBP":  # its length stands in front only
+        with pytest.raises(BrokenPicture, match="damaged or truncated"):
+            read_picture(cut + bytes(lost))
+
+
+def test_what_lies_behind_a_whole_picture_is_no_matter():
+    for kind in ("JPEG", "PNG", "WEBP", "GIF"):
+        data = encoded(photograph(), kind)
+        want = read_picture(data)
+        for trailer in (b"\xff\xd8\xff\xe0 cut", b"MotionPhoto", bytes(3)):
+            np.testing.assert_array_equal(read_picture(data + trailer), want)
+
+
+def test_black_pictures_are_whole():
+    for shape in ((1, 1), (97, 131), (256, 256)):
+        black = np.zeros((*shape, 3), np.uint8)
+        noise = RNG.integers(0, 256, black.shape, np.uint8)
+        top, bottom, dot = noise.copy(), noise.copy(), black.copy()
+        top[: shape[0] * 7 // 8], bottom[shape[0] // 8 :], dot[0, 0] = 0, 0, 255
+        for picture in (black, top, bottom, dot):
+            for mode in ("1", "L", "P", "RGB", "RGBA"):
+                image = Image.fromarray(picture).convert(mode)
+                for kind, options in (
+                    ("PNG", {}), ("JPEG", {}), ("JPEG", {"optimize": True}), ("WEBP", {}),
+                    ("BMP", {}), ("WEBP", {"lossless": True, "method": 0}), ("TIFF", {}),
+                    ("GIF", {}),
+                    ("TIFF", {"compression": "packbits"}),
+                ):
+                    if kind == "JPEG" and mode in ("P", "RGBA"):
+                        continue
+                    read_picture(encoded(image, kind, **options))
+
+
+@pytest.mark.parametrize("tags, black, white", [
+    ({}, 0, 65535), ({262: 0}, 65535, 0), ({281: 4095}, 0, 4095), ({262: 0, 281: 4095}, 4095, 0),
+    ({281: 4000}, 0, 65535),  # the largest value that occurs, not a depth
+])
+def test_16_bit_tiff_by_what_it_declares(tags, black, white):
+    grey = np.array([[black, white]], np.uint16)
+    data = encoded(Image.fromarray(grey), "TIFF", tiffinfo=tags)
+    assert read_picture(data)[0, :, 0].tolist() == [0, 255]
+
+
+def test_cut_is_of_a_shape_at_any_scale():
+    box = (178, 218, 25, 57, 128)
+    pixels = RNG.integers(0, 256, (218, 178, 3), np.uint8)
+    np.testing.assert_array_equal(pictures.cut(pixels, box), pixels[57:185, 25:153])
+    half = pixels[::2, ::2]
+    np.testing.assert_array_equal(pictures.cut(half, box), half[28:92, 12:76])
+    with pytest.raises(ValueError, match="178x178 is not of the shape 178x218"):
+        pictures.cut(pixels[:178], box)
+
+
 def test_no_picture_at_all(tmp_path):
     (tmp_path / "empty.jpg").touch()
     (tmp_path / "text.jpg").write_text("dear diary,\nit rained")

@@ -84,6 +84,14 @@ def test_paired_domains_share_order_crop_and_mirror():
     assert (b != 255 - a).any()
 
 
+def test_only_a_model_of_pairs_sees_pairs_together():
+    numbers = flat(40)
+    for both, asked in ((True, True), (True, False), (False, True)):
+        pictures = data({"a": numbers, "b": numbers}, paired=both)
+        (batch,) = take(batches(pictures, Recipe(size=8, batch=20), paired=asked), 1)
+        assert (batch["a"] == batch["b"]).all() == (both and asked)
+
+
 def crops_of(picture, size):
     """{bytes: (top, left, mirrored)} of all its crops."""
     places = {}

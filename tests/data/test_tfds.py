@@ -4,6 +4,8 @@
 hold a few flat pictures; `classified` has no code and is known by its files alone.
 """
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow_datasets as tfds
@@ -140,6 +142,20 @@ def test_broken_pictures_are_skipped(tmp_path):
     assert "skipped 1 broken pictures" in data.summary
     with pytest.raises(UserError, match="1 broken pictures"):
         open_tfds(f"damaged?data_dir={tmp_path}", size=4, bad_images="fail")
+
+
+def test_a_set_prepared_anew_is_read_anew(tmp_path):
+    features = tfds.features.FeaturesDict({"image": tfds.features.Image(encoding_format="png")})
+    seen = []
+    for value, place in ((50, "data"), (90, "data"), (90, "other")):
+        prepare("again", features, {"train": [{"image": flat(value)}] * 3}, tmp_path / place)
+        data = open_tfds(f"again?data_dir={tmp_path / place}&download=false", size=4)
+        assert set(values(data.train["a"]) + values(data.test["a"])) == {value}
+        assert len(data.held_out["a"]) == len(data.test["a"])
+        seen.append(data.digest)
+        if place == "data" and value == 50:
+            shutil.rmtree(tmp_path / place)
+    assert seen[0] != seen[1] == seen[2]
 
 
 def test_what_cannot_be_had(data_dir, tmp_path):
