@@ -1,6 +1,7 @@
 """A run's state: whole or not at all, found again, and only so many."""
 
 import json
+import shutil
 
 import keras
 import numpy as np
@@ -180,3 +181,36 @@ def test_not_finite(model, tmp_path):
 def test_state_json_says_the_step(saved):
     content = json.loads((saved.folder / "step_000000012" / "state.json").read_text())
     assert content == {"step": 12, "seconds": 12.0}
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_checkpoint_that_its_run_replaces_meanwhile_is_not_damaged(
+    saved, tmp_path, capsys, monkeypatch, gone
+):
+    """A reader beside a run that keeps one checkpoint, or that has removed half of one."""
+    fresh, read = build("toy"), RunState._read
+    (saved.folder / "step_000000011" / "state.json").write_text("[]")
+    shutil.rmtree(saved.folder / "step_000000012")
+
+    def slow(self, step, networks_only):
+        if step == 13:
+            monkeypatch.setattr(RunState, "_read", read)
+            mark(saved.model, 14)
+            saved.keep = 1
+            saved.save()
+            if not gone:  # quite
+                (saved.folder / "step_000000013").mkdir()
+        return read(self, step, networks_only)
+
+    monkeypatch.setattr(RunState, "_read", slow)
+    assert RunState(tmp_path, fresh).restore(networks_only=True)["step"] == 14
+    assert capsys.readouterr().err == ""
+
+
+def test_checkpoints_above_a_step(saved, tmp_path, capsys):
+    state = RunState(tmp_path, build("toy"))
+    assert state.restore(networks_only=True, above=13) is None
+    (saved.folder / "step_000000013" / "state.json").write_text("[" * 100_000)
+    assert state.restore(networks_only=True, above=12) is None
+    assert "step_000000013 cannot be read" in capsys.readouterr().err
+    assert state.restore(networks_only=True, above=11)["step"] == 12

@@ -96,3 +96,10 @@ def test_two_builds_with_one_seed_are_one_model(name):
     assert len(classes) == 1
     assert all((x == y).all() for x, y in zip(*weights[:2], strict=True))
     assert any((x != y).any() for x, y in zip(*weights[1:], strict=True))
+
+
+@pytest.mark.parametrize("name", each_name())
+def test_what_only_training_needs_is_left_out_of_what_is_deployed(name):
+    entry = registry.entry(name)
+    model = entry.model(entry.recipe.replace(**entry.tiny), deployed_only=True)
+    assert set(model.nets) == set(model.deployed())

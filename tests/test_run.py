@@ -327,6 +327,18 @@ def test_an_export_that_was_killed_is_made_the_next_time(toy, tmp_path, monkeypa
     assert (tmp_path / "export/toy/1/saved_model.pb").exists()
 
 
+@pytest.mark.parametrize("content", [b"", b"[]", b"[" * 100_000])
+def test_what_is_broken_in_a_finished_run_is_made_anew(toy, tmp_path, content):
+    assert toy(tmp_path)["status"] == "done"
+    kept = (tmp_path / "weights/model.weights.h5").read_bytes()
+    for name in ("weights/model.weights.h5", "weights/metadata.json", "metrics.json"):
+        (tmp_path / name).write_bytes(content)
+        assert toy(tmp_path)["status"] == "done"
+        assert verify(tmp_path / "weights")["finished"] is True
+        assert (tmp_path / "weights/model.weights.h5").stat().st_size == len(kept)
+        assert json.loads((tmp_path / "metrics.json").read_text())["training"]["step"] == 6
+
+
 def test_a_wrong_data_folder_does_not_bind_the_run(toy, tmp_path):
     with pytest.raises(UserError, match="nowhere"):
         toy(tmp_path, data=f"folder:{tmp_path}/nowhere")

@@ -382,7 +382,7 @@ def test_factors_and_ks():
         ({"model": "runs/nowhere"}, 1, "There is no folder runs/nowhere"),
         ({"model": "crg_encodr"}, 2, "Did you mean crg_encoder"),
         ({"model": "cyclegan"}, 2, "cyclegan makes no pictures from codes: take an encoder"),
-        ({"model": "generator"}, 1, "has no directions of its own, so no Smiling"),
+        ({"model": "./generator"}, 1, "has no directions of its own, so no Smiling"),
     ],
 )
 def test_what_edit_refuses(tool, runs, tmp_path, monkeypatch, changes, code, says):

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import types
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import tensorflow as tf
 from PIL import Image
 
 from kgan import data, registry
+from kgan.cli import zoo as cli_zoo
+from kgan.errors import UserError
 from kgan.metrics import classifier, distribution
 from kgan.weights import load, read, verify, write
 
@@ -302,6 +305,15 @@ def test_zoo_list(tool, zoo):
     assert ".two" in done.stderr
 
 
+def test_a_person_is_shown_no_json(zoo, capsys, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    for words, shown in ((["list"], ".two"), (["show", "pair"], registry.card("pair"))):
+        assert cli_zoo.main(words) == 0
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert shown in told.err
+
+
 def test_zoo_show(tool, zoo):
     done = tool("zoo", "show", "pair.two")
     assert (done.code, done.json["model"], done.json["weights"]) == (0, "pair", "pair.two")
@@ -350,6 +362,47 @@ def test_zoo_pack(tool, zoo, run_folder, model, quick_classifier):
     assert packed.recipe == model.recipe
     same = translated(packed, picture(16, 16)).astype(int)
     assert np.abs(same - translated(model, picture(16, 16))).max() <= 2  # float16
+
+
+def test_zoo_pack_writes_nothing_that_it_cannot_measure(tool, zoo, run_folder, monkeypatch):
+    before = (zoo / "weights/pair.two/metadata.json").read_text()
+
+    def fail(*_, **__):
+        raise UserError("these pictures cannot be measured")
+
+    monkeypatch.setattr("kgan.cli.evaluate.evaluate", fail)
+    failed = tool("zoo", "pack", run_folder, "pair.two")
+    assert (failed.code, failed.json) == (1, None)
+    assert "cannot be measured" in failed.stderr
+    shutil.rmtree(run_folder / "weights")
+    path = run_folder / "recipe.json"
+    path.write_text(path.read_text().replace('"steps": 40', '"steps": 50'))
+    unfinished = tool("zoo", "pack", run_folder, "pair.two")
+    assert unfinished.code == 1
+    last = unfinished.stderr.splitlines()[-1]
+    assert last.endswith("is not trained to its end (step 40 of 50): train it further first.")
+    assert (zoo / "weights/pair.two/metadata.json").read_text() == before
+    assert sorted(p.name for p in (zoo / "weights").iterdir()) == ["pair.one", "pair.two"]
+
+
+def test_zoo_pack_measures_a_model_of_many_labels_label_by_label(tmp_path, monkeypatch):
+    asked = []
+
+    def evaluate(folder, spec):
+        asked.append(spec)
+        return {"status": "done", "model": folder, "data": spec, "n": len(spec)}
+
+    monkeypatch.setattr("kgan.cli.evaluate.evaluate", evaluate)
+    model = registry.entry("stargan").model
+    labels = types.SimpleNamespace(direction_for=model.direction_for, recipe=registry.recipe(
+        "stargan").replace(labels="Smiling,Eyeglasses"))
+    found = cli_zoo._figures(tmp_path, labels, "avatars:Smiling,Eyeglasses?n=24")
+    assert asked == ["avatars:Smiling?n=24", "avatars:Eyeglasses?n=24"]
+    assert found == {"Smiling": {"n": 20}, "Eyeglasses": {"n": 23}}
+    cli_zoo._figures(tmp_path, labels, "celeba:faces")
+    assert asked[2:] == ["celeba:faces?attribute=Smiling", "celeba:faces?attribute=Eyeglasses"]
+    with pytest.raises(UserError, match="cannot be measured on folder:faces"):
+        cli_zoo._figures(tmp_path, labels, "folder:faces")
 
 
 @pytest.mark.parametrize(
