@@ -47,20 +47,23 @@ class Flags:
             flags.DEFINE_string(name, default, help, flag_values=values)
         self.headings.setdefault(group, []).append(name)
 
-    def add_knobs(self, knobs):
-        """A flag for each field of a `kgan.recipe.Knobs`, with its values as defaults."""
-        for field in dataclasses.fields(knobs):
+    def add_knobs(self, knobs, names=None):
+        """A flag for each field of a `kgan.recipe.Knobs`, with its values as defaults.
+
+        Args:
+            knobs: what the fields are of.
+            names: those fields alone; None = all.
+        """
+        for field in _fields(knobs, names):
             known = field.metadata
             self.add(
                 field.name, getattr(knobs, field.name), known["help"], group=known["group"],
                 low=known["low"], high=known["high"], choices=known["choices"],
             )
 
-    def read(self, knobs):
-        """A copy of `knobs` with the values of its flags."""
-        return knobs.replace(
-            **{f.name: self.values[f.name].value for f in dataclasses.fields(knobs)}
-        )
+    def read(self, knobs, names=None):
+        """A copy of `knobs` with the values of its flags, see `add_knobs`."""
+        return knobs.replace(**{f.name: self.values[f.name].value for f in _fields(knobs, names)})
 
     def parse(self, arguments, positional=0):
         """Parses; returns the positional arguments.
@@ -81,6 +84,10 @@ class Flags:
         except flags.Error as error:
             text = str(error).replace("flag ", "", 1).splitlines()[0]
             raise UsageError(text) from None
+        for name in self.values:
+            if isinstance(self.values[name].value, str):
+                self.values[name].value = expanded(self.values[name].value)
+        rest = [expanded(word) for word in rest]
         if len(rest) > positional:
             raise UsageError(f"{rest[positional]!r} is one argument too many; see "
                              f"tools/{self.tool} --help.")
@@ -104,6 +111,10 @@ class Flags:
         return "\n".join(lines)
 
 
+def _fields(knobs, names):
+    return [f for f in dataclasses.fields(knobs) if names is None or f.name in names]
+
+
 def scan(arguments, name):
     """The value of `--name` (the last one) before the flags are known; None if it is not there."""
     value = None
@@ -113,7 +124,12 @@ def scan(arguments, name):
             value = bare[len(name) + 1 :]
         if argument.startswith("-") and bare == name and i + 1 < len(arguments):
             value = arguments[i + 1]
-    return value
+    return value and expanded(value)
+
+
+def expanded(text):
+    """A path with the folder of a user for its `~`, as a shell gives it; other texts unchanged."""
+    return os.path.expanduser(text) if text.startswith("~") else text
 
 
 def tool(run):
