@@ -17,7 +17,8 @@ from kgan import paths
 from kgan.errors import UserError
 
 LIMIT = 50.0  # gigabytes
-_ENTRY = re.compile(r"(avatars|contents|folders|tfds|classifier)-v\d+-.+")  # others' files are left alone
+# Files of other names, which are others', are left alone.
+_ENTRY = re.compile(r"(avatars|contents|folders|tfds|classifier)-v\d+-.+")
 
 
 class Entry(NamedTuple):

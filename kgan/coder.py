@@ -6,7 +6,6 @@ a generator without tanh makes too bright or too dark has no gradient any more o
 """
 
 import functools
-import sys
 
 from kgan.data.pictures import BrokenPicture, read_reduced, resize_cover
 from kgan.editing.inversion import invert
@@ -110,34 +109,28 @@ class Coder:
         """
         return resize_cover(read_reduced(path, self.size)[0], self.size)
 
-    def read_all(self, paths, skipped, refine=True):
+    def read_all(self, paths, skip, refine=True):
         """Reads and encodes files, a batch at a time.
 
         Args:
             paths: of pictures.
-            skipped: a list that takes the broken ones, which are named on stderr.
+            skip: `skip(path, reason)` is called for the broken ones.
             refine: see `encode`.
 
         Yields:
             (paths, uint8 pictures [n, size, size, 3], float32 codes [n, latent]).
-
-        Raises:
-            UserError: none of them can be read.
         """
-        kept, pictures, any_ = [], [], False
+        kept, pictures = [], []
         for i, path in enumerate(progress(paths, len(paths), "reading and encoding pictures"), 1):
             try:
                 pictures.append(self.read(path))
                 kept.append(path)
             except BrokenPicture as error:
-                print(f"skipped: {error}", file=sys.stderr)
-                skipped.append(str(path))
+                skip(path, error.reason)
             if kept and (len(kept) == BATCH or i == len(paths)):
-                batch, any_ = np.stack(pictures), True
+                batch = np.stack(pictures)
                 yield kept, batch, self.encode(batch, refine)
                 kept, pictures = [], []
-        if not any_:
-            raise UserError(f"None of the {len(paths)} pictures could be read, such as {paths[0]}.")
 
 
 def refuse_without_codes(kind, name):

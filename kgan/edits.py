@@ -4,6 +4,7 @@ The directions that are given are added up. Each edit of a picture moves its cod
 by a k of each (`kgan.editing.directions`).
 """
 
+import contextlib
 import math
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from kgan.errors import UserError
 from kgan.strip import draw_strip
 
 SAFE = ("safe_low", "safe_middle", "safe_high")
+LENGTH = ("length",)
 FEWEST = 6  # reference pictures of a side of which a third can be kept to measure a direction
 
 
@@ -79,7 +81,8 @@ class Edits:
     Attributes:
         steps: [(`Direction`, factor)].
         ks: numbers, each an edit: k of a direction is the number times its factor; or `SAFE`: the
-            ends and the middle of the safe range of each picture.
+            ends and the middle of the safe range of each picture; or `LENGTH`: each direction
+            whole, its length times its factor.
         n_sigma: how wide that range is.
         separate: whether each picture of a strip is also a file, of the model's size.
 
@@ -104,7 +107,7 @@ class Edits:
     def safe(self):
         return self.ks == SAFE
 
-    def write(self, coder, codes, targets, pictures=None):
+    def write(self, coder, codes, targets, pictures=None, attempt=contextlib.nullcontext):
         """Writes strips.
 
         Args:
@@ -113,11 +116,13 @@ class Edits:
             targets: paths of the strips.
             pictures: uint8 [n, size, size, 3], what the codes are of; None = of none, they
                 were drawn.
+            attempt: `attempt(strip)` is a context in which that strip is written; one that holds an
+                error back leaves the strip out.
 
         Returns:
-            A dict for each strip: `mae` of the reconstruction, of values in [-1, 1] (None without
-            `pictures`), and by direction, in the order of `steps`, its `k`s and its `safe` range
-            (low, middle, high) or None.
+            A dict for each strip that is written: its `target`; `mae` of the reconstruction, of
+            values in [-1, 1] (None without `pictures`); and by direction, in the order of `steps`,
+            its `k`s and its `safe` range (low, middle, high) or None.
         """
         ks = self._far(codes)
         places = [codes] + [
@@ -131,12 +136,13 @@ class Edits:
         records = []
         for i, target in enumerate(targets):
             mine = [k[i] for k in ks]
-            self._draw(target, None if pictures is None else pictures[i], made[:, i], mine)
             error = None if pictures is None else _mae(pictures[i], made[0, i])
-            records.append({
-                "mae": error, "k": [_plain(k) for k in mine],
-                "safe": [None if s is None else _plain([end[i] for end in s]) for s in safe],
-            })
+            with attempt(target):
+                self._draw(target, None if pictures is None else pictures[i], made[:, i], mine)
+                records.append({
+                    "target": target, "mae": error, "k": [_plain(k) for k in mine],
+                    "safe": [None if s is None else _plain([end[i] for end in s]) for s in safe],
+                })
         return records
 
     def _far(self, codes):
@@ -146,8 +152,10 @@ class Edits:
         of every one of them once it has moved along all.
         """
         if not self.safe:
-            factors = np.array([factor for _, factor in self.steps])
-            return np.multiply.outer(factors, np.tile(self.ks, (len(codes), 1)))
+            whole = self.ks == LENGTH
+            factors = [factor * (d.length if whole else 1.0) for d, factor in self.steps]
+            ks = (1.0,) if whole else self.ks
+            return np.multiply.outer(np.array(factors), np.tile(ks, (len(codes), 1)))
         wanted = np.stack([
             np.stack(safe_range(d, codes, self.n_sigma), axis=1) for d, _ in self.steps
         ])
@@ -169,7 +177,8 @@ class Edits:
 
     def files(self, target):
         """Files that `separate` adds to a strip: what the code makes, then its edits."""
-        ends = ["k0", *(SAFE if self.safe else [f"k{k:+g}" for k in self.ks])]
+        named = self.ks in (SAFE, LENGTH)
+        ends = ["k0", *(self.ks if named else [f"k{k:+g}" for k in self.ks])]
         ends = ends if self.separate else []
         return [target.with_name(f"{target.stem}.{end}.png") for end in ends]
 

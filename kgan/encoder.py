@@ -70,7 +70,10 @@ class EncoderGAN(LatentGAN):
 
     Attributes:
         attributes: `{name: kgan.editing.directions.Direction}` of the weights or of a training.
+        far: how far `tools/edit` moves codes unless it is told, as its `--k`.
     """
+
+    far: ClassVar[str] = "-4,-2,2,4"
 
     attributes: ClassVar[dict] = {}
     players: ClassVar[dict] = {"encoder": ("e",)}

@@ -16,9 +16,9 @@ def describe(data):
     """
     return {
         "spec": data.spec,
-        "digest": getattr(data, "digest", ""),
+        "digest": data.digest,
         "held_out": {domain: sorted(names)
-                     for domain, names in getattr(data, "held_out", {}).items()},
+                     for domain, names in data.held_out.items()},
         "counts": {split: {domain: len(pictures) for domain, pictures in found.items()}
                    for split, found in (("train", data.train), ("test", data.test))},
     }
@@ -52,29 +52,6 @@ def check_data(folder, data):
     elif now["digest"] != known["digest"]:
         raise UserError(f"{data.spec} does not hold the pictures that {folder} was begun with "
                         f"({difference(known, now)}): put them back, or choose another --out.")
-
-
-def check_held_out(folder, data):
-    """Refuses to measure a run with pictures that it was trained on.
-
-    Args:
-        folder: of a run, finished or not.
-        data: the `kgan.data.Data` whose `test` is measured with.
-
-    Raises:
-        UserError: of the pictures that are held out now, some were not when the run was trained.
-    """
-    known, now = known_data(folder), describe(data)
-    if known is None or now["digest"] == known["digest"] or now["spec"] != known["spec"]:
-        return
-    for domain, names in now["held_out"].items():
-        trained = sorted(set(names) - set(known["held_out"].get(domain, names)))
-        if trained:
-            raise UserError(f"{_some(trained)} of {data.spec} would count as held out, but not of "
-                            f"the training of {folder}: put the pictures back as they were, or "
-                            "measure with another --data.")
-    say(f"warning: {data.spec} no longer holds the pictures that {folder} was trained with "
-        f"({difference(known, now)})")
 
 
 def check_domains(data, model):

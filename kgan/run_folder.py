@@ -13,6 +13,7 @@ from kgan import registry
 from kgan.errors import UsageError, UserError
 from kgan.paths import replacing
 from kgan.recipe import CALMER, differences, fixed_fields, read_recipe
+from kgan.source import is_folder
 
 
 @contextlib.contextmanager
@@ -102,10 +103,9 @@ def as_it_is(folder, content):
 
 def apart(folder, data):
     """Refuses a run inside the folder of its pictures: its sheets would become some of them."""
-    from kgan import data as sources
+    from kgan.data import place as found
 
-    find = getattr(sources, "place", None)
-    place = find(data) if find else None
+    place = found(data)
     if place is not None and folder.resolve().is_relative_to(place.resolve()):
         raise UsageError(f"The run {folder} would lie inside {place}, where --data reads, and its "
                          "sheets become pictures to train on: choose an --out elsewhere.")
@@ -113,13 +113,12 @@ def apart(folder, data):
 
 def located(recipe):
     """A recipe whose folders are absolute paths, which mean the same from anywhere."""
-    from kgan import data as sources
+    from kgan.data import resolved
 
-    resolved = getattr(sources, "resolved", lambda spec: spec)
     changes = {"data": resolved(recipe.data)}
     for field in folders(recipe):
         value = getattr(recipe, field)
-        if _is_folder(value):
+        if is_folder(value):
             changes[field] = os.path.abspath(os.path.expanduser(value))
     return recipe.replace(**changes)
 
@@ -127,11 +126,6 @@ def located(recipe):
 def folders(recipe):
     """The fields of a recipe that may name the folder of a model."""
     return [f.name for f in dataclasses.fields(recipe) if f.metadata["source"]]
-
-
-def _is_folder(text):
-    """Whether what may be a name or a folder is a folder."""
-    return os.sep in text or text.startswith("~") or text in (".", "..")
 
 
 def agree(folder, name, recipe):

@@ -41,6 +41,8 @@ class InvertingRecipe(EncoderRecipe):
 class InvertingEncoder(EncoderGAN):
     """An encoder whose codes make the same pictures again."""
 
+    far = "length"  # the paper adds the whole difference of mean codes, once
+
     def build_encoder(self, recipe, below):
         code = {"latent": below.latent, "prior": below.prior}
         if recipe.encoder in ("fc", "deep_conv"):

@@ -27,7 +27,7 @@ def main(arguments):
     flags.parse(arguments)
     quiet()
 
-    from kgan.cli.evaluate import evaluate
+    from kgan.cli.evaluate import keep, measured
     from kgan.run import RunOptions, train
 
     recipe = registry.recipe(MODEL).replace(steps=flags.steps)
@@ -37,7 +37,7 @@ def main(arguments):
         return result
     run = pathlib.Path(flags.out)
     print("translating held-out faces …", file=sys.stderr)
-    figures = evaluate(flags.out, n=200, seeds=0, output=str(run / "evaluation"))
+    figures, pictures = measured(flags.out, n=200, seeds=0)
     page = (run / "index.html").resolve()
     print(
         f"\nglasses put on {figures['edit_accuracy_a2b']:.1%}, taken off "
@@ -46,4 +46,5 @@ def main(arguments):
         f"(doing nothing: {figures['identity_counterfactual_psnr']:.1f} dB)\n"
         f"the pictures: {page}", file=sys.stderr,
     )
-    return {**result, "page": str(page), "evaluation": figures}
+    return ({**result, "page": str(page), "evaluation": figures},
+            lambda: keep(figures, pictures, run / "evaluation"))

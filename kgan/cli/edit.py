@@ -9,20 +9,23 @@ import contextlib
 import json
 import math
 import pathlib
+import sys
 import time
 
 import numpy as np
 
 from kgan import registry
-from kgan.cli.flags import Flags, tool
+from kgan.cli.flags import Flags, expanded, tool
+from kgan.cli.results import Results, refuse_replacing
 from kgan.cli.translate import jobs_of
 from kgan.editing.directions import Direction, plot
 from kgan.editing.inversion import METHODS
-from kgan.edits import SAFE, Edits, from_pictures, from_populations, without_others
-from kgan.encoder import BATCH
+from kgan.edits import LENGTH, SAFE, Edits, from_pictures, from_populations, without_others
+from kgan.encoder import BATCH, EncoderGAN
 from kgan.errors import UsageError, UserError
 from kgan.machine import quiet
 from kgan.paths import replacing
+from kgan.recipe import read_recipe
 from kgan.source import resolve
 
 ABOUT = """Edit pictures by moving their codes along directions: for each a strip of itself, its
@@ -38,15 +41,17 @@ def main(arguments):
     folders = [f for f in (flags.without, flags.values["with"].value) if f]
     named = [_factored(text) for text in _listed(flags.direction)]
     others = [_named(text) for text in _listed(flags.orthogonal)]
-    ks = _ks(flags.k)
+    ks = _ks(flags.k or _far(flags.model))
     _check(flags, pairs, folders, named, ks)
     out = pathlib.Path(flags.output)
     jobs = _jobs(flags, out)
     references = [_pictures(folder) for folder in folders]
-    _check_free(flags, jobs, ks, out)
+    _check_places(flags, jobs, [*references, *pairs], ks, out)
     _check_kind(flags.model)
+    results = Results(jobs, overwrite=flags.overwrite,
+                      files=lambda strip: [strip, *_files(flags, ks, strip)])
     quiet()
-    return _edit(flags, jobs, (named, others, pairs, references), ks, out)
+    return _edit(flags, results, (named, others, pairs, references), ks, out)
 
 
 def _flags():
@@ -68,8 +73,10 @@ def _flags():
     flags.add("orthogonal", None, "NAME or FILE.npz of directions that are taken out of the others")
     flags.add("save", None, "FILE.npz to keep the direction in")
     flags.add("plot", False, "draw where the pictures of --without and --with lie: projections.svg")
-    flags.add("k", "-4,-2,2,4", "how far, in units of codes, joined by commas; or safe: for each "
-              "picture to where pictures with the attribute are, the least, their middle, the most")
+    flags.add("k", None, "how far, in units of codes, joined by commas; or length: once the whole "
+              "difference between codes without and with it; or safe: for each picture to where "
+              "pictures with the attribute are, the least, their middle, the most; default: length "
+              f"for the encoders of Photoshop 2.0, as they did, else {EncoderGAN.far}")
     flags.add("n_sigma", 2.0, "how many deviations from the middle are safe", low=0)
     flags.add("refine", 0, "steps of descent on the codes of --input, from the encoder's codes or, "
               "without an encoder, from random ones (then of reference pictures, too)", low=0)
@@ -96,7 +103,7 @@ def _pairs(arguments):
             found.append(words.pop(0))
             if len(found) == 1 and not pathlib.Path(found[0]).exists() and "," in found[0]:
                 break
-        found = found[0].split(",") if len(found) == 1 else found
+        found = [expanded(x) for x in (found[0].split(",") if len(found) == 1 else found)]
         if len(found) != 2 or not all(found):
             raise UsageError("--pair takes two pictures, without and with: --pair A B or A,B.")
         pairs.append(tuple(found))
@@ -120,19 +127,31 @@ def _named(text):
 
 
 def _listed(text):
-    return [word for word in (text or "").split(",") if word]
+    return [expanded(word) for word in (text or "").split(",") if word]
+
+
+def _far(name):
+    """What `--k` is unless it is said, by the class of a model."""
+    path = pathlib.Path(name)
+    for file in (path / "config.json", path / "weights" / "config.json", path / "recipe.json"):
+        if file.exists():
+            name = read_recipe(file)[0]
+            break
+    known = name.partition(".")[0] in registry.names()
+    return getattr(registry.entry(name).model if known else EncoderGAN, "far", EncoderGAN.far)
 
 
 def _ks(text):
-    """`SAFE`, or numbers other than 0, which is shown anyway, each once."""
-    if text == "safe":
-        return SAFE
+    """`SAFE`, `LENGTH`, or numbers other than 0, which is shown anyway, each once."""
+    if text in ("safe", "length"):
+        return SAFE if text == "safe" else LENGTH
     try:
         ks = [float(k) for k in text.split(",")]
     except ValueError:
         ks = [math.nan]
     if not all(map(math.isfinite, ks)):
-        raise UsageError(f"--k {text} is neither safe nor numbers joined by commas, as -2,2,4.")
+        raise UsageError(f"--k {text} is neither safe nor numbers joined by commas, as -2,2,4, "
+                         "nor length.")
     return tuple({f"{k:+g}": k for k in ks if k}.values())
 
 
@@ -173,25 +192,23 @@ def _jobs(flags, out):
     if flags.samples:
         digits = len(str(flags.samples - 1))
         return [(None, out / f"sample_{i:0{digits}}.png") for i in range(flags.samples)]
-    jobs = jobs_of(pathlib.Path(flags.input), out)
-    sources = {picture.resolve() for picture, _ in jobs}
-    if any(target.resolve() in sources for _, target in jobs):
-        raise UsageError("Strips would replace the pictures: choose another --output.")
-    return jobs
+    return jobs_of(pathlib.Path(flags.input), out)
 
 
-def _check_free(flags, jobs, ks, out):
-    """Refuses to write over what is there."""
+def _files(flags, ks, strip):
+    return Edits([], ks, separate=flags.separate).files(strip)
+
+
+def _check_places(flags, jobs, references, ks, out):
+    """Refuses to write where there is no folder, or over what is read."""
     if out.exists() and not out.is_dir():
         raise UserError(f"--output {out} is no folder.")
-    files = Edits([], ks, separate=flags.separate).files
-    results = [path for _, target in jobs for path in (target, *files(target))]
-    results += [out / "edits.json"] + [out / "projections.svg"] * flags.plot
-    results += [pathlib.Path(flags.save)] if flags.save else []
-    there = [path for path in results if path.exists()]
-    if there and not flags.overwrite:
-        raise UserError(f"{len(there)} of {len(results)} results exist already, such as {there[0]}:"
-                        " choose another --output or say --overwrite.")
+    results = [path for _, strip in jobs for path in (strip, *_files(flags, ks, strip))]
+    read = [picture for picture, _ in jobs if picture]
+    refuse_replacing(results, [*read, *(pathlib.Path(p) for side in references for p in side)])
+    named = [*_listed(flags.direction), *_listed(flags.orthogonal)]
+    files = [pathlib.Path(text[: text.rindex(".npz") + 4]) for text in named if ".npz" in text]
+    refuse_replacing([pathlib.Path(flags.save)] if flags.save else [], files)
 
 
 def _check_kind(name):
@@ -201,51 +218,107 @@ def _check_kind(name):
     refuse_without_codes(registry.entry(resolve(name).name).model, name)
 
 
-def _edit(flags, jobs, given, ks, out):
+def _edit(flags, results, given, ks, out):
     from kgan.coder import Coder
     from kgan.weights import load
 
     coder = Coder(load(flags.model, weights="required"), refine=flags.refine, method=flags.method,
                   rate=flags.rate, seed=flags.seed)
-    begun, skipped = time.perf_counter(), []
-    steps, populations = _steps(coder, flags, *given, skipped)
+    begun = time.perf_counter()
+    steps, populations = _steps(coder, flags, *given)
     edits = Edits(steps, ks, flags.n_sigma, flags.separate)
-    pictures = []
-    for targets, sources, shown, codes in _batches(coder, flags, jobs, skipped):
+    journal = _Journal(out / "edits.json", {
+        "model": flags.model, "generator": coder.generator, "directions": edits.described(),
+        "k": ks[0] if ks == LENGTH else "safe" if edits.safe else list(ks),
+        "n_sigma": flags.n_sigma, "refine": flags.refine, "method": flags.method,
+        "rate": coder.rate, "seed": flags.seed,
+    }, flags.overwrite)
+    if flags.save:
         with _writing(out):
-            records = edits.write(coder, codes, targets, shown)
-        for target, source, record in zip(targets, sources, records, strict=True):
-            names = [str(p.relative_to(out)) for p in (target, *edits.files(target))]
-            pictures.append({"input": source, "strip": names[0], "files": names[1:], **record})
+            _save(steps[0][0], pathlib.Path(flags.save), flags.overwrite)
+    code = None
+    for strips, sources, shown, codes in _batches(coder, flags, results):
+        source = dict(zip(strips, sources, strict=True))
+        records = edits.write(coder, codes, strips, shown, lambda strip, source=source: (
+            results.attempt(source[strip] or strip.name, strip)))
+        for record in records:
+            strip = record.pop("target")
+            names = [str(p.relative_to(out)) for p in (strip, *edits.files(strip))]
+            journal.add({"input": source[strip], "strip": names[0], "files": names[1:], **record})
+        with _writing(out):
+            journal.write(results.skipped)
+        code = codes[0] if results.total == 1 else None
+    found = results.summary()
+    drawing = out / "projections.svg"
     with _writing(out):
-        with replacing(out / "edits.json") as new:
-            new.write_text(json.dumps({
-                "model": flags.model, "generator": coder.generator,
-                "directions": edits.described(), "k": "safe" if edits.safe else ks,
-                "n_sigma": flags.n_sigma, "refine": flags.refine, "method": flags.method,
-                "rate": coder.rate, "seed": flags.seed, "pictures": pictures, "skipped": skipped,
-            }, indent=2) + "\n", encoding="utf-8")
-        if flags.plot:
-            code = codes[0] if len(jobs) == 1 else None
-            plot(steps[0][0], *populations, out / "projections.svg", code, flags.n_sigma)
-        if flags.save:
-            steps[0][0].save(flags.save)
-    errors = [picture["mae"] for picture in pictures if picture["mae"] is not None]
+        journal.write(results.skipped)
+        if flags.plot and (flags.overwrite or not drawing.exists()):
+            plot(steps[0][0], *populations, drawing, code, flags.n_sigma)
+    errors = [record["mae"] for record in journal.added if record["mae"] is not None]
     return {
-        "status": "done", "model": flags.model, "directions": [d.name for d, _ in steps],
-        "edited": len(pictures), "mae": round(float(np.mean(errors)), 6) if errors else None,
-        "skipped": skipped, "output": str(out), "seconds": round(time.perf_counter() - begun, 2),
+        **found, "model": flags.model, "directions": [d.name for d, _ in steps],
+        "mae": round(float(np.mean(errors)), 6) if errors else None, "output": str(out),
+        "seconds": round(time.perf_counter() - begun, 2),
     }
 
 
-def _steps(coder, flags, named, others, pairs, references, skipped):
+class _Journal:
+    """`edits.json`: how the strips of a folder were made; grows with them.
+
+    Args:
+        path: of the file.
+        call: what all its strips have in common.
+        overwrite: whether what is there may be of another call, and is then forgotten.
+
+    Raises:
+        UserError: strips that are there were made otherwise.
+    """
+
+    def __init__(self, path, call, overwrite):
+        self.path, self.call, self.added = path, json.loads(json.dumps(call)), []
+        self.pictures = {}
+        if overwrite or not path.exists():
+            return
+        try:
+            known = json.loads(path.read_text(encoding="utf-8"))
+            pictures = {record["strip"]: record for record in known["pictures"]}
+        except (OSError, ValueError, KeyError, TypeError):
+            known, pictures = {}, {}
+        other = [name for name in self.call if known.get(name) != self.call[name]]
+        if other:
+            raise UserError(f"{path} is of strips that were made otherwise ({', '.join(other)}): "
+                            "choose another --output or say --overwrite.")
+        self.pictures = pictures
+
+    def add(self, record):
+        self.added.append(record)
+        self.pictures[record["strip"]] = record
+
+    def write(self, skipped):
+        with replacing(self.path) as new:
+            new.write_text(json.dumps({
+                **self.call, "pictures": list(self.pictures.values()), "skipped": skipped,
+            }, indent=2) + "\n", encoding="utf-8")
+
+
+def _save(direction, path, overwrite):
+    """Keeps a direction; the same one may be there already."""
+    if path.exists() and not overwrite:
+        known = Direction.load(path)
+        if (known.name, known.generator) != (direction.name, direction.generator) or not (
+            np.allclose(known.vector, direction.vector, atol=1e-4)
+        ):
+            raise UserError(f"{path} holds another direction: choose another --save or say "
+                            "--overwrite.")
+        return
+    direction.save(path)
+
+
+def _steps(coder, flags, named, others, pairs, references):
     """([(`Direction`, factor)], codes of --without and --with that may measure it)."""
     steps = [(coder.attribute(name), factor) for name, factor in named]
     others = [coder.attribute(name) for name in others]
-    populations = [
-        np.concatenate([codes for *_, codes in coder.read_all(paths, skipped, refine=False)])
-        for paths in references
-    ]
+    populations = [_population(coder, paths) for paths in references]
     if pairs:
         steps.append((from_pictures(coder, pairs, flags.name), 1.0))
     elif not steps:
@@ -254,17 +327,31 @@ def _steps(coder, flags, named, others, pairs, references, skipped):
     return [(without_others(d, others, populations), factor) for d, factor in steps], populations
 
 
-def _batches(coder, flags, jobs, skipped):
-    """Yields (strips, sources, pictures or None, codes)."""
+def _population(coder, paths):
+    """Codes of reference pictures; broken ones are named and left out."""
+    def skip(path, reason):
+        print(f"skipped: {path}: {reason}", file=sys.stderr)
+
+    found = [codes for *_, codes in coder.read_all(paths, skip, refine=False)]
+    if not found:
+        raise UserError(f"None of the {len(paths)} pictures could be read, such as {paths[0]}.")
+    return np.concatenate(found)
+
+
+def _batches(coder, flags, results):
+    """Yields (strips, sources, pictures or None, codes) of what is left to do."""
     if flags.samples:
         codes = coder.model.codes(flags.samples, flags.seed).numpy()
-        for i in range(0, len(codes), BATCH):
-            strips = [target for _, target in jobs[i : i + BATCH]]
-            yield strips, [None] * len(strips), None, codes[i : i + BATCH]
+        left = {strip for _, strip in results.left}
+        rows = [(i, strip) for i, (_, strip) in enumerate(_jobs(flags, pathlib.Path(flags.output)))
+                if strip in left]
+        for i in range(0, len(rows), BATCH):
+            chosen, strips = zip(*rows[i : i + BATCH], strict=True)
+            yield list(strips), [None] * len(strips), None, codes[list(chosen)]
         return
-    targets = dict(jobs)
-    for paths, shown, codes in coder.read_all([path for path, _ in jobs], skipped):
-        yield [targets[path] for path in paths], [str(path) for path in paths], shown, codes
+    strips = dict(results.left)
+    for paths, shown, codes in coder.read_all([path for path, _ in results.left], results.skip):
+        yield [strips[path] for path in paths], [str(path) for path in paths], shown, codes
 
 
 @contextlib.contextmanager

@@ -1,20 +1,24 @@
 """`tools/evaluate`: measures a trained model on held-out pictures, beside what knows nothing."""
 
+import dataclasses
 import json
 import pathlib
 import shlex
+import sys
 
 import numpy as np
 
 from kgan.cli.flags import Flags, tool
 from kgan.errors import UsageError, UserError
 from kgan.machine import quiet
+from kgan.metrics.figures import gather
 from kgan.reading import json_or_empty
 from kgan.source import resolve
 from kgan.suite import compare
 from kgan.suite_kinds import SuiteOptions
 
 EMBEDDED = "vgg_star_small.avatars"  # whose features KID compares
+ALONE = ("model", "seed", "recover", "recover_steps", "keras_fid", "reference")  # not of suites
 ABOUT = """Measure a translator: edit accuracy both ways by a classifier (trained on first use,
 kept), preservation, on avatars the distance to the true edit (each with its twin for doing nothing,
 identity_...), and whether another classifier can tell the results from real pictures (C2ST). Of a
@@ -34,12 +38,15 @@ def main(arguments):
     flags.add("recover", 0, "of a generator: so many of its own pictures are inverted by each "
               "method of descent, and the share of codes found is reported", low=0)
     flags.add("recover_steps", 5000, "of that descent", low=1)
-    flags.add("keras_fid", False, "of a translator: also the Frechet distance in Keras' "
-              "InceptionV3, whose weights Keras downloads")
+    flags.add("keras_fid", False, "of a translator or a generator: also the Frechet distance in "
+              "Keras' InceptionV3, whose weights Keras downloads")
+    flags.add("reference", EMBEDDED, "network in whose features sets of pictures are compared (KID,"
+              " Frechet distance, precision): as --reference of tools/train")
     flags.add("output", None, "folder for a grid of pictures and the figures")
     flags.add("bad_images", "skip", "broken pictures", choices=("skip", "fail"))
     flags.add_knobs(SuiteOptions())
     flags.parse(arguments)
+    _check(flags)
     if flags.suite:
         return compare(
             flags.data or "", flags.output or f"runs/{flags.suite}", flags.read(SuiteOptions()),
@@ -47,57 +54,132 @@ def main(arguments):
             command=shlex.join(["tools/evaluate", *arguments]),
         )
     quiet()
-    return evaluate(
+    result, pictures = measured(
         flags.model, flags.data, n=flags.n, seed=flags.seed, seeds=flags.seeds,
-        inception=flags.keras_fid, output=flags.output, bad_images=flags.bad_images,
+        inception=flags.keras_fid, bad_images=flags.bad_images, reference=flags.reference,
         recover=(flags.recover, flags.recover_steps),
     )
+    return result, lambda: keep(result, pictures, flags.output)
 
 
-def evaluate(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, output=None,
-             bad_images="skip", recover=(0, 0)):
-    """What `tools/evaluate` prints, see `kgan.metrics.editing`."""
+def _check(flags):
+    """Refuses flags that would be ignored: those of one model with --suite, and the reverse."""
+    of_suites = [field.name for field in dataclasses.fields(SuiteOptions) if field.name != "suite"]
+    for name in ALONE if flags.suite else of_suites:
+        if flags.values[name].present:
+            raise UsageError(f"--{name} is for one model, not for --suite." if flags.suite else
+                             f"--{name} goes with --suite.")
+
+
+def evaluate(name, spec=None, *, n=0, output=None):
+    """`measured`, then `keep`; returns what `tools/evaluate` prints."""
+    result, pictures = measured(name, spec, n=n)
+    keep(result, pictures, output)
+    return result
+
+
+def measured(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, bad_images="skip",
+             recover=(0, 0), reference=EMBEDDED):
+    """Measures a model; writes nothing.
+
+    Returns:
+        (what `tools/evaluate` prints, `{direction: {what: pictures}}`). Figures that cannot be had
+        are left out, `"skipped"` says why.
+    """
+    from kgan import references
     from kgan.data import open_data
     from kgan.encoder import EncoderGAN
-    from kgan.latent import LatentGAN
     from kgan.weights import load
 
     model = load(name, weights="required")
     recipe = model.recipe
     encodes = isinstance(model, EncoderGAN)  # whose mean training picture is of the test's size
-    if recover[0] and (encodes or not isinstance(model, LatentGAN)):
-        raise UsageError(f"--recover is for generators; {name} is a {model.name_in_zoo}.")
-    if inception and (isinstance(model, LatentGAN) or not model.directions):
-        raise UsageError(f"--keras_fid is for translators; {name} is a {model.name_in_zoo}.")
+    _check_asked(name, model, inception, recover[0])
+    references.shape(reference)
     data = open_data(
         spec or recipe.data, size=recipe.size,
         load_size=None if encodes else recipe.load_size or None,
         seed=recipe.seed if seed < 0 else seed, bad_images=bad_images,
     )
-    if encodes:
-        figures, pictures = _reconstructions(model, data, n)
-    elif isinstance(model, LatentGAN):
-        figures, pictures = _samples(model, data, n)
-        if recover[0]:
-            from kgan.metrics.recovery import measure_recovery
+    found = _other_data(name, data)
+    skipped = {}
+    figures, pictures = _figures(model, data, n, (seeds, reference, inception), skipped)
+    if recover[0]:
+        from kgan.metrics.recovery import measure_recovery
 
-            figures["recovery"] = measure_recovery(model, *recover)
-    elif not model.directions:
-        figures, pictures = _labels(model, data, n)
-    elif "b" in data.test:
-        figures, pictures = _edits(model, data, n, seeds)
-        if inception:
-            figures |= _keras_fid(data, pictures)
-    else:
-        raise UserError(f"{data.spec} has one domain; measuring edits needs two: --data "
-                        "avatars:Smiling, folder:PATH, celeba:PATH?attribute=Smiling.")
-    result = {"status": "done", "model": name, "data": data.spec, **figures}
-    if output:
-        _write(pathlib.Path(output), result, pictures)
+        figures["recovery"] = measure_recovery(model, *recover)
+    if skipped:
+        figures["skipped"] = skipped
+    return {"status": "done", "model": name, "data": data.spec, **found, **figures}, pictures
+
+
+def keep(result, pictures, output=None):
+    """Writes figures and pictures into a folder, and the figures beside the run that was measured.
+
+    Raises:
+        UserError: a place cannot be written; the others are.
+    """
+    failed, source = [], resolve(result["model"])
+    for place, write in (
+        (output, lambda: _write(pathlib.Path(output), result, pictures)),
+        (source.kind == "run", lambda: _record(source.folder, result)),
+    ):
+        try:
+            if place:
+                write()
+        except OSError as error:
+            failed.append(f"{error.filename or place} cannot be written: {error.strerror}")
+    if failed:
+        raise UserError(f"{'; '.join(failed)}. The figures are those that were printed.")
+
+
+def _check_asked(name, model, inception, recover):
+    from kgan.encoder import EncoderGAN
+    from kgan.latent import LatentGAN
+
+    generates = isinstance(model, LatentGAN) and not isinstance(model, EncoderGAN)
+    translates = model.directions and not isinstance(model, LatentGAN)
+    if recover and not generates:
+        raise UsageError(f"--recover is for generators; {name} is a {model.name_in_zoo}.")
+    if inception and not generates and not translates:
+        raise UsageError("--keras_fid is for translators and generators; "
+                         f"{name} is a {model.name_in_zoo}.")
+
+
+def _figures(model, data, n, sets, skipped):
+    """(figures, pictures) of a model; `skipped` takes the figures that cannot be had.
+
+    Args:
+        sets: how sets of pictures are compared: (`seeds`, `reference`, `inception`) of `measured`.
+    """
+    from kgan.encoder import EncoderGAN
+    from kgan.latent import LatentGAN
+
+    if isinstance(model, EncoderGAN):
+        return _reconstructions(model, data, n, skipped)
+    if isinstance(model, LatentGAN):
+        return _samples(model, data, n, sets, skipped)
+    if not model.directions:
+        return _labels(model, data, n)
+    if "b" in data.test:
+        return _edits(model, data, n, sets, skipped)
+    raise UserError(f"{data.spec} has one domain; measuring edits needs two: --data "
+                    "avatars:Smiling, folder:PATH, celeba:PATH?attribute=Smiling.")
+
+
+def _other_data(name, data):
+    """Marks figures of a run whose data set is no longer what it was trained on; else `{}`."""
+    from kgan.run_data import known_data
+
     source = resolve(name)
-    if source.kind == "run":
-        _record(source.folder, result)
-    return result
+    known = known_data(source.folder) if source.kind == "run" else None
+    if not known or known["spec"] != data.spec or known["digest"] == data.digest:
+        return {}
+    trained = sum(len(set(names) - set(known["held_out"].get(domain, names)))
+                  for domain, names in data.held_out.items())
+    print(f"warning: {data.spec} has changed since {name} was trained on it; {trained} of the "
+          "pictures that are measured were not held out then", file=sys.stderr)
+    return {"data_changed": True, "not_held_out": trained}
 
 
 def _labels(model, data, n):
@@ -115,29 +197,32 @@ def _labels(model, data, n):
     return {"n": count, **measure_labels(lambda x: classify(x).numpy(), data, n or None)}, {}
 
 
-def _samples(model, data, n):
+def _samples(model, data, n, sets, skipped):
     """Figures of a generator, and pictures that it made."""
     from kgan.metrics.generation import avatar_shares, measure_samples
 
     real = data.test["a"]
     real = real[np.arange(min(n or len(real), len(real)))]
     made = model.sample(len(real), seed=1)
-    figures = measure_samples(real, made, reference=EMBEDDED)
+    _, reference, inception = sets
+    figures = measure_samples(real, made, reference=reference, skipped=skipped)
+    if inception:
+        figures |= _keras_fid({"keras_fid": (real, made)}, skipped)
     if data.spec.startswith("avatars:") and data.labels:
         figures["shares"] = avatar_shares(real, made, data.label_names)
-    return {"n": len(real), **figures}, {"real": {"pictures": real}, "made": {
-        str(i + 1): made[8 * i : 8 * i + 8] for i in range(5)
-    }}
+    shown = {str(i + 1): made[8 * i : 8 * i + 8] for i in range(min(5, -(-len(made) // 8)))}
+    pictures = {"real": {"pictures": real}, "made": shown}
+    return {"n": len(real), "reference": reference, **figures}, pictures
 
 
-def _reconstructions(model, data, n):
+def _reconstructions(model, data, n, skipped):
     """Figures of an encoder beside those of guesses, and what it makes of pictures."""
     from kgan.metrics.reconstruction import baselines
 
     real = data.test["a"]
     real = real[np.arange(min(n or len(real), len(real)))]
-    figures, made = reconstructions(model, real)
-    figures |= baselines(real, data.train["a"])
+    figures, made = reconstructions(model, real, skipped)
+    figures |= baselines(real, data.train["a"], skipped=skipped)
     pictures = {"reconstruct": {"input": real, "output": made}}
     if data.spec.startswith("avatars:") and model.attributes:
         figures["edits"] = _avatar_edits(model, n)
@@ -166,12 +251,13 @@ def _edited(model, pictures, name):
     return model.edit(pictures, [(name, middle)]).numpy()
 
 
-def reconstructions(model, real):
+def reconstructions(model, real, skipped=None):
     """Figures of an encoder, see `kgan.metrics.reconstruction`, and its reconstructions.
 
     Args:
         model: a `kgan.encoder.EncoderGAN`.
         real: uint8 [n, size, size, 3]; as many codes are drawn from the prior.
+        skipped: see `kgan.metrics.figures.gather`.
     """
     import tensorflow as tf
 
@@ -181,10 +267,10 @@ def reconstructions(model, real):
                       for f in (model.encode, model.decode))
     made = reconstruct(encode, decode, real)
     error = code_error(encode, decode, model.codes(len(real), seed=1).numpy())
-    return {**similarity(real, made), "code_error": error}, made
+    return {**similarity(real, made, skipped), "code_error": error}, made
 
 
-def _edits(model, data, n, seeds):
+def _edits(model, data, n, sets, skipped):
     """Figures of a translator, and its pictures."""
     from kgan.data import attribute
     from kgan.metrics.classifier import domain_classifier
@@ -194,23 +280,34 @@ def _edits(model, data, n, seeds):
         model.prepare(data)
     translate, directions = translator(model, attribute(data.spec))
     classifier = domain_classifier(data)
-    figures, pictures = measure_edits(translate, data, classifier, n or None, directions)
-    if seeds and min(len(seen["input"]) for seen in pictures.values()) >= 10:
+    figures, pictures = measure_edits(translate, data, classifier, n or None, directions, skipped)
+    seeds, reference, inception = sets
+    if inception:
+        figures |= _keras_fid({
+            f"keras_fid_{direction}": (_all(data.test[direction[-1]]), seen["output"])
+            for direction, seen in pictures.items()
+        }, skipped)
+    if seeds:
+        figures["reference"] = reference
         for prefix, which in (("", "output"), ("identity_", "input")):
-            found = measure_distribution(pictures, data, which, seeds=seeds, reference=EMBEDDED)
-            figures |= {prefix + figure: value for figure, value in found.items()}
+            figures |= measure_distribution(pictures, data, which, seeds=seeds, prefix=prefix,
+                                            reference=reference, skipped=skipped)
     count = sum(len(seen["input"]) for seen in pictures.values())
     return {"n": count, "classifier_accuracy": classifier.accuracy, **figures}, pictures
 
 
-def _keras_fid(data, pictures):
-    from kgan.metrics.distribution import keras_fid
+def _keras_fid(sets, skipped):
+    """Frechet distances in Keras' Inception of `{name: (real, made)}`."""
+    from kgan.metrics import distribution
 
-    figures = {}
-    for direction, seen in pictures.items():
-        real = data.test[direction[-1]]
-        figures[f"keras_fid_{direction}"] = keras_fid(real[np.arange(len(real))], seen["output"])
-    return figures
+    return gather({
+        name: lambda name=name, sets=sets: {name: distribution.keras_fid(*sets[name])}
+        for name in sets
+    }, skipped)
+
+
+def _all(pictures):
+    return pictures[np.arange(len(pictures))]
 
 
 def translator(model, label=""):

@@ -47,20 +47,23 @@ class Flags:
             flags.DEFINE_string(name, default, help, flag_values=values)
         self.headings.setdefault(group, []).append(name)
 
-    def add_knobs(self, knobs):
-        """A flag for each field of a `kgan.recipe.Knobs`, with its values as defaults."""
-        for field in dataclasses.fields(knobs):
+    def add_knobs(self, knobs, names=None):
+        """A flag for each field of a `kgan.recipe.Knobs`, with its values as defaults.
+
+        Args:
+            knobs: what the fields are of.
+            names: those fields alone; None = all.
+        """
+        for field in _fields(knobs, names):
             known = field.metadata
             self.add(
                 field.name, getattr(knobs, field.name), known["help"], group=known["group"],
                 low=known["low"], high=known["high"], choices=known["choices"],
             )
 
-    def read(self, knobs):
-        """A copy of `knobs` with the values of its flags."""
-        return knobs.replace(
-            **{f.name: self.values[f.name].value for f in dataclasses.fields(knobs)}
-        )
+    def read(self, knobs, names=None):
+        """A copy of `knobs` with the values of its flags, see `add_knobs`."""
+        return knobs.replace(**{f.name: self.values[f.name].value for f in _fields(knobs, names)})
 
     def parse(self, arguments, positional=0):
         """Parses; returns the positional arguments.
@@ -70,7 +73,7 @@ class Flags:
             SystemExit: after `--help`.
         """
         if any(a in ("--help", "-h", "-help") for a in arguments):
-            print(self.help())
+            say(self.help())
             raise SystemExit(0)
         try:
             rest = self.values([self.tool, *arguments])[1:]
@@ -81,6 +84,10 @@ class Flags:
         except flags.Error as error:
             text = str(error).replace("flag ", "", 1).splitlines()[0]
             raise UsageError(text) from None
+        for name in self.values:
+            if isinstance(self.values[name].value, str):
+                self.values[name].value = expanded(self.values[name].value)
+        rest = [expanded(word) for word in rest]
         if len(rest) > positional:
             raise UsageError(f"{rest[positional]!r} is one argument too many; see "
                              f"tools/{self.tool} --help.")
@@ -104,6 +111,10 @@ class Flags:
         return "\n".join(lines)
 
 
+def _fields(knobs, names):
+    return [f for f in dataclasses.fields(knobs) if names is None or f.name in names]
+
+
 def scan(arguments, name):
     """The value of `--name` (the last one) before the flags are known; None if it is not there."""
     value = None
@@ -113,22 +124,33 @@ def scan(arguments, name):
             value = bare[len(name) + 1 :]
         if argument.startswith("-") and bare == name and i + 1 < len(arguments):
             value = arguments[i + 1]
-    return value
+    return value and expanded(value)
+
+
+def expanded(text):
+    """A path with the folder of a user for its `~`, as a shell gives it; other texts unchanged."""
+    return os.path.expanduser(text) if text.startswith("~") else text
 
 
 def tool(run):
     """Turns `run(arguments)` into a tool's main: exit codes, short errors, a JSON line.
 
-    What `run` returns, a dict, is that line; None = it has said all itself.
+    What `run` returns, a dict, is that line; or (the dict, a function that is called once the line
+    is out, so that what it meets costs no result); None = it has said all itself.
     """
 
     def main(arguments=None):
         arguments = sys.argv[1:] if arguments is None else arguments
         try:
             result = run(arguments)
+            result, after = result if isinstance(result, tuple) else (result, None)
             if result is None:
                 return 0
-            print(json.dumps(result), flush=True)
+            try:
+                say(json.dumps(result))
+            finally:
+                if after:
+                    after()
             return 0 if result.get("status", "done") == "done" else 1
         except UserError as error:
             print(f"error: {error}", file=sys.stderr)
@@ -137,8 +159,29 @@ def tool(run):
             print("stopped", file=sys.stderr)
             return 1
         except BrokenPipeError:
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _give_up()
             return 1
 
     main.__doc__ = run.__doc__
     return main
+
+
+def say(text):
+    """Prints to stdout.
+
+    Raises:
+        BrokenPipeError: its reader has gone.
+        UserError: it takes nothing, as on a full disk.
+    """
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        _give_up()
+        raise UserError(f"The result cannot be written to stdout: {error.strerror}.") from None
+
+
+def _give_up():
+    """What stdout still holds goes nowhere, or the interpreter would complain of it as it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,22 +1,28 @@
 """`tools/translate`: pictures in, translated pictures out, of any size and with their alpha."""
 
 import collections
+import dataclasses
 import pathlib
 import sys
 import time
 
 import numpy as np
+from PIL import Image
 
 from kgan import registry
-from kgan.cli.flags import Flags, tool
+from kgan.cli.flags import Flags, scan, tool
+from kgan.cli.results import Results, refuse_replacing
 from kgan.data.listing import left_out, list_pictures
-from kgan.data.pictures import BrokenPicture, read_with_alpha, write_png
+from kgan.data.pictures import BrokenPicture, picture_size, read_with_alpha, write_png
 from kgan.errors import UsageError, UserError
 from kgan.machine import quiet
+from kgan.pixels_cost import available_memory, bytes_per_pixel
+from kgan.recipe import Recipe
 from kgan.source import resolve
 
 ABOUT = """Translate a picture or all pictures of a folder. Results are PNG files of the same size;
 transparency is carried over. A result that exists already stays, unless --overwrite."""
+SOLVER = ("data", "size", "batch", "seed")  # of every recipe, what models need that do not train
 
 
 @tool
@@ -26,21 +32,39 @@ def main(arguments):
     flags.add("input", None, "a picture or a folder of pictures (searched to the bottom)")
     flags.add("output", None, "folder of the results; made if it does not exist")
     flags.add("direction", None, "a2b or b2a; default: the model's first")
-    flags.add("data", None, "of a model that is not trained (dfi): pictures without and with what "
-              "is to change, as folder:PATH; default: its recipe's")
+    flags.add("max_side", 0, "shrink pictures whose longer side is longer, pixels; their results "
+              "stay as small; 0 = never", low=0)
     flags.add("overwrite", False, "replace results that exist")
+    recipe, knobs = _untrained(scan(arguments, "model"))
+    flags.add_knobs(recipe, knobs)
     flags.parse(arguments)
     if not flags.input or not flags.output:
         raise UsageError("--input and --output are needed; see tools/translate --help.")
     source, out = pathlib.Path(flags.input), pathlib.Path(flags.output)
     _check_model(flags.model, flags.direction)
     jobs = jobs_of(source, out)
-    there = [target for _, target in jobs if target.exists()]
-    if there and not flags.overwrite:
-        raise UserError(f"{len(there)} of {len(jobs)} results exist already, such as {there[0]}: "
-                        "choose another --output or say --overwrite.")
-    quiet()
-    return _translate(flags.model, flags.direction, jobs, out, flags.data)
+    refuse_replacing([result for _, result in jobs], [picture for picture, _ in jobs])
+    results = Results(jobs, overwrite=flags.overwrite)
+    begun = time.perf_counter()
+    direction = flags.direction
+    if results.left:
+        quiet()
+        direction = _translate(flags, flags.read(recipe, knobs) if knobs else None, results)
+    return {
+        **results.summary(), "model": flags.model, "direction": direction, "output": str(out),
+        "seconds": round(time.perf_counter() - begun, 2),
+    }
+
+
+def _untrained(name):
+    """(recipe, fields that are flags) of a model that is not trained; of others no fields."""
+    base = {field.name for field in dataclasses.fields(Recipe)}
+    if name and name.partition(".")[0] in registry.names():
+        entry = registry.entry(name)
+        if not entry.model.trains:
+            own = [f.name for f in dataclasses.fields(entry.recipe) if f.name not in base]
+            return entry.recipe, (*SOLVER, *own)
+    return Recipe(), ()
 
 
 def _check_model(name, direction):
@@ -76,52 +100,63 @@ def jobs_of(source, out):
     return list(targets.items())
 
 
-def _translate(name, direction, jobs, out, spec=None):
-    import tensorflow as tf
+def _translate(flags, recipe, results):
+    """Translates what is left; returns the direction."""
+    from kgan.weights import build, load
 
-    from kgan.data import open_data
-    from kgan.weights import load
-
-    model = load(name, weights="required")
+    model = build(flags.model, recipe) if recipe else load(flags.model, weights="required")
     if not model.directions:
-        raise UserError(f"{name} is a {model.name_in_zoo}, which does not translate pictures.")
-    direction = direction or next(iter(model.directions))
+        raise UserError(f"{flags.model} is a {model.name_in_zoo}, which does not translate "
+                        "pictures.")
+    direction = flags.direction or next(iter(model.directions))
     if direction not in model.directions:
         raise UsageError(f"--direction {direction} is not one of {', '.join(model.directions)}.")
-    if spec:
-        if model.trains:
-            raise UsageError(f"--data is for models that are not trained; {name} is.")
-        model.prepare(open_data(spec, size=model.recipe.size, seed=model.recipe.seed))
+    run, most = _function(model, direction)
+    begun, live = time.perf_counter(), sys.stderr.isatty()
+    for i, (picture, result) in enumerate(results.left, 1):
+        with results.attempt(picture, result):
+            rgb, alpha = _read(picture, flags.max_side, most)
+            made = np.asarray(run(rgb[None]))[0]
+            made = made if alpha is None else np.dstack([made, alpha])
+            result.parent.mkdir(parents=True, exist_ok=True)
+            write_png(result, made)
+        if live:
+            left = (time.perf_counter() - begun) / i * (len(results.left) - i)
+            print(f"\r{i}/{len(results.left)}  {left:.0f} s left ", end="", file=sys.stderr)
+    return direction
+
+
+def _function(model, direction):
+    """(`run(uint8 [1, h, w, 3])`, bytes that it needs a pixel or None if that is not known)."""
+    import tensorflow as tf
 
     def run(images):
         return model.translate(images, direction)
 
-    if model.graph:
-        spec = tf.TensorSpec([None, None, None, 3], tf.uint8)
-        run = tf.function(run, input_signature=[spec], autograph=False)
-    begun, done, broken = time.perf_counter(), 0, []
-    for i, (picture, target) in enumerate(jobs):
-        try:
-            rgb, alpha = read_with_alpha(picture)
-        except BrokenPicture as error:
-            print(f"skipped: {error}", file=sys.stderr)
-            broken.append(str(picture))
-            continue
-        result = np.asarray(run(rgb[None]))[0]
-        if alpha is not None:
-            result = np.dstack([result, alpha])
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            write_png(target, result)
-        except OSError as error:
-            raise UserError(f"{target} cannot be written: {error.strerror}.") from None
-        done += 1
-        if sys.stderr.isatty():
-            left = (time.perf_counter() - begun) / (i + 1) * (len(jobs) - i - 1)
-            print(f"\r{i + 1}/{len(jobs)}  {left:.0f} s left ", end="", file=sys.stderr)
-    if not done:
-        raise UserError(f"None of the {len(jobs)} pictures could be read.")
-    return {
-        "status": "done", "model": name, "direction": direction, "translated": done,
-        "skipped": broken, "output": str(out), "seconds": round(time.perf_counter() - begun, 2),
-    }
+    if not model.graph:
+        return run, None
+    spec = tf.TensorSpec([None, None, None, 3], tf.uint8)
+    needed = None if tf.config.list_physical_devices("GPU") else bytes_per_pixel(run)
+    return tf.function(run, input_signature=[spec], autograph=False), needed
+
+
+def _read(picture, max_side, needed):
+    """RGB and alpha or None of a picture, shrunk to `max_side`.
+
+    Raises:
+        BrokenPicture: it cannot be read, or what is free of the memory does not suffice.
+    """
+    width, height = picture_size(picture)
+    shrink = min(1.0, max_side / max(width, height)) if max_side else 1.0
+    size = [max(1, round(shrink * side)) for side in (width, height)]
+    needs, free = (needed or 0) * size[0] * size[1], available_memory()
+    if free is not None and needs > free:
+        side = int(max(size) * (0.9 * free / needs) ** 0.5)
+        raise BrokenPicture(picture, f"{size[0]}x{size[1]} pixels need {needs / 1e9:.1f} GB and "
+                            f"{free / 1e9:.1f} GB are free: take a smaller picture, or say "
+                            f"--max_side {side}")
+    rgb, alpha = read_with_alpha(picture)
+    if shrink < 1:
+        rgb, alpha = (None if x is None else np.asarray(Image.fromarray(x).resize(
+            size, Image.Resampling.BICUBIC)) for x in (rgb, alpha))
+    return rgb, alpha

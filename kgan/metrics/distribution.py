@@ -8,7 +8,9 @@ for those of `kgan.references`, `keras_fid` for Keras' InceptionV3. Such figures
 each other on the same pictures; never set them beside a published FID or KID.
 """
 
+import contextlib
 import functools
+import sys
 
 import keras
 import numpy as np
@@ -16,6 +18,7 @@ import tensorflow as tf
 
 from kgan.errors import UserError
 
+SMALLEST = 16  # side that five blocks of a reference network can halve four times, pixels
 _BATCH = 50
 
 
@@ -34,10 +37,13 @@ def kid(features_real, features_fake, *, subsets=100, subset_size=None, seed=0):
         unbiased estimate of 0 does.
 
     Raises:
+        UserError: fewer than 4 rows, and no `subset_size`.
         ValueError: subsets of fewer than 2 rows, or of more than there are.
     """
     x, y = (np.asarray(f, np.float64) for f in (features_real, features_fake))
     least = min(len(x), len(y))
+    if subset_size is None and least < 4:
+        raise UserError(f"KID needs at least 4 pictures of each kind, not {least}.")
     size = min(1000, least // 2) if subset_size is None else subset_size
     if not 2 <= size <= least:
         raise ValueError(f"subsets of {size} rows out of {least}")
@@ -74,8 +80,14 @@ def frechet(features_real, features_fake):
 
     Returns:
         A float >= 0 but for rounding.
+
+    Raises:
+        UserError: fewer than 2 rows.
     """
     x, y = (np.asarray(f, np.float64) for f in (features_real, features_fake))
+    if min(len(x), len(y)) < 2:
+        raise UserError("A Frechet distance needs at least 2 pictures of each kind, not "
+                        f"{min(len(x), len(y))}.")
     a, b = (np.linalg.qr((z - z.mean(0)) / np.sqrt(len(z) - 1), mode="r") for z in (x, y))
     root = np.linalg.svd(a @ b.T, compute_uv=False).sum()
     return float(np.sum((x.mean(0) - y.mean(0)) ** 2) + np.sum(a**2) + np.sum(b**2) - 2 * root)
@@ -90,7 +102,13 @@ def reference_features(pictures, spec):
 
     Returns:
         float32 [n, d], d = all channels of the taps.
+
+    Raises:
+        UserError: the pictures are smaller, or the network cannot be had.
     """
+    if min(pictures.shape[1:3]) < SMALLEST:
+        raise UserError(f"Features of {spec} need pictures of at least {SMALLEST} px, not of "
+                        f"{min(pictures.shape[1:3])}.")
     return _features(pictures, _reference(spec))
 
 
@@ -150,7 +168,8 @@ def _reference(spec):
 @functools.lru_cache(maxsize=1)
 def _inception():
     try:
-        network = keras.applications.InceptionV3(include_top=False, pooling="avg")
+        with contextlib.redirect_stdout(sys.stderr):  # Keras tells stdout of its download
+            network = keras.applications.InceptionV3(include_top=False, pooling="avg")
     except Exception as error:  # a refused download and a wrong hash are bare exceptions in Keras
         reason = " ".join(str(error).split())[:200]
         raise UserError("keras_fid needs the weights of Keras' InceptionV3, and they cannot be "

@@ -5,16 +5,19 @@ says little: an edit that changes few pixels has a high PSNR before anything is 
 results look real as a set is measured apart (`measure_distribution`).
 """
 
+import functools
+
 import numpy as np
 
 from kgan.metrics import distribution
 from kgan.metrics import pictures as distance
 from kgan.metrics.c2st import c2st
+from kgan.metrics.figures import gather
 
 DIRECTIONS = ("a2b", "b2a")
 
 
-def measure_edits(translate, data, classifier, n=None, directions=DIRECTIONS):
+def measure_edits(translate, data, classifier, n=None, directions=DIRECTIONS, skipped=None):
     """Measures a translator between the domains of a data set on held-out pictures.
 
     Args:
@@ -23,6 +26,7 @@ def measure_edits(translate, data, classifier, n=None, directions=DIRECTIONS):
         classifier: `kgan.metrics.classifier.DomainClassifier` of the same data.
         n: how many held-out pictures of each domain; None = all.
         directions: those of `DIRECTIONS` that the translator has.
+        skipped: see `kgan.metrics.figures.gather`.
 
     Returns:
         (figures, pictures). Figures, each also with `identity_` in front:
@@ -55,11 +59,11 @@ def measure_edits(translate, data, classifier, n=None, directions=DIRECTIONS):
                 seen[which], direction[-1]
             )
         if data.truth:
-            figures |= _against_truth(kept, which, prefix, data.deterministic)
+            figures |= _against_truth(kept, which, prefix, data.deterministic, skipped)
     return figures, kept
 
 
-def _against_truth(kept, which, prefix, deterministic):
+def _against_truth(kept, which, prefix, deterministic, skipped):
     figures = {}
     for direction, seen in kept.items():
         same = (seen["input"] == seen["truth"]).all(axis=-1)
@@ -73,11 +77,14 @@ def _against_truth(kept, which, prefix, deterministic):
         edited = (seen["input"] != truth).any(axis=-1)
         figures[f"{prefix}region_l1"] = distance.l1(made, truth, where=edited)
         figures[f"{prefix}counterfactual_psnr"] = distance.psnr(made, truth)
-        figures[f"{prefix}counterfactual_ssim"] = distance.ssim(made, truth)
+        ssim = f"{prefix}counterfactual_ssim"
+        figures |= gather({ssim: lambda: {ssim: distance.ssim(made, truth)}}, skipped)
     return figures
 
 
-def measure_distribution(kept, data, which="output", *, seeds=3, reference=None):
+def measure_distribution(
+    kept, data, which="output", *, seeds=3, reference=None, prefix="", skipped=None
+):
     """Measures whether translated pictures look like real ones of the target domain, as sets.
 
     Args:
@@ -86,6 +93,8 @@ def measure_distribution(kept, data, which="output", *, seeds=3, reference=None)
         which: `"output"`, or `"input"`: what doing nothing gives.
         seeds: classifiers of each two-sample test.
         reference: a network of `kgan.references`, as "vgg_star_small.avatars"; None = no KID.
+        prefix: of the names of all figures.
+        skipped: see `kgan.metrics.figures.gather`.
 
     Returns:
         Figures of each direction: `c2st_log_loss_<direction>`, `c2st_accuracy_<direction>`, each
@@ -93,17 +102,34 @@ def measure_distribution(kept, data, which="output", *, seeds=3, reference=None)
         `frechet_<feature_name>_<direction>` and, also with `_std`,
         `kid_<feature_name>_<direction>`, see `kgan.metrics.distribution`.
     """
-    figures = {}
+    measures = {}
     for direction, seen in kept.items():
         target = data.test[direction[-1]]
-        real, fake = target[np.arange(len(target))], seen[which]
+        sets = target[np.arange(len(target))], seen[which]
+        measures |= _measures(*sets, direction, seeds, reference, prefix)
+    return gather(measures, skipped)
+
+
+def _measures(real, fake, direction, seeds, reference, prefix):
+    """`{name: function -> figures}` of two sets of pictures."""
+    @functools.cache
+    def features():
+        return [distribution.reference_features(p, reference) for p in (real, fake)]
+
+    def told():
         found = c2st(real, fake, seeds=seeds)
-        for figure in ("log_loss", "accuracy"):
-            figures[f"c2st_{figure}_{direction}"] = found[figure]
-            figures[f"c2st_{figure}_{direction}_std"] = found[f"{figure}_std"]
-        if reference:
-            features = [distribution.reference_features(p, reference) for p in (real, fake)]
-            name = f"{distribution.feature_name(reference)}_{direction}"
-            figures[f"frechet_{name}"] = distribution.frechet(*features)
-            figures[f"kid_{name}"], figures[f"kid_{name}_std"] = distribution.kid(*features)
-    return figures
+        return {f"{prefix}c2st_{figure}_{direction}{end}": found[figure + end]
+                for figure in ("log_loss", "accuracy") for end in ("", "_std")}
+
+    def whole():
+        return {frechet: distribution.frechet(*features())}
+
+    def kernel():
+        return dict(zip((kid, f"{kid}_std"), distribution.kid(*features()), strict=True))
+
+    measures = {f"{prefix}c2st_{direction}": told}
+    if reference:
+        name = f"{distribution.feature_name(reference)}_{direction}"
+        frechet, kid = f"{prefix}frechet_{name}", f"{prefix}kid_{name}"
+        measures |= {frechet: whole, kid: kernel}
+    return measures

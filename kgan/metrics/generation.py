@@ -5,15 +5,18 @@ beside a published FID. Half of the real pictures against the other half give wh
 made nothing but real pictures would get, with as few pictures.
 """
 
+import functools
+
 import numpy as np
 
 from kgan.data import open_data
 from kgan.metrics.classifier import domain_classifier
 from kgan.metrics.distribution import feature_name, frechet, kid, reference_features
-from kgan.metrics.diversity import attribute_shares, diversity
+from kgan.metrics.diversity import attribute_shares, diversity, precision_recall
+from kgan.metrics.figures import gather
 
 
-def measure_samples(real, made, *, reference, seed=0):
+def measure_samples(real, made, *, reference, seed=0, skipped=None):
     """Measures generated pictures.
 
     Args:
@@ -21,22 +24,37 @@ def measure_samples(real, made, *, reference, seed=0):
         made: generated ones, uint8 [m, h, w, 3].
         reference: a network of `kgan.references` whose features are compared.
         seed: of draws.
+        skipped: see `kgan.metrics.figures.gather`.
 
     Returns:
         `frechet_<feature_name>`, `kid_<feature_name>` (also with `_std`), the Frechet distance of
         two halves of the real pictures, `real_frechet_<feature_name>`, and that of `made` thinned
         to such a half, `half_frechet_<feature_name>`, to compare it with; and what
-        `kgan.metrics.diversity.diversity` returns.
+        `kgan.metrics.diversity.diversity` and `precision_recall` return.
     """
-    features = [reference_features(pictures, reference) for pictures in (real, made)]
+    @functools.cache
+    def features():
+        return [reference_features(pictures, reference) for pictures in (real, made)]
+
+    def whole():
+        return {f"frechet_{name}": frechet(*features())}
+
+    def kernel():
+        return dict(zip((f"kid_{name}", f"kid_{name}_std"), kid(*features(), seed=seed),
+                        strict=True))
+
+    def halves():
+        rows = np.random.default_rng(seed).permutation(len(real))
+        first, second = (features()[0][half] for half in np.split(rows, [len(rows) // 2]))
+        return {f"real_frechet_{name}": frechet(first, second),
+                f"half_frechet_{name}": frechet(first, features()[1][: len(second)])}
+
     name = feature_name(reference)
-    figures = {f"frechet_{name}": frechet(*features)}
-    figures[f"kid_{name}"], figures[f"kid_{name}_std"] = kid(*features, seed=seed)
-    rows = np.random.default_rng(seed).permutation(len(real))
-    first, second = features[0][rows[: len(rows) // 2]], features[0][rows[len(rows) // 2 :]]
-    figures[f"real_frechet_{name}"] = frechet(first, second)
-    figures[f"half_frechet_{name}"] = frechet(first, features[1][: len(second)])
-    return {**figures, **diversity(real, made, features=tuple(features), seed=seed)}
+    return gather({
+        f"frechet_{name}": whole, f"kid_{name}": kernel, f"real_frechet_{name}": halves,
+        "diversity": lambda: diversity(real, made, seed=seed),
+        "precision_recall": lambda: precision_recall(*features()),
+    }, skipped)
 
 
 def avatar_shares(real, made, names):

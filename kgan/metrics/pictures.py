@@ -6,6 +6,10 @@ All take uint8 arrays [n, h, w, 3]. PSNR and SSIM are scikit-image's.
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
+from kgan.errors import UserError
+
+WINDOW = 11  # side of SSIM's, pixels
+
 
 def l1(x, y, where=None):
     """Mean absolute difference in levels of 0..255; with `where` [n, h, w], over those pixels."""
@@ -22,8 +26,20 @@ def _psnr(a, b):
     return 100.0 if np.array_equal(a, b) else peak_signal_noise_ratio(b, a, data_range=255)
 
 
+def check_ssim(pictures):
+    """Raises `UserError` if pictures are smaller than the window of SSIM."""
+    if min(pictures.shape[1:3]) < WINDOW:
+        raise UserError(f"SSIM needs pictures of at least {WINDOW} px, not of "
+                        f"{min(pictures.shape[1:3])}.")
+
+
 def ssim(x, y):
-    """Mean structural similarity (Wang et al. 2004): Gaussian window of sigma 1.5, RGB."""
+    """Mean structural similarity (Wang et al. 2004): Gaussian window of sigma 1.5, RGB.
+
+    Raises:
+        UserError: pictures smaller than the window, 11 px.
+    """
+    check_ssim(x)
     values = [
         structural_similarity(
             a, b, data_range=255, channel_axis=-1, gaussian_weights=True, sigma=1.5,

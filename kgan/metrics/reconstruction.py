@@ -18,18 +18,22 @@ import numpy as np
 from PIL import Image
 from skimage.metrics import structural_similarity
 
+from kgan.errors import UserError
 from kgan.metrics import pictures as distance
+from kgan.metrics.figures import gather
 
 _HASHES = {"dhash": imagehash.dhash, "phash": imagehash.phash, "whash": imagehash.whash}
 _CHUNK = 100
 
 
-def similarity(real, made):
+def similarity(real, made, skipped=None, prefix=""):
     """Compares each picture with the one of the same row.
 
     Args:
         real: uint8 [n, h, w, 3], sides of at least 11 px (the window of SSIM).
         made: uint8 of the same shape.
+        skipped: see `kgan.metrics.figures.gather`.
+        prefix: of the names of all figures.
 
     Returns:
         Means over the n pairs: `dhash`, `phash`, `whash`: share of equal bits, 1 = alike; `mae`,
@@ -42,17 +46,22 @@ def similarity(real, made):
     """
     if real.shape != made.shape or not len(real):
         raise ValueError(f"pictures of {real.shape} and of {made.shape}")
-    figures = {kind: float(np.mean(hash_bits(real, kind) == hash_bits(made, kind)))
-               for kind in _HASHES}
     mae, mse = _errors(real, made)
-    values = np.prod(real.shape[1:])
-    term = _ssim_term(real, made)
-    return figures | {
-        "mae": mae, "mse": mse, "mae_unit": mae / 2, "mse_unit": mse / 4,
-        "ssim": distance.ssim(made, real),
-        "l1_sum": float(mae * values), "l2_sum": float(mse * values),
-        "ssim_loss": float(term + 5e-5 * mse * values), "ssim_term": term,
-    }
+    values = float(np.prod(real.shape[1:]))
+
+    def errors():
+        return {kind: float(np.mean(hash_bits(real, kind) == hash_bits(made, kind)))
+                for kind in _HASHES} | {
+            "mae": mae, "mse": mse, "mae_unit": mae / 2, "mse_unit": mse / 4,
+            "l1_sum": mae * values, "l2_sum": mse * values,
+        }
+
+    def structure():
+        usual, term = distance.ssim(made, real), _ssim_term(real, made)
+        return {"ssim": usual, "ssim_loss": term + 5e-5 * mse * values, "ssim_term": term}
+
+    found = gather({f"{prefix}errors": errors, f"{prefix}ssim": structure}, skipped)
+    return {prefix + figure: value for figure, value in found.items()}
 
 
 def reconstruct(encode, decode, pictures):
@@ -87,32 +96,36 @@ def code_error(encode, decode, codes):
     return float(np.mean((np.concatenate(again) - codes) ** 2) / np.mean(codes**2))
 
 
-def baselines(real, train, *, seed=0):
+def baselines(real, train, *, seed=0, skipped=None):
     """The same figures for two things that know nothing of the picture they should be.
 
     Args:
-        real: uint8 [n, h, w, 3], the originals of `similarity`, 2 or more.
+        real: uint8 [n, h, w, 3], the originals of `similarity`; 2 or more for a random other one.
         train: pictures of the training, uint8 [m, h, w, 3] or what `kgan.data.Data` holds.
         seed: of the random pairs.
+        skipped: see `kgan.metrics.figures.gather`.
 
     Returns:
         The figures of `similarity` with `random_` in front for another one of the originals (each
         is taken once, none for itself) and with `mean_` for the mean training picture.
 
     Raises:
-        ValueError: fewer than 2 pictures, or training pictures of another size.
+        UserError: fewer than 2 pictures, without `skipped`.
+        ValueError: training pictures of another size.
     """
-    if len(real) < 2:
-        raise ValueError(f"a random other picture needs 2 or more, not {len(real)}")
-    order = np.random.default_rng(seed).permutation(len(real))
-    other = np.empty_like(order)
-    other[order] = np.roll(order, 1)  # one cycle through all
-    mean = np.broadcast_to(_mean_picture(train), (len(real), *train.shape[1:]))
-    guesses = {"random": real[other], "mean": mean}
-    return {
-        f"{name}_{figure}": value
-        for name, made in guesses.items() for figure, value in similarity(real, made).items()
-    }
+    def other():
+        if len(real) < 2:
+            raise UserError(f"A random other picture needs 2 or more, not {len(real)}.")
+        order = np.random.default_rng(seed).permutation(len(real))
+        another = np.empty_like(order)
+        another[order] = np.roll(order, 1)  # one cycle through all
+        return similarity(real, real[another], skipped, "random_")
+
+    def mean():
+        made = np.broadcast_to(_mean_picture(train), (len(real), *train.shape[1:]))
+        return similarity(real, made, skipped, "mean_")
+
+    return gather({"random": other, "mean": mean}, skipped)
 
 
 def hash_bits(pictures, kind):

@@ -4,6 +4,7 @@ import functools
 import json
 import math
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -13,7 +14,7 @@ import pytest
 from PIL import Image
 
 from kgan import generators, registry, weights
-from kgan.cli.edit import _factored, _ks, _pairs
+from kgan.cli.edit import _factored, _far, _ks, _pairs
 from kgan.coder import Coder
 from kgan.data.pictures import resize_cover
 from kgan.editing.directions import Direction, from_labels, from_pairs, moved, safe_range
@@ -120,10 +121,10 @@ def test_a_folder_with_two_directions(tool, runs, model, tmp_path):
     (source / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
     done = tool("edit", "--model", runs[1], "--input", source, "--output", out,
                 "--direction", "Smiling,Eyeglasses:-0.5", "--k", "-2,0,3,3")
-    assert done.code == 0, done.stderr
-    assert (done.json["status"], done.json["edited"]) == ("done", 2)
+    assert done.code == 1, done.stderr
+    assert (done.json["status"], done.json["written"]) == ("incomplete", 2)
     assert done.json["directions"] == ["Smiling", "Eyeglasses"]
-    assert done.json["skipped"] == [str(source / "broken.jpg")]
+    assert done.json["skipped"].keys() == {str(source / "broken.jpg")}
     assert "skipped: " in done.stderr
     found = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
     assert found == ["deep/exact.png", "edits.json", "high.png"]
@@ -175,7 +176,7 @@ def test_generated_pictures_of_a_bare_generator(tool, runs, model, tmp_path):
     done = tool("edit", "--model", runs[0], "--samples", 70, "--seed", 5, "--output",
                 tmp_path / "out", "--direction", tmp_path / "d.npz", "--k", "1")
     assert done.code == 0, done.stderr
-    assert (done.json["edited"], done.json["mae"]) == (70, None)
+    assert (done.json["written"], done.json["mae"]) == (70, None)
     codes = generator.codes(70, 5).numpy()
     for i in (0, 69):  # of two batches
         code = codes[i : i + 1]
@@ -183,19 +184,70 @@ def test_generated_pictures_of_a_bare_generator(tool, runs, model, tmp_path):
         assert near(panels(tmp_path / "out" / f"sample_{i:02}.png"), wanted)
 
 
-def test_results_are_not_replaced_unless_said(tool, runs, faces, tmp_path):
-    call = ["edit", "--model", runs[1], "--input", faces / "with" / "1.png", "--output", tmp_path,
-            "--direction", "Smiling", "--k"]
-    assert tool(*call, "1").code == 0
-    there = panels(tmp_path / "1.png")
+def test_results_stay_unless_said_and_the_same_command_goes_on(tool, runs, faces, tmp_path):
+    source, out = tmp_path / "faces", tmp_path / "out"
+    shutil.copytree(faces / "with", source)
+    (source / "6.png").write_bytes(b"no picture")
+    call = ["edit", "--model", runs[1], "--input", source, "--output", out, "--direction",
+            "Smiling", "--k"]
+    first = tool(*call, "1")
+    assert (first.code, first.json["written"], first.json["kept"]) == (1, 6, 0)
+    assert first.json["skipped"].keys() == {str(source / "6.png")}
+    assert result(out)["skipped"] == first.json["skipped"]
+    there, made = panels(out / "1.png"), (out / "1.png").stat().st_mtime_ns
+    (out / "0.png").unlink()
+    (out / "5.png").unlink()
+    (out / "5.png").mkdir()  # in the way of a strip
+    shutil.copy(faces / "with" / "6.png", source / "6.png")
+    again = tool(*call, "1")
+    assert (again.code, again.json["written"], again.json["kept"]) == (1, 2, 4)
+    assert "5.png cannot be written" in again.json["skipped"][str(source / "5.png")]
+    assert (out / "1.png").stat().st_mtime_ns == made
+    strips = [record["strip"] for record in result(out)["pictures"]]
+    assert sorted(strips) == [f"{i}.png" for i in range(7)]
     refused = tool(*call, "3")
     assert (refused.code, refused.json) == (1, None)
-    assert "2 of 2 results exist already" in refused.stderr
-    assert (panels(tmp_path / "1.png") == there).all()
-    assert tool(*call, "3", "--overwrite").code == 0
-    assert (panels(tmp_path / "1.png")[2] != there[2]).any()
-    (tmp_path / "1.png").unlink()
-    assert "such as " + str(tmp_path / "edits.json") in tool(*call, "3").stderr
+    assert f"{out / 'edits.json'} is of strips that were made otherwise (k)" in refused.stderr
+    assert (panels(out / "1.png") == there).all()
+    (out / "5.png").rmdir()
+    assert tool(*call, "3", "--overwrite").json["written"] == 7
+    assert (panels(out / "1.png")[2] != there[2]).any()
+    assert len(result(out)["pictures"]) == 7
+
+
+def test_no_strip_replaces_a_reference_picture_and_no_direction_its_source(
+    tool, runs, model, faces, tmp_path
+):
+    folders = shutil.copytree(faces, tmp_path / "faces")
+    before = (folders / "with" / "0.png").read_bytes()
+    sides = ["--without", folders / "without", "--with", folders / "with"]
+    call = ["edit", "--model", runs[1], "--input", faces / "without", "--overwrite"]
+    refused = tool(*call, *sides, "--output", folders / "with")
+    assert refused.code == 2 and "Results would replace the pictures" in refused.stderr
+    assert (folders / "with" / "0.png").read_bytes() == before
+    model.attributes["Smiling"].save(tmp_path / "s.npz")
+    kept = (tmp_path / "s.npz").read_bytes()
+    again = tool(*call, "--output", tmp_path / "out", "--direction", tmp_path / "s.npz",
+                 "--orthogonal", "Eyeglasses", "--save", tmp_path / "s.npz")
+    assert again.code == 2 and (tmp_path / "s.npz").read_bytes() == kept
+
+
+def test_the_whole_direction_is_the_default_of_encoders_that_were_published_so(
+    tool, runs, model, faces, tmp_path
+):
+    done = tool("edit", "--model", runs[1], "--input", faces / "with" / "0.png", "--output",
+                tmp_path, "--direction", "Smiling:-1", "--separate")
+    assert done.code == 0, done.stderr
+    (record,) = result(tmp_path)["pictures"]
+    code, smiling = encoded(model, square(0, 120)), model.attributes["Smiling"]
+    assert record["k"] == [[pytest.approx(-smiling.length, abs=1e-6)]]
+    assert record["files"] == ["0.k0.png", "0.length.png"]
+    wanted = decoded(model, moved(code, [(smiling, -smiling.length)]))
+    assert near(np.asarray(Image.open(tmp_path / "0.length.png")), wanted[0])
+    assert result(tmp_path)["k"] == "length"
+    others = ("crg_encoder", "dcgan", str(runs[0]))
+    assert {_far(name) for name in ("transfer_encoder", str(runs[1]))} == {"length"}
+    assert {_far(name) for name in others} == {"-4,-2,2,4"}
 
 
 def test_long_captions_keep_their_last_word():
@@ -361,7 +413,7 @@ def test_factors_and_ks():
         ({"input": "nowhere"}, 1, "There is no file or folder nowhere"),
         ({"input": "empty"}, 1, "empty holds no pictures"),
         ({"input": "broken"}, 1, "None of the 1 pictures could be read"),
-        ({"output": "."}, 2, "Strips would replace the pictures"),
+        ({"output": "."}, 2, "Results would replace the pictures"),
         ({"output": "face.png"}, 1, "--output face.png is no folder"),
         ({"without": "empty"}, 2, "--without and --with go together"),
         ({"without": "nowhere", "with": "empty"}, 1, "There is no file or folder nowhere"),
@@ -372,7 +424,7 @@ def test_factors_and_ks():
         ({"without": "face.png", "with": "face.png", "direction": None}, 1, "have the same mean"),
         ({"direction": "Smiling,Eyeglasses", "save": "x.npz"}, 2, "--save keeps one direction"),
         ({"save": "x"}, 2, "must end in .npz"),
-        ({"save": "face.npz"}, 1, "1 of 3 results exist already, such as face.npz"),
+        ({"save": "face.npz"}, 1, "face.npz is not a direction or is damaged"),
         ({"plot": "true"}, 2, "--plot needs pictures"),
         ({"name": ""}, 2, "is no name"),
         ({"pair": "face.png,no.png"}, 1, "There is no picture no.png"),

@@ -1,6 +1,7 @@
 """`tools/evaluate` on generators and encoders: figures, pictures, where they are recorded."""
 
 import dataclasses
+import errno
 import json
 import shutil
 
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kgan import data, registry, weights
-from kgan.metrics import avatar_edits, c2st, classifier, generation
+from kgan import data, page, registry, run, weights
+from kgan.errors import UserError
+from kgan.metrics import avatar_edits, c2st, classifier, distribution, generation
 from kgan.metrics.reconstruction import baselines, similarity
 from kgan.pixels import to_uint8
 
@@ -58,9 +60,102 @@ def test_evaluate_a_generator(tool, generator, tmp_path, monkeypatch):
     recorded(generator, done.json, tmp_path)
     again = tool("evaluate", "--model", generator, "--n", 10)
     assert again.json == done.json  # the same codes
-    refused = tool("evaluate", "--model", generator, "--keras_fid")
+    assert done.json["reference"] == "vgg_star_small.avatars"
+
+
+def test_a_generator_by_other_features(tool, generator, monkeypatch):
+    monkeypatch.setattr(generation, "avatar_shares", lambda *given: {})
+    seen = []
+    monkeypatch.setattr(distribution, "keras_fid", lambda real, made: float(
+        seen.append((len(real), len(made))) or 7))
+    done = tool("evaluate", "--model", generator, "--n", 10, "--keras_fid", "--reference",
+                "vgg_small.avatars")
+    assert done.code == 0, done.stderr
+    assert (done.json["keras_fid"], seen) == (7, [(10, 10)])
+    assert done.json["reference"] == "vgg_small.avatars"
+    assert {"frechet_vgg_small_avatars", "precision"} <= done.json.keys()
+    unknown = tool("evaluate", "--model", generator, "--reference", "vgg_smal.avatars")
+    assert unknown.code == 2 and "Did you mean vgg_small.avatars" in unknown.stderr
+
+
+def test_figures_that_cannot_be_had_cost_no_others(tool, generator, encoder, monkeypatch):
+    monkeypatch.setattr(generation, "avatar_shares", lambda *given: {})
+
+    def offline(real, made):
+        raise UserError("keras_fid needs weights")
+
+    monkeypatch.setattr(distribution, "keras_fid", offline)
+    few = tool("evaluate", "--model", generator, "--n", 3, "--keras_fid")
+    assert few.code == 0, few.stderr
+    name = "vgg_star_small_avatars"
+    assert few.json["skipped"].keys() == {
+        f"kid_{name}", f"real_frechet_{name}", "precision_recall", "keras_fid"
+    }
+    assert few.json[f"frechet_{name}"] > 0 and few.json["l2_ratio"] > 0
+    assert f"left out kid_{name}: KID needs at least 4 pictures" in few.stderr
+    one = tool("evaluate", "--model", encoder, "--n", 1)
+    assert one.code == 0, one.stderr
+    assert one.json["skipped"].keys() == {"random"}
+    assert one.json["mean_mae"] > 0 and one.json["code_error"] > 0
+    refused = tool("evaluate", "--model", encoder, "--keras_fid")
     assert (refused.code, refused.json) == (2, None)
-    assert "--keras_fid is for translators" in refused.stderr
+    assert "--keras_fid is for translators and generators" in refused.stderr
+
+
+def test_what_cannot_be_written_costs_no_figure(tool, encoder, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+
+    def read_only(run):
+        raise OSError(errno.EROFS, "Read-only file system", str(run / "index.html"))
+
+    monkeypatch.setattr(page, "write_page", read_only)
+    done = tool("evaluate", "--model", encoder, "--n", 4, "--output", tmp_path / "file" / "out")
+    assert done.code == 1
+    assert done.json["ssim"] <= 1
+    said = done.stderr.splitlines()[-1]
+    assert said.startswith(f"error: {tmp_path}/file/out cannot be written: Not a directory; ")
+    assert "index.html cannot be written: Read-only file system" in said
+
+
+def test_a_run_whose_data_have_changed_is_marked(tool, encoder, monkeypatch):
+    known = {"spec": FACES, "digest": "1", "held_out": {"a": ["x", "y"]}}
+    real = data.open_data
+
+    @dataclasses.dataclass(frozen=True)
+    class Known(data.Data):
+        digest: str = "1"
+        held_out: dict = dataclasses.field(default_factory=lambda: {"a": ("y", "z")})
+
+    def opened(spec, digest, **how):
+        found = real(spec, **how)
+        return Known(**{f.name: getattr(found, f.name) for f in dataclasses.fields(data.Data)
+                        if f.name not in ("digest", "held_out")}, digest=digest)
+
+    monkeypatch.setattr(run, "known_data", lambda folder: known, raising=False)
+    for digest, changed in (("1", None), ("2", True)):
+        monkeypatch.setattr(data, "open_data", lambda spec, digest=digest, **how: opened(
+            spec, digest, **how))
+        done = tool("evaluate", "--model", encoder, "--n", 4)
+        assert done.code == 0, done.stderr
+        assert done.json.get("data_changed") is changed
+        assert done.json.get("not_held_out") == (1 if changed else None)
+        assert ("has changed since" in done.stderr) is bool(changed)
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (["--suite", "crg", "--keras_fid"], "--keras_fid is for one model"),
+        (["--suite", "crg", "--recover", "3"], "--recover is for one model"),
+        (["--suite", "crg", "--model", "cyclegan"], "--model is for one model"),
+        (["--suite", "crg", "--reference", "vgg19"], "--reference is for one model"),
+        (["--minutes", "3"], "--minutes goes with --suite"),
+    ],
+)
+def test_flags_that_would_be_ignored_are_refused(tool, flags, says):
+    refused = tool("evaluate", *flags)
+    assert (refused.code, refused.json) == (2, None)
+    assert says in refused.stderr
 
 
 def test_evaluate_an_encoder(tool, encoder, tmp_path):

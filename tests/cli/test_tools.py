@@ -2,6 +2,7 @@
 
 import json
 import os
+import pathlib
 import shutil
 import types
 
@@ -14,6 +15,7 @@ from kgan import data, registry
 from kgan.cli import zoo as cli_zoo
 from kgan.errors import UserError
 from kgan.metrics import classifier, distribution
+from kgan.pixels_cost import bytes_per_pixel
 from kgan.weights import load, read, verify, write
 
 
@@ -60,12 +62,12 @@ def pictures(tmp_path):
 def test_translate_a_folder(tool, finished, model, pictures, tmp_path):
     out = tmp_path / "out"
     done = tool("translate", "--model", finished, "--input", pictures, "--output", out)
-    assert done.code == 0, done.stderr
-    assert done.json["translated"] == 6
-    assert done.json["skipped"] == [str(pictures / "broken.jpg")]
-    assert (done.json["direction"], done.json["status"]) == ("a2b", "done")
-    assert "skipped: " in done.stderr
-    assert "broken.jpg" in done.stderr
+    assert done.code == 1, done.stderr
+    assert (done.json["written"], done.json["kept"]) == (6, 0)
+    assert done.json["skipped"].keys() == {str(pictures / "broken.jpg")}
+    assert (done.json["direction"], done.json["status"]) == ("a2b", "incomplete")
+    assert f"skipped: {pictures / 'broken.jpg'}: " in done.stderr
+    assert done.stderr.splitlines()[-1] == "written 6 of 7, 0 kept, 1 skipped"
     found = sorted(str(p.relative_to(out)) for p in out.rglob("*") if p.is_file())
     assert found == [
         "deep/clear.png", "deep/deeper/grey.png", "dot.png", "odd.png", "same.bmp.png",
@@ -92,25 +94,111 @@ def test_translate_a_file_the_other_way_and_never_over_a_result(
     Image.fromarray(picture(16, 16)).save(source)
     call = ["translate", "--model", finished, "--input", source, "--output", out]
     done = tool(*call, "--direction", "b2a")
-    assert (done.code, done.json["direction"], done.json["translated"]) == (0, "b2a", 1)
+    assert (done.code, done.json["direction"], done.json["written"]) == (0, "b2a", 1)
     there = np.asarray(Image.open(out / "face.png"))
     assert near(there, translated(model, picture(16, 16), "b2a"))
     assert not near(there, translated(model, picture(16, 16), "a2b"))
-    refused = tool(*call)
-    assert (refused.code, refused.json) == (1, None)
-    assert "1 of 1 results exist already" in refused.stderr
-    assert "--overwrite" in refused.stderr
+    again = tool(*call)
+    assert (again.code, again.json["written"], again.json["kept"]) == (0, 0, 1)
+    assert "1 of 1 results exist already and stay" in again.stderr
+    assert "--overwrite" in again.stderr
     assert (np.asarray(Image.open(out / "face.png")) == there).all()
-    assert tool(*call, "--overwrite").code == 0
+    assert tool(*call, "--overwrite").json["written"] == 1
     assert near(np.asarray(Image.open(out / "face.png")), translated(model, picture(16, 16)))
+
+
+def test_one_picture_that_fails_ends_no_batch_and_the_same_command_goes_on(
+    tool, finished, model, tmp_path, monkeypatch
+):
+    source, out = tmp_path / "faces", tmp_path / "out"
+    source.mkdir()
+    for i, side in enumerate((16, 40, 24)):
+        Image.fromarray(picture(side, side, 3, i)).save(source / f"{i}.png")
+    (out / "2.png").mkdir(parents=True)  # in the way of a result
+    needed = bytes_per_pixel(model.translate)
+    assert 20 < needed < 200
+    monkeypatch.setattr("kgan.cli.translate.available_memory", lambda: 1000 * needed)
+    call = ["translate", "--model", finished, "--input", source, "--output", out]
+    done = tool(*call)
+    assert (done.code, done.json["status"]) == (1, "incomplete")
+    assert (done.json["written"], done.json["kept"]) == (1, 0)
+    large, blocked = done.json["skipped"].values()
+    assert large.startswith("40x40 pixels need 0.0 GB") and large.endswith("--max_side 30")
+    assert "2.png cannot be written: Is a directory" in blocked
+    (out / "2.png").rmdir()
+    there = (out / "0.png").stat().st_mtime_ns
+    again = tool(*call, "--max_side", 30)
+    assert (again.code, again.json["written"], again.json["kept"]) == (0, 2, 1)
+    assert (out / "0.png").stat().st_mtime_ns == there
+    shrunk = np.asarray(Image.fromarray(picture(40, 40, 3, 1)).resize((30, 30), 3))
+    assert near(np.asarray(Image.open(out / "1.png")), translated(model, shrunk))
+    assert near(np.asarray(Image.open(out / "2.png")), translated(model, picture(24, 24, 3, 2)))
+
+
+def test_what_a_network_runs_out_of_memory_on_is_skipped(
+    tool, finished, model, tmp_path, monkeypatch
+):
+    for i in range(2):
+        Image.fromarray(picture(16 + i, 16, 3, i)).save(tmp_path / f"{i}.png")
+    real = type(model).translate
+
+    def translate(self, images, direction=None):
+        if images.shape[1] == 16:
+            raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+        return real(self, images, direction)
+
+    monkeypatch.setattr("kgan.cli.translate._function", lambda model, direction: (
+        lambda x: translate(model, tf.constant(x), direction), None))
+    done = tool("translate", "--model", finished, "--input", tmp_path, "--output", tmp_path / "o")
+    assert (done.code, done.json["written"]) == (1, 1)
+    assert done.json["skipped"] == {
+        str(tmp_path / "0.png"): "the memory does not suffice for it"
+    }
+
+
+def test_a_full_disk_ends_a_batch_in_one_line(tool, finished, tmp_path, monkeypatch):
+    Image.fromarray(picture(16, 16)).save(tmp_path / "face.png")
+    monkeypatch.setattr("kgan.cli.translate.write_png", lambda path, array: os.write(
+        os.open("/dev/full", os.O_WRONLY), b"x"))
+    full = tool("translate", "--model", finished, "--input", tmp_path / "face.png", "--output",
+                tmp_path / "out")
+    assert (full.code, full.json) == (1, None)
+    assert full.stderr.splitlines()[-1].endswith(
+        "No space left on device. 0 of 1 are written; the same command goes on from there."
+    )
+
+
+@pytest.mark.parametrize("how", ["itself", "link", "case", "hard link"])
+def test_no_result_replaces_an_input(tool, tmp_path, monkeypatch, how):
+    faces = tmp_path / "faces"
+    faces.mkdir()
+    Image.fromarray(picture(16, 16)).save(faces / "face.png")
+    before, out = (faces / "face.png").read_bytes(), tmp_path / "out"
+    if how == "itself":
+        out = tmp_path / "faces" / ".." / "faces"
+    elif how == "link":
+        out.symlink_to(faces)
+    elif how == "hard link":
+        out.mkdir()
+        os.link(faces / "face.png", out / "face.png")
+    else:  # as on a disk to which FACE.png is face.png
+        out.mkdir()
+        real = pathlib.Path.stat
+        monkeypatch.setattr(pathlib.Path, "stat", lambda path, **how: real(
+            faces / "face.png" if path == out / "face.png" else path, **how))
+    for call in (["translate", "--model", "cyclegan"], ["edit", "--direction", "Smiling"]):
+        refused = tool(*call, "--input", faces, "--output", out, "--overwrite")
+        assert (refused.code, refused.json) == (2, None)
+        assert "Results would replace the pictures" in refused.stderr
+    assert (faces / "face.png").read_bytes() == before
 
 
 def test_results_inside_the_input_folder_are_not_translated_again(tool, finished, tmp_path):
     Image.fromarray(picture(16, 16)).save(tmp_path / "face.bmp")
     call = ["translate", "--model", finished, "--input", tmp_path, "--output", tmp_path / "out"]
-    assert tool(*call).json["translated"] == 1
+    assert tool(*call).json["written"] == 1
     again = tool(*call, "--overwrite")
-    assert again.json["translated"] == 1
+    assert again.json["written"] == 1
     assert [p.name for p in (tmp_path / "out").rglob("*")] == ["face.png"]
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from kgan import registry, weights
 from kgan.data import Data
+from kgan.errors import UserError
 from kgan.metrics import c2st
 from kgan.metrics import pictures as distance
 from kgan.metrics.distribution import kid, reference_features
@@ -214,3 +215,16 @@ def test_kid_carries_the_name_of_its_reference(data, tmp_path, short):
         {"kid_narrow_vgg_a2b": mean, "kid_narrow_vgg_a2b_std": deviation}
     )
     assert not [name for name in figures if "b2a" in name]
+
+
+def test_too_few_pictures_of_one_direction_cost_the_other_nothing(data, short):
+    few = {"a2b": {"input": data.test["a"]}, "b2a": {"input": data.test["b"][:9]}}
+    with pytest.raises(UserError, match="at least 10 pictures of each kind, not 9"):
+        measure_distribution(few, data, "input", seeds=1)
+    skipped = {}
+    found = measure_distribution(few, data, "input", seeds=1, prefix="identity_", skipped=skipped)
+    assert skipped == {
+        "identity_c2st_b2a": "C2ST needs at least 10 pictures of each kind, not 9."
+    }
+    names = {f"identity_c2st_{m}_a2b" for m in ("log_loss", "accuracy")}
+    assert found.keys() == names | {f"{name}_std" for name in names}

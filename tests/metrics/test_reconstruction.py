@@ -6,6 +6,7 @@ from PIL import Image
 from scipy.fft import dctn
 
 from kgan import losses
+from kgan.errors import UserError
 from kgan.metrics.pictures import ssim
 from kgan.metrics.reconstruction import (
     baselines,
@@ -234,6 +235,20 @@ def test_pictures_by_index_arrays_alone():
     assert baselines(x[:3], Rows(x)) == baselines(x[:3], x)
 
 
-def test_one_picture_has_no_other():
-    with pytest.raises(ValueError, match="2 or more, not 1"):
+def test_one_picture_has_no_other(capsys):
+    with pytest.raises(UserError, match="2 or more, not 1"):
         baselines(noise(1), noise(3))
+    skipped = {}
+    found = baselines(noise(1), noise(3), skipped=skipped)
+    assert {name.partition("_")[0] for name in found} == {"mean"}
+    assert skipped == {"random": "A random other picture needs 2 or more, not 1."}
+    assert capsys.readouterr().err == f"left out random: {skipped['random']}\n"
+
+
+def test_pictures_smaller_than_the_window_have_no_ssim():
+    x, skipped = noise(4)[:, :8, :8], {}
+    with pytest.raises(UserError, match="at least 11 px, not of 8"):
+        similarity(x, x)
+    found = similarity(x, x, skipped)
+    assert (found["dhash"], found["mae"]) == (1, 0) and "ssim" not in found
+    assert skipped.keys() == {"ssim"}

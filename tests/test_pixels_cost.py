@@ -1,0 +1,34 @@
+"""What a picture needs of the memory, by hand."""
+
+import pathlib
+
+import tensorflow as tf
+
+from kgan.pixels_cost import available_memory, bytes_per_pixel
+
+
+def test_what_is_alive_together_is_counted_and_weights_are_not():
+    weights = tf.Variable(tf.ones((1, 1, 3, 64)))
+
+    def translate(x):
+        x = tf.cast(x, tf.float32)  # 12 bytes a pixel, and 3 of the picture before
+        maps = tf.nn.conv2d(x, weights, 1, "SAME")  # 256
+        more = tf.exp(maps)  # 256, and the maps are needed once more
+        return tf.reduce_sum(more - maps, -1)  # 256 beside both
+
+    assert bytes_per_pixel(translate) == 3 * 256
+
+
+def test_what_is_free_is_told_where_the_system_tells_it(tmp_path, monkeypatch):
+    real = pathlib.Path.read_text
+    files = {
+        "/proc/meminfo": "MemTotal: 9 kB\nMemAvailable: 5 kB\n", "/sys/fs/cgroup/memory.max": "max"
+    }
+    monkeypatch.setattr(pathlib.Path, "read_text", lambda path, *how: (
+        files[str(path)] if str(path) in files else real(tmp_path / "none")))
+    assert available_memory() == 5 * 1024
+    files |= {"/sys/fs/cgroup/memory.max": "4000", "/sys/fs/cgroup/memory.current": "3000",
+              "/sys/fs/cgroup/memory.stat": "anon 7\ninactive_file 500\n"}
+    assert available_memory() == 1500
+    del files["/proc/meminfo"]
+    assert available_memory() is None
