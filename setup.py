@@ -55,6 +55,6 @@ setup(
     ],
     extras_require={"dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.15"]},
     entry_points={
-        "console_scripts": [f"kgan-{tool} = kgan.cli.{tool}:main" for tool in TOOLS],
+        "console_scripts": [f"kgan-{tool} = kgan.cli.start:{tool}" for tool in TOOLS],
     },
 )

@@ -12,6 +12,7 @@ those that the authors of perceptual discriminators used, and a discriminator wi
 expects values near 1.
 """
 
+import contextlib
 import hashlib
 import pathlib
 import sys
@@ -75,7 +76,7 @@ def build(spec, name="reference", taps=None, trainable=False):
     return network
 
 
-def load(network, spec, vgg_weights="", vgg_sha256=""):
+def load(network, spec, vgg_weights="", vgg_sha256="", instead=""):
     """Gives a network of `build` the weights of its specification.
 
     Args:
@@ -84,22 +85,23 @@ def load(network, spec, vgg_weights="", vgg_sha256=""):
         vgg_weights: for ImageNet references, an .h5 file in the layout of `keras.applications`,
             with or without the fully connected layers; "" = Keras' own, downloaded.
         vgg_sha256: of a file that is none of Keras' own.
+        instead: what its user may do where nothing can be downloaded, in words.
 
     Raises:
         UserError: the weights are missing, damaged or cannot be downloaded.
     """
     if spec in IMAGENET:
-        load_imagenet(network, IMAGENET[spec]["depth"], vgg_weights, vgg_sha256)
+        load_imagenet(network, IMAGENET[spec]["depth"], vgg_weights, vgg_sha256, instead)
     else:
         from kgan import weights
 
         _copy(weights.load(_source(spec).folder, "required").nets["classifier"], network)
 
 
-def load_imagenet(network, depth, vgg_weights="", vgg_sha256=""):
+def load_imagenet(network, depth, vgg_weights="", vgg_sha256="", instead=""):
     """Gives a VGG the ImageNet weights of the layers that it has; see `load`."""
     names = {layer.name for layer in network.layers}
-    _copy(_imagenet(depth, vgg_weights, vgg_sha256, top="fc1" in names), network)
+    _copy(_imagenet(depth, vgg_weights, vgg_sha256, instead, top="fc1" in names), network)
 
 
 def _copy(source, network):
@@ -154,16 +156,17 @@ def _source(spec):
                      "Or the folder of a run of vgg_star.")
 
 
-def _imagenet(depth, path, sha256, top=False):
+def _imagenet(depth, path, sha256, instead="", top=False):
     """The `keras.applications` model with its weights; `top`: downloaded with all layers."""
     make = keras.applications.VGG16 if depth == 16 else keras.applications.VGG19
     if not path:
         try:
-            return make(include_top=top, weights="imagenet")
+            with contextlib.redirect_stdout(sys.stderr):  # Keras tells stdout of its download
+                return make(include_top=top, weights="imagenet")
         except Exception as error:  # whatever a download meets
             raise UserError(
-                f"Keras cannot download its VGG-{depth} weights ({type(error).__name__}): give "
-                "--vgg_weights FILE, or --reference vgg_star_small.avatars, which needs none."
+                f"Keras cannot download its VGG-{depth} weights ({type(error).__name__}): go "
+                f"online once{', or ' if instead else ''}{instead}."
             ) from error
     check(path, sha256)
     for whole in (False, True):

@@ -59,7 +59,7 @@ def test_what_is_inside(wheel):
     entries = next(wheel.glob("*.dist-info/entry_points.txt")).read_text()
     for tool in (ROOT / "tools").iterdir():
         if tool.is_file():
-            assert f"kgan-{tool.name} = kgan.cli.{tool.name}:main" in entries
+            assert f"kgan-{tool.name} = kgan.cli.start:{tool.name}" in entries
 
 
 def test_names_cards_and_weights_elsewhere_without_tensorflow(wheel, tmp_path):

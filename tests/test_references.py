@@ -1,6 +1,9 @@
 """Reference networks: VGG's structure, weights in Keras' official layout, calibration."""
 
+import dataclasses
 import hashlib
+import re
+import sys
 
 import h5py
 import keras
@@ -8,7 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import networks, references
+from kgan import networks, references, registry
 from kgan.errors import UsageError, UserError
 from kgan.networks import vgg
 
@@ -202,3 +205,26 @@ def test_a_classifier_begins_with_all_layers_and_says_which_it_could_not(monkeyp
     references.load_imagenet(network, 16)
     assert asked == [(True, "imagenet")]
     assert "note: predictions of classifier: no such weights" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["crg_encoder", "vgg_star", "dfi", "vgg_star_ms_cyclegan"])
+def test_offline_advice_names_flags_that_the_tool_has(monkeypatch, capsys, name):
+    """And what Keras says of its download is none of the results on stdout."""
+    def offline(include_top, weights):
+        print("Downloading data")
+        raise OSError("no network")
+
+    monkeypatch.setattr(keras.applications, "VGG16", offline)
+    monkeypatch.setattr(keras.applications, "VGG19", offline)
+    advice = sys.modules[registry.entry(name).model.__module__].OFFLINE
+    network = references.build("vgg19", taps=("relu1_1",))
+    with pytest.raises(UserError) as refused:
+        references.load(network, "vgg19", instead=advice)
+    assert str(refused.value) == (
+        f"Keras cannot download its VGG-19 weights (OSError): go online once, or {advice}."
+    )
+    assert capsys.readouterr() == ("", "Downloading data\n")
+    knobs = {field.name for field in dataclasses.fields(registry.recipe(name))}
+    assert set(re.findall(r"--(\w+)", advice)) <= knobs
+    for word in re.findall(r"[\w]+\.(?:avatars|cifar10)|dfi_small", advice):
+        assert registry.entry(word)

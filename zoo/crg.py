@@ -23,6 +23,9 @@ from kgan.lazy import keras, losses, networks, references
 from kgan.recipe import knob
 from kgan.registry import register
 
+OFFLINE = ("give --vgg_weights FILE, or --trunk vgg_star_small.cifar10, which is packaged, to "
+           "tools/train")
+
 
 @dataclass(frozen=True)
 class CRGRecipe(EncoderRecipe):
@@ -73,7 +76,7 @@ class CRG(EncoderGAN):
         r = self.recipe
         if r.trunk:
             trunk = references.build(r.trunk)
-            references.load(trunk, r.trunk, r.vgg_weights, r.vgg_sha256)
+            references.load(trunk, r.trunk, r.vgg_weights, r.vgg_sha256, instead=OFFLINE)
             networks.transfer(trunk, self.e)
 
     def build_optimizer(self, player, schedule):

@@ -19,6 +19,9 @@ from kgan.progress import progress
 from kgan.recipe import Recipe, knob
 from kgan.registry import register
 
+OFFLINE = ("take dfi_small, or give --vgg_weights FILE or --reference vgg_star_small.avatars to "
+           "tools/translate")
+
 
 @dataclass(frozen=True)
 class DFIRecipe(Recipe):
@@ -68,7 +71,7 @@ class DFI(GAN):
 
     def build_networks(self, r):
         network = references.build(r.reference, taps=dfi.TAPS)
-        references.load(network, r.reference, r.vgg_weights, r.vgg_sha256)
+        references.load(network, r.reference, r.vgg_weights, r.vgg_sha256, instead=OFFLINE)
         return {"reference": network}
 
     def prepare(self, data):

@@ -20,6 +20,9 @@ from kgan.lazy import data as sources
 from kgan.recipe import Recipe, knob
 from kgan.registry import register
 
+OFFLINE = ("give --vgg_weights FILE, or --reference vgg_star_small.avatars, which is packaged, to "
+           "tools/train")
+
 
 @dataclass(frozen=True)
 class PerceptualRecipe(Recipe):
@@ -160,7 +163,8 @@ class PerceptualGAN(GAN):
             return
         if not self.trains_reference:
             r = self.recipe
-            references.load(self.reference, r.reference, r.vgg_weights, r.vgg_sha256)
+            references.load(self.reference, r.reference, r.vgg_weights, r.vgg_sha256,
+                            instead=OFFLINE)
             edited = sources.attribute(data.spec)
             if edited in references.labels(r.reference):
                 print(f"note: {r.reference} was trained to see {edited}, which is edited here: it "

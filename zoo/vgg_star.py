@@ -18,6 +18,8 @@ from kgan.lazy import keras, losses, networks, ops, references
 from kgan.recipe import Recipe, knob
 from kgan.registry import register
 
+OFFLINE = "give --vgg_weights FILE or --init random to tools/train"
+
 
 @dataclass(frozen=True)
 class ClassifierRecipe(Recipe):
@@ -99,7 +101,8 @@ class Classifier(GAN):
     def prepare(self, data):
         if self.recipe.init == "imagenet":
             references.load_imagenet(
-                self.classifier, self.recipe.depth, self.recipe.vgg_weights, self.recipe.vgg_sha256
+                self.classifier, self.recipe.depth, self.recipe.vgg_weights,
+                self.recipe.vgg_sha256, instead=OFFLINE,
             )
 
     def loss_terms(self, batch):

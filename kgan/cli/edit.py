@@ -18,7 +18,7 @@ from kgan import registry
 from kgan.cli.flags import Flags, expanded, tool
 from kgan.cli.results import Results, refuse_replacing
 from kgan.cli.translate import jobs_of
-from kgan.editing.directions import Direction, plot
+from kgan.editing.directions import LONGEST, Direction, plot
 from kgan.editing.inversion import METHODS
 from kgan.edits import LENGTH, SAFE, Edits, from_pictures, from_populations, without_others
 from kgan.encoder import BATCH, EncoderGAN
@@ -172,7 +172,7 @@ def _check(flags, pairs, folders, named, ks):
         "--refine is for pictures that are given, not for --samples.":
             bool(flags.samples and flags.refine) and not pairs and not folders,
         f"--name {flags.name!r} is no name.":
-            not flags.name.strip() or not flags.name.isprintable(),
+            not flags.name.strip() or not flags.name.isprintable() or len(flags.name) > LONGEST,
         f"--save {flags.save} must end in .npz.": bool(flags.save) and flags.save[-4:] != ".npz",
     }
     for complaint, is_so in wrong.items():

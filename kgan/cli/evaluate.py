@@ -95,7 +95,8 @@ def measured(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, bad_ima
     recipe = model.recipe
     encodes = isinstance(model, EncoderGAN)  # whose mean training picture is of the test's size
     _check_asked(name, model, inception, recover[0])
-    references.shape(reference)
+    if reference != EMBEDDED:
+        references.shape(reference)  # a name that is wrong is said before anything is measured
     data = open_data(
         spec or recipe.data, size=recipe.size,
         load_size=None if encodes else recipe.load_size or None,

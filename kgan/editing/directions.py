@@ -35,6 +35,8 @@ from kgan.errors import UserError
 from kgan.paths import replacing
 
 MAX_BYTES = 1_000_000  # of a file; a direction of 512 numbers takes 5 kB
+FARTHEST = 1e6  # that codes lie from 0 or from each other, those of a prior within 100
+LONGEST = 200  # characters of a name
 LEAST = 1e-3  # of a direction that must be left when others are taken out
 
 
@@ -52,7 +54,8 @@ class Direction:
         how: a line on where it comes from.
 
     Raises:
-        ValueError: `vector` is not a finite vector of length 1.
+        ValueError: `vector` is not a finite vector of length 1, a number is out of bounds, or the
+            name cannot be shown on one line.
     """
 
     name: str
@@ -70,6 +73,17 @@ class Direction:
         if vector.ndim != 1 or not abs(np.linalg.norm(vector) - 1.0) < 1e-3:
             raise ValueError("its vector is not one of length 1")
         object.__setattr__(self, "vector", vector)
+        if not 0 < self.length <= FARTHEST:
+            raise ValueError(f"its length is not in (0, {FARTHEST:g}]")
+        means, deviations = (self.mean_without, self.mean_with), (self.std_without, self.std_with)
+        if any(abs(mean) > FARTHEST for mean in means):
+            raise ValueError(f"a mean is beyond {FARTHEST:g}")
+        if any(deviation < 0 or deviation > FARTHEST for deviation in deviations):
+            raise ValueError(f"a deviation is not in [0, {FARTHEST:g}]")
+        if any(math.isnan(m) != math.isnan(d) for m, d in zip(means, deviations, strict=True)):
+            raise ValueError("a mean is known without its deviation, or the reverse")
+        if not self.name.strip() or not self.name.isprintable() or len(self.name) > LONGEST:
+            raise ValueError(f"its name is not 1 to {LONGEST} printable characters")
 
     def save(self, path):
         """Writes it as .npz, whole or not at all."""
@@ -144,8 +158,12 @@ def from_pairs(without, with_):
         UserError: not as many with as without, two codes are the same, or the pairs cancel out.
     """
     units, differences = _unit_differences(without, with_)
-    vector, _ = _unit(units.mean(axis=0), "The pairs point in opposite ways: choose others.")
-    return vector.astype(np.float32), float(differences.mean(axis=0) @ vector)
+    opposite = "The pairs point in opposite ways: choose others."
+    vector, _ = _unit(units.mean(axis=0), opposite)
+    length = float(differences.mean(axis=0) @ vector)
+    if length <= 0:
+        raise UserError(opposite)
+    return vector.astype(np.float32), length
 
 
 def spread(without, with_):

@@ -156,7 +156,8 @@ def _reference(spec):
     from kgan import references
 
     network = references.build(spec, name="measuring_reference")
-    references.load(network, spec)
+    references.load(network, spec, instead="compare in the features of --reference "
+                    "vgg_star_small.avatars, which is packaged")
 
     def pooled(x):
         taps = network(x, training=False)

@@ -2,7 +2,7 @@
 
 import sys
 
-from kgan.errors import UsageError, UserError
+from kgan.errors import UserError
 
 
 def gather(measures, skipped=None):
@@ -24,7 +24,7 @@ def gather(measures, skipped=None):
         try:
             found |= measure()
         except UserError as error:
-            if skipped is None or isinstance(error, UsageError):
+            if skipped is None:
                 raise
             skipped[name] = str(error)
             print(f"left out {name}: {error}", file=sys.stderr)

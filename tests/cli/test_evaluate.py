@@ -225,19 +225,20 @@ def test_dfi_takes_its_neighbours_from_the_data(tool, tmp_path, quick, monkeypat
             for i in range(count):
                 picture = random.integers(low, low + 60, (64, 64, 3), np.uint8)
                 Image.fromarray(picture).save(tmp_path / f"{part}{side}" / f"{i}.png")
-    entry, seen = registry.entry("dfi_small"), []
+    entry, seen, knobs = registry.entry("dfi_small"), [], []
     quicker = entry.recipe.replace(iterations=2)
     monkeypatch.setitem(registry._entries, "dfi_small", dataclasses.replace(entry, recipe=quicker))
     real = entry.model.prepare
     monkeypatch.setattr(entry.model, "prepare", lambda self, data: (
-        seen.append(data.spec), real(self, data)))
+        seen.append(data.spec), knobs.append(self.recipe), real(self, data)))
     asked = f"folder:{tmp_path}"
     done = tool("evaluate", "--model", "dfi_small", "--data", asked, "--seeds", 0)
     assert done.code == 0, done.stderr
     made = tool("translate", "--model", "dfi_small", "--input", tmp_path / "testA",
-                "--output", tmp_path / "out", "--data", asked)
+                "--output", tmp_path / "out", "--data", asked, "--beta", 0.7, "--neighbours", 3)
     assert made.code == 0, made.stderr
     assert seen == [asked, asked]
+    assert knobs == [quicker, quicker.replace(data=asked, beta=0.7, neighbours=3)]
     assert len([*(tmp_path / "out").glob("*.png")]) == 2
 
 

@@ -355,3 +355,40 @@ def test_the_plot_of_populations_alone(tmp_path):
     same = np.ones((5, 6), np.float32)  # no deviation at all
     directions.plot(d, same, same, tmp_path / "p.svg")
     assert "with: mean 1.00, deviation 0.00, 5 pictures" in _drawn(tmp_path / "p.svg")[1]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ({"mean_with": 1e300, "std_with": 1.0}, "a mean is beyond 1e+06"),
+        ({"mean_without": -math.inf, "std_without": 1.0}, "a mean is beyond"),
+        ({"mean_with": 1.0, "std_with": -1.0}, "a deviation is not in [0, 1e+06]"),
+        ({"mean_with": 1.0, "std_with": math.inf}, "a deviation is not in"),
+        ({"mean_with": 1.0}, "a mean is known without its deviation"),
+        ({"std_without": 1.0}, "a mean is known without its deviation"),
+        ({"length": math.nan}, "its length is not in (0, 1e+06]"),
+        ({"length": -1.0}, "its length is not in"),
+        ({"length": 1e300}, "its length is not in"),
+        ({"name": " "}, "its name is not 1 to 200 printable characters"),
+        ({"name": "x" * 201}, "its name is not"),
+        ({"name": "\x1b[2J"}, "its name is not"),
+    ],
+)
+def test_numbers_and_names_that_no_generator_gave(tmp_path, wrong, says):
+    """Neither made nor, from another's file, believed."""
+    fine = {"name": "Smiling", "vector": np.float32([0, 1]), "length": 1.0, "generator": OURS,
+            "mean_without": math.nan, "std_without": math.nan, "mean_with": math.nan,
+            "std_with": math.nan, "how": ""}
+    with pytest.raises(ValueError, match=re.escape(says)):
+        Direction(**{**fine, **wrong})
+    np.savez(tmp_path / "fine.npz", **fine)
+    assert Direction.load(tmp_path / "fine.npz").name == "Smiling"
+    np.savez(tmp_path / "wrong.npz", **{**fine, **wrong})
+    with pytest.raises(UserError, match="is not a direction or is damaged") as refused:
+        Direction.load(tmp_path / "wrong.npz")
+    assert str(refused.value).isprintable()
+
+
+def test_a_long_pair_against_many_short_ones_is_no_direction():
+    with pytest.raises(UserError, match="point in opposite ways"):
+        directions.from_pairs([[0, 0]] * 3, [[1, 0], [1, 0], [-9, 0]])
