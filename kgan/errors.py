@@ -25,8 +25,8 @@ class UserError(Exception):
     Messages quote names and files of others, so their lines are made `printable`.
     """
 
-    def __init__(self, message):
-        super().__init__("\n".join(printable(line) for line in str(message).split("\n")))
+    def __str__(self):
+        return "\n".join(printable(line) for line in super().__str__().split("\n"))
 
 
 class UsageError(UserError):

@@ -267,7 +267,7 @@ class Game:
                 raise ValueError(f"{its}: player {player!r} owns {names!r}, which must be a tuple "
                                  f"of its networks: {known}.")
         for direction, name in self.directions.items():
-            if name not in self.nets:
+            if self.nets and name not in self.nets:
                 raise ValueError(f"{its}: direction {direction!r} is by {name!r}, which is none of "
                                  f"its networks: {known}.")
 

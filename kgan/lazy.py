@@ -24,6 +24,7 @@ class _Lazy:
 bounds = _Lazy("kgan.bounds")
 cycle = _Lazy("kgan.cycle")
 data = _Lazy("kgan.data")
+filelock = _Lazy("filelock")
 dfi = _Lazy("kgan.editing.dfi")
 latent_directions = _Lazy("kgan.editing.directions")
 keras = _Lazy("keras")

@@ -10,9 +10,8 @@ import shutil
 import sys
 import tempfile
 
-from filelock import FileLock, Timeout
-
 from kgan.errors import UserError
+from kgan.lazy import filelock
 
 PATIENCE = 3.0  # seconds of waiting for a lock before it is said
 
@@ -45,10 +44,10 @@ def locked(path):
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     file = path.with_name(f".{path.name}.lock")
-    lock = FileLock(file)
+    lock = filelock.FileLock(file)
     try:
         lock.acquire(timeout=PATIENCE)
-    except Timeout:
+    except filelock.Timeout:
         print(f"waiting for another process that makes {path}", file=sys.stderr, flush=True)
         lock.acquire()
     try:
@@ -72,7 +71,7 @@ def replacing(path):
     path.parent.mkdir(parents=True, exist_ok=True)
     room = pathlib.Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     new = room / path.name
-    with FileLock(room / _ALIVE):
+    with filelock.FileLock(room / _ALIVE):
         try:
             yield new
             _to_disk(new, *new.rglob("*"))
@@ -96,9 +95,9 @@ def sweep(folder):
         match = re.fullmatch(r"\.(.+)\.\w{8}", room.name)
         if not match or not room.is_dir():
             continue
-        with contextlib.suppress(OSError, Timeout):  # Timeout: its writer lives
+        with contextlib.suppress(OSError, filelock.Timeout):  # Timeout: its writer lives
             if {p.name for p in room.iterdir()} <= {match[1], "old", _ALIVE}:
-                with FileLock(room / _ALIVE, timeout=0):
+                with filelock.FileLock(room / _ALIVE, timeout=0):
                     _clear(room, room.with_name(match[1]))
 
 

@@ -25,7 +25,6 @@ from kgan.encoder import BATCH, EncoderGAN
 from kgan.errors import UsageError, UserError
 from kgan.machine import quiet
 from kgan.paths import replacing
-from kgan.recipe import read_recipe
 from kgan.source import resolve
 
 ABOUT = """Edit pictures by moving their codes along directions: for each a strip of itself, its
@@ -132,13 +131,8 @@ def _listed(text):
 
 def _far(name):
     """What `--k` is unless it is said, by the class of a model."""
-    path = pathlib.Path(name)
-    for file in (path / "config.json", path / "weights" / "config.json", path / "recipe.json"):
-        if file.exists():
-            name = read_recipe(file)[0]
-            break
-    known = name.partition(".")[0] in registry.names()
-    return getattr(registry.entry(name).model if known else EncoderGAN, "far", EncoderGAN.far)
+    kind = registry.entry(resolve(name).name).model
+    return getattr(kind, "far", EncoderGAN.far)
 
 
 def _ks(text):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kgan import data, page, registry, run, weights
+from kgan import data, page, registry, run_data, weights
 from kgan.errors import UserError
 from kgan.metrics import avatar_edits, c2st, classifier, distribution, generation
 from kgan.metrics.reconstruction import baselines, similarity
@@ -131,7 +131,7 @@ def test_a_run_whose_data_have_changed_is_marked(tool, encoder, monkeypatch):
         return Known(**{f.name: getattr(found, f.name) for f in dataclasses.fields(data.Data)
                         if f.name not in ("digest", "held_out")}, digest=digest)
 
-    monkeypatch.setattr(run, "known_data", lambda folder: known, raising=False)
+    monkeypatch.setattr(run_data, "known_data", lambda folder: known)
     for digest, changed in (("1", None), ("2", True)):
         monkeypatch.setattr(data, "open_data", lambda spec, digest=digest, **how: opened(
             spec, digest, **how))
