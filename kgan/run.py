@@ -10,10 +10,9 @@ import pathlib
 import re
 from dataclasses import dataclass
 
-import numpy as np
-
 from kgan import registry
 from kgan.errors import UsageError, UserError, printable
+from kgan.lazy import np
 from kgan.paths import replacing, sweep
 from kgan.progress import say
 from kgan.reading import json_or_empty
