@@ -3,7 +3,12 @@
 import keras
 from keras import layers, ops
 
-from kgan.networks.layers import NORMAL_002, InstanceNormalization, ReflectionPadding2D
+from kgan.networks.layers import (
+    NORMAL_002,
+    CropFirst,
+    InstanceNormalization,
+    ReflectionPadding2D,
+)
 
 
 def _conv(x, filters, kernel, stride=1, name=None):
@@ -32,7 +37,7 @@ def _double(x, filters, upsample):
     x = layers.Conv2DTranspose(
         filters, 3, 2, padding="valid", kernel_initializer=NORMAL_002
     )(x)
-    return layers.Cropping2D(((1, 0), (1, 0)))(x)
+    return CropFirst()(x)
 
 
 @keras.saving.register_keras_serializable("kgan")

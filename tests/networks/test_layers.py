@@ -28,6 +28,7 @@ import pytest
 import tensorflow as tf
 
 from kgan.networks import ImagePool, InstanceNormalization, ReflectionPadding2D, together
+from kgan.networks.layers import CropFirst
 
 HERE = pathlib.Path(__file__).parent
 
@@ -51,6 +52,49 @@ def test_reflection_padding_is_numpys(padding):
     p = padding
     expected = np.pad(x, ((0, 0), (p, p), (p, p), (0, 0)), mode="reflect")
     np.testing.assert_array_equal(ReflectionPadding2D(padding)(x), expected)
+
+
+def value_and_gradient(layer, x, weight, known=True, xla=False):
+    """A layer's result and the gradient of its weighted sum, in a graph."""
+
+    def both(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = layer(x)
+            total = tf.reduce_sum(tf.cast(y, tf.float32) * weight)
+        return y, tape.gradient(total, x)
+
+    spec = tf.TensorSpec(x.shape if known else [None, None, None, x.shape[3]], x.dtype)
+    return tf.function(both, input_signature=[spec], autograph=False, jit_compile=xla)(x)
+
+
+WAYS = pytest.mark.parametrize("known, xla", [(True, False), (False, False), (True, True)])
+
+
+@WAYS
+@pytest.mark.parametrize("shape, padding", [((2, 4, 5, 3), 3), ((3, 2, 7, 1), 1)])
+def test_reflection_padding_has_the_gradient_of_tensorflows(shape, padding, known, xla):
+    p, x = padding, tf.constant(pictures(shape))
+    weight = pictures((shape[0], shape[1] + 2 * p, shape[2] + 2 * p, shape[3]), seed=1)
+    plain = functools.partial(tf.pad, paddings=((0, 0), (p, p), (p, p), (0, 0)), mode="REFLECT")
+    for dtype, tolerance in ((tf.float32, 1e-5), (tf.bfloat16, 0.1)):
+        given = tf.cast(x, dtype)
+        layer = ReflectionPadding2D(p, dtype=dtype.name)
+        ours = value_and_gradient(layer, given, weight, known, xla)
+        theirs = value_and_gradient(plain, given, weight)
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        assert ours[1].dtype == dtype
+        np.testing.assert_allclose(*(tf.cast(g, tf.float32) for g in (ours[1], theirs[1])),
+                                   atol=tolerance)
+
+
+@WAYS
+def test_crop_drops_the_first_row_and_column(known, xla):
+    x, weight = tf.constant(pictures((2, 5, 4, 3))), pictures((2, 4, 3, 3), seed=1)
+    value, gradient = value_and_gradient(CropFirst(), x, weight, known, xla)
+    np.testing.assert_array_equal(value, x[:, 1:, 1:])
+    np.testing.assert_array_equal(gradient, np.pad(weight, ((0, 0), (1, 0), (1, 0), (0, 0))))
+    assert CropFirst()(keras.Input((8, None, 2))).shape == (None, 7, None, 2)
 
 
 def test_reflection_padding_knows_its_shape():
@@ -103,6 +147,16 @@ def test_instance_norm_and_its_gradients_are_keras_group_norm(affine):
     for ours, theirs in zip(*results, strict=True):
         assert np.abs(theirs).max() > 0.1
         np.testing.assert_allclose(ours, theirs, atol=2e-5, rtol=1e-5)
+
+
+@WAYS
+def test_instance_norm_has_its_gradient_in_every_graph(known, xla):
+    x, weight = tf.constant(pictures((2, 6, 5, 3))), pictures((2, 6, 5, 3), seed=1)
+    ours, theirs = pair(affine=False)
+    expected = value_and_gradient(theirs, x, weight)
+    found = value_and_gradient(ours, x, weight, known, xla)
+    for made, wanted in zip(found, expected, strict=True):
+        np.testing.assert_allclose(made, wanted, atol=2e-5, rtol=1e-5)
 
 
 def test_instance_norm_has_second_order_gradients():
