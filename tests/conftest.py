@@ -26,12 +26,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import registry
-from kgan.encoder import EncoderGAN
-from kgan.gan import GAN
-from kgan.recipe import Machine, Recipe, knob
-from kgan.run import RunOptions, train
-from kgan.weights import sha256
+from kgan.core import registry
+from kgan.core.recipe import Machine, Recipe, knob
+from kgan.models.encoding import EncoderGAN
+from kgan.models.gan import GAN
+from kgan.models.weights import sha256
+from kgan.training.run import RunOptions, train
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2

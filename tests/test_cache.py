@@ -9,9 +9,9 @@ import time
 import numpy as np
 import pytest
 
-from kgan import cache, paths
+from kgan.core import cache, paths
+from kgan.core.errors import UserError
 from kgan.data import avatars
-from kgan.errors import UserError
 
 
 @pytest.fixture(autouse=True)

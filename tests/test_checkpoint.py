@@ -7,9 +7,9 @@ import keras
 import numpy as np
 import pytest
 
-from kgan.checkpoint import RunState
-from kgan.errors import UserError
-from kgan.weights import build
+from kgan.core.errors import UserError
+from kgan.models.checkpoint import RunState
+from kgan.models.weights import build
 
 
 @pytest.fixture(scope="module")

@@ -3,8 +3,10 @@
 import pytest
 import tensorflow as tf
 
-from kgan import cycle, losses, registry
-from kgan.errors import UsageError
+from kgan import losses
+from kgan.core import registry
+from kgan.core.errors import UsageError
+from kgan.models import two_way as cycle
 
 SHAPE = (8, 32, 32, 3)
 

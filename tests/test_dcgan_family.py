@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import networks, registry
+from kgan import networks
+from kgan.core import registry
+from kgan.core.errors import UsageError
 from kgan.data import Data
-from kgan.errors import UsageError
 
 
 def sigmoid_cost(logits, label):

@@ -5,10 +5,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import registry, weights
+from kgan.core import registry
+from kgan.core.errors import UsageError, UserError
 from kgan.data import Data, open_data
 from kgan.editing import dfi
-from kgan.errors import UsageError, UserError
+from kgan.models import weights
 
 RECIPE = registry.recipe("dfi_small").replace(
     **registry.entry("dfi_small").tiny, beta=0.0, alpha=1.0

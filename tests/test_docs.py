@@ -7,12 +7,12 @@ import shlex
 
 import pytest
 
-from kgan import registry
 from kgan.cli import train
+from kgan.core import registry
 from kgan.editing.directions import Direction
-from kgan.encoder import EncoderGAN
-from kgan.latent import LatentGAN
-from kgan.weights import packaged, verify
+from kgan.models.encoding import EncoderGAN
+from kgan.models.latent import LatentGAN
+from kgan.models.weights import packaged, verify
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()

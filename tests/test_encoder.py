@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import encoder, generators, registry, weights
-from kgan.callbacks import Report
+from kgan.core import registry
+from kgan.core.errors import UsageError, UserError
+from kgan.core.recipe import Machine, write_recipe
 from kgan.data import open_data
 from kgan.editing.directions import Direction, from_labels
-from kgan.errors import UsageError, UserError
-from kgan.recipe import Machine, write_recipe
-from kgan.run import RunOptions, train
+from kgan.models import encoding as encoder
+from kgan.models import generators, weights
+from kgan.training.callbacks import Report
+from kgan.training.run import RunOptions, train
 
 FACES = "avatars:Smiling,No_Beard?n=240&test=8"
 

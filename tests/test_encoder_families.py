@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import encoder, references, registry
+from kgan.core import registry
 from kgan.data import Data
 from kgan.losses import ssim
+from kgan.models import encoding as encoder
+from kgan.models import reference as references
 
 CRGS = ("crg_encoder", "crg_tg_encoder", "lr_encoder", "aegan_encoder")
 

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 from conftest import each_name
 
-from kgan import registry
-from kgan.gan import GAN
+from kgan.core import registry
+from kgan.models.gan import GAN
 
 
 @pytest.mark.parametrize("name", registry.names())

@@ -21,8 +21,12 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from PIL import Image, ImageOps
 from tensorflow.core.framework import tensor_pb2
 
-from kgan import export, export_check, registry, serving, weights
-from kgan.errors import UserError
+from kgan.core import registry
+from kgan.core.errors import UserError
+from kgan.export import check as export_check
+from kgan.export import saved_model as export
+from kgan.export import serving
+from kgan.models import weights
 
 
 def translator():

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import machine, networks
+from kgan import networks
+from kgan.core import devices as machine
+from kgan.core.errors import UserError
+from kgan.core.recipe import Machine, Recipe
 from kgan.data import Data
 from kgan.data.stream import batches
-from kgan.errors import UserError
-from kgan.gan import GAN, Phase
-from kgan.recipe import Machine, Recipe
-from kgan.schedules import LinearDecay
+from kgan.models.gan import GAN, Phase
+from kgan.models.schedules import LinearDecay
 
 # A toy game: a critic that moves three times for each move of the generator, and a frozen network.
 

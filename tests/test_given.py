@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import pixels
-from kgan.gan import GAN, Phase
-from kgan.recipe import Recipe
+from kgan.core import pixels
+from kgan.core.recipe import Recipe
+from kgan.models.gan import GAN, Phase
 
 LEVELS = np.random.default_rng(0).integers(0, 256, (3, 5, 4, 3), np.uint8)
 

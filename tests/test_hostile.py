@@ -14,8 +14,8 @@ import h5py
 import numpy as np
 import pytest
 
-from kgan import weights
-from kgan.errors import UserError, printable
+from kgan.core.errors import UserError, printable
+from kgan.models import weights
 
 H5 = "model.weights.h5"
 SECONDS = 60  # under load; a drill takes some milliseconds

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kgan import chart, page
-from kgan.errors import UserError
+from kgan.core.errors import UserError
+from kgan.report import chart
+from kgan.report import run_page as page
 
 
 def line(step, **terms):

@@ -9,8 +9,8 @@ import threading
 
 import pytest
 
-from kgan import paths
-from kgan.errors import UserError
+from kgan.core import paths
+from kgan.core.errors import UserError
 
 
 def test_a_file_and_a_folder_take_their_place(tmp_path):

@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import losses, registry, weights
+from kgan import losses
+from kgan.core import registry
+from kgan.core.errors import UsageError
 from kgan.data import Data
-from kgan.errors import UsageError
+from kgan.models import weights
 
 CYCLE = "vgg_star_ms_cyclegan"
 

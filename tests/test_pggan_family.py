@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import registry, run, weights
-from kgan.checkpoint import RunState
-from kgan.errors import UsageError
+from kgan.core import registry
+from kgan.core.errors import UsageError
+from kgan.core.recipe import Machine
+from kgan.models import weights
+from kgan.models.checkpoint import RunState
 from kgan.networks.pggan import doubled, halved
-from kgan.recipe import Machine
+from kgan.training import run
 
 
 def test_growing_is_counted_in_pictures():

@@ -4,7 +4,7 @@ import pathlib
 
 import tensorflow as tf
 
-from kgan.pixels_cost import available_memory, bytes_per_pixel
+from kgan.core.memory import available_memory, bytes_per_pixel
 
 
 def test_what_is_alive_together_is_counted_and_weights_are_not():

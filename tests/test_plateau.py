@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from kgan.plateau import Plateau
+from kgan.models.plateau import Plateau
 
 LOSSES = [3.0, 2.0, 2.5, 1.99995, 2.1, 2.2, 1.0, 1.5, 1.6, 1.7, 0.9999, 1.8, 1.9, 2.0]
 

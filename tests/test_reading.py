@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from kgan.errors import UserError, printable
-from kgan.reading import json_or_empty, read_json, size_of
+from kgan.core.errors import UserError, printable
+from kgan.core.reading import json_or_empty, read_json, size_of
 
 
 def test_json(tmp_path):

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from kgan import registry
-from kgan.errors import UsageError
-from kgan.recipe import (
+from kgan.core import registry
+from kgan.core.errors import UsageError
+from kgan.core.recipe import (
     Knobs,
     Machine,
     Recipe,

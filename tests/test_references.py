@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import networks, references, registry
-from kgan.errors import UsageError, UserError
+from kgan import networks
+from kgan.core import registry
+from kgan.core.errors import UsageError, UserError
+from kgan.models import reference as references
 from kgan.networks import vgg
 
 SMALL = "vgg_star_small.avatars"
@@ -130,7 +132,7 @@ def test_the_embedded_reference_is_frozen_and_gives_five_taps():
 
 
 def test_the_embedded_reference_is_the_classifier_that_was_trained():
-    from kgan import weights
+    from kgan.models import weights
 
     classifier = weights.load(SMALL).nets["classifier"]
     inner = keras.Model(

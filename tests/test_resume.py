@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import registry
-from kgan.errors import UsageError, UserError
-from kgan.recipe import Machine
-from kgan.run import RunOptions, train
+from kgan.core import registry
+from kgan.core.errors import UsageError, UserError
+from kgan.core.recipe import Machine
+from kgan.training.run import RunOptions, train
 
 OLDER = pathlib.Path(__file__).parent / "older_run"
 
@@ -102,7 +102,7 @@ def test_a_training_in_a_thread(toy, tmp_path):
 
 
 def test_a_run_that_was_killed_is_not_called_running(toy, tmp_path):
-    from kgan.run_folder import read_status
+    from kgan.training.run_folder import read_status
 
     toy(tmp_path)
     path = tmp_path / "run.json"
@@ -111,7 +111,7 @@ def test_a_run_that_was_killed_is_not_called_running(toy, tmp_path):
 
 
 def test_any_end_is_recorded(toy, tmp_path, monkeypatch):
-    from kgan import callbacks
+    from kgan.training import callbacks
 
     def broken(self, step, *_):
         raise RuntimeError("a bug")

@@ -23,12 +23,15 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from kgan import machine, registry, run, weights
-from kgan.checkpoint import RunState
-from kgan.errors import UsageError, UserError
-from kgan.gan import GAN, Phase, Stage
-from kgan.recipe import Machine, Recipe, knob, read_recipe
-from kgan.weights import load, verify
+from kgan.core import devices as machine
+from kgan.core import registry
+from kgan.core.errors import UsageError, UserError
+from kgan.core.recipe import Machine, Recipe, knob, read_recipe
+from kgan.models import weights
+from kgan.models.checkpoint import RunState
+from kgan.models.gan import GAN, Phase, Stage
+from kgan.models.weights import load, verify
+from kgan.training import run
 
 TRAIN = pathlib.Path(__file__).resolve().parents[1] / "tools" / "train"
 
@@ -229,7 +232,7 @@ def flip(path):
 
 def counted_steps(monkeypatch):
     """A list that gets the number of every step that is trained from now on."""
-    from kgan.callbacks import Report
+    from kgan.training.callbacks import Report
 
     seen, report = [], Report.after_step
 
@@ -320,7 +323,7 @@ def test_an_export_that_was_killed_is_made_the_next_time(toy, tmp_path, monkeypa
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("kgan.export.export_model", killed)
+        patch.setattr("kgan.export.saved_model.export_model", killed)
         with pytest.raises(KeyboardInterrupt):
             toy(tmp_path, steps=2, export=True)
     toy(tmp_path, steps=2, export=True)
@@ -519,7 +522,7 @@ def test_a_batch_that_devices_cannot_share(toy, tmp_path, monkeypatch):
     class Two:
         num_replicas_in_sync = 2
 
-    monkeypatch.setattr("kgan.machine.prepare", lambda machine: (Two(), False, "two"))
+    monkeypatch.setattr("kgan.core.devices.prepare", lambda machine: (Two(), False, "two"))
     with pytest.raises(UsageError, match="--batch 3 cannot be shared by 2 devices"):
         toy(tmp_path, batch=3)
 
@@ -532,7 +535,7 @@ def test_signals_go_back_to_whoever_had_them(toy, tmp_path):
 
 
 def test_ctrl_c_saves_and_the_rest_comes_later(toy, tmp_path, monkeypatch):
-    from kgan.callbacks import Report
+    from kgan.training.callbacks import Report
 
     told = Report.after_step
 
@@ -557,7 +560,7 @@ def test_a_run_on_two_devices(toy, mirrored, monkeypatch, tmp_path):
 
 
 def test_a_translator_that_does_nothing_is_named(toy, tmp_path, monkeypatch, capsys):
-    from kgan.gan import GAN
+    from kgan.models.gan import GAN
 
     monkeypatch.setattr(GAN, "show", lambda self, batch: {"a": batch["a"], "a2b": batch["a"]})
     toy(tmp_path / "idle", sample_every=2)

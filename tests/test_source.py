@@ -5,9 +5,11 @@ import pathlib
 
 import pytest
 
-from kgan import generators, references, registry
-from kgan.errors import UsageError, UserError
-from kgan.source import WEIGHTS, is_folder, packaged, resolve
+from kgan.core import registry
+from kgan.core.errors import UsageError, UserError
+from kgan.models import generators
+from kgan.models import reference as references
+from kgan.models.source import WEIGHTS, is_folder, packaged, resolve
 
 SMILING = "cyclegan.avatars_smiling_64"
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan import losses, networks, registry
+from kgan import losses, networks
+from kgan.core import registry
+from kgan.core.errors import UsageError
 from kgan.data import Data
-from kgan.errors import UsageError
-from kgan.weights import parameters
+from kgan.models.weights import parameters
 
 
 def pictures(count, size=8, seed=0):

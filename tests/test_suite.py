@@ -15,16 +15,22 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
-from kgan.zoo.suites import SUITES, Row, Suite
 from PIL import Image
 
-from kgan import callbacks, registry, suite, suite_job, suite_kinds, suite_time
+from kgan.core import registry
+from kgan.core.errors import UsageError, UserError
+from kgan.core.recipe import Recipe
 from kgan.data import open_data
-from kgan.errors import UsageError, UserError
-from kgan.gan import GAN
-from kgan.metrics import classifier, editing
+from kgan.evaluation import judge as classifier
+from kgan.evaluation.suite import jobs as suite_job
+from kgan.evaluation.suite import kinds as suite_kinds
+from kgan.evaluation.suite import suite
+from kgan.evaluation.suite import time as suite_time
+from kgan.evaluation.suite.definitions import SUITES, Row, Suite
+from kgan.metrics import editing
 from kgan.metrics.c2st import c2st
-from kgan.recipe import Recipe
+from kgan.models.gan import GAN
+from kgan.training import callbacks
 
 SMILES = "avatars:Smiling?n=24&test=20"
 GLASSES = "avatars:Eyeglasses?n=24&test=20"
@@ -537,7 +543,7 @@ def test_what_cannot_be_written_is_one_line(tmp_path):
 
 
 def test_on_photographs_rows_look_through_what_knows_them():
-    from kgan.suite import _for_photographs
+    from kgan.evaluation.suite.suite import _for_photographs
 
     changed = {row.key: _for_photographs(row).recipe.as_dict().get("reference")
                for row in SUITES["table1"].rows}

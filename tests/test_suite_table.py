@@ -4,9 +4,11 @@ import html.parser
 
 import pytest
 
-from kgan import suite_kinds, suite_page, suite_table
-from kgan.suite_kinds import CRG, EDITS, ENCODERS, FEATURES
-from kgan.suite_table import NONE
+from kgan.evaluation.suite import kinds as suite_kinds
+from kgan.evaluation.suite import page as suite_page
+from kgan.evaluation.suite import table as suite_table
+from kgan.evaluation.suite.kinds import CRG, EDITS, ENCODERS, FEATURES
+from kgan.evaluation.suite.table import NONE
 
 
 def test_figures_of_several_trainings():

@@ -14,11 +14,11 @@ import tensorflow as tf
 from PIL import Image
 
 import kgan
-from kgan import registry
-from kgan import weights as w
-from kgan.checkpoint import RunState
-from kgan.errors import UsageError, UserError
-from kgan.export import export_model
+from kgan.core import registry
+from kgan.core.errors import UsageError, UserError
+from kgan.export.saved_model import export_model
+from kgan.models import weights as w
+from kgan.models.checkpoint import RunState
 
 H5 = "model.weights.h5"
 

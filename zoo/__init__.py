@@ -7,7 +7,7 @@
     model.translate(images)                # [n, h, w, 3], uint8 or float in [-1, 1]
 """
 
-from kgan.registry import card, names, recipe
-from kgan.weights import build, load
+from kgan.core.registry import card, names, recipe
+from kgan.models.weights import build, load
 
 __all__ = ["build", "card", "load", "names", "recipe"]

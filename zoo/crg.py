@@ -16,12 +16,12 @@ import json
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kgan.encoder import EncoderGAN, EncoderRecipe
-from kgan.errors import UserError
-from kgan.gan import Phase, Stage
-from kgan.lazy import keras, losses, networks, references
-from kgan.recipe import knob
-from kgan.registry import register
+from kgan.core.errors import UserError
+from kgan.core.lazy import keras, losses, networks, references
+from kgan.core.recipe import knob
+from kgan.core.registry import register
+from kgan.models.encoding import EncoderGAN, EncoderRecipe
+from kgan.models.gan import Phase, Stage
 
 OFFLINE = ("give --vgg_weights FILE, or --trunk vgg_star_small.cifar10, which is packaged, to "
            "tools/train")

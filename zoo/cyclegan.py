@@ -15,11 +15,11 @@ and the discriminators then judge the fakes made before that).
 
 from dataclasses import dataclass
 
-from kgan.errors import UsageError
-from kgan.gan import GAN, Phase, Stage
-from kgan.lazy import cycle, losses, networks, ops
-from kgan.recipe import Recipe, knob
-from kgan.registry import register
+from kgan.core.errors import UsageError
+from kgan.core.lazy import cycle, losses, networks, ops
+from kgan.core.recipe import Recipe, knob
+from kgan.core.registry import register
+from kgan.models.gan import GAN, Phase, Stage
 
 
 @dataclass(frozen=True)

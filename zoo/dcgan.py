@@ -17,12 +17,12 @@ published code from two passes one after the other.
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kgan.errors import UsageError
-from kgan.gan import Phase, Stage
-from kgan.latent import FACES, LatentGAN
-from kgan.lazy import keras, losses, networks, ops, tf
-from kgan.recipe import Recipe, knob
-from kgan.registry import register
+from kgan.core.errors import UsageError
+from kgan.core.lazy import keras, losses, networks, ops, tf
+from kgan.core.recipe import Recipe, knob
+from kgan.core.registry import register
+from kgan.models.gan import Phase, Stage
+from kgan.models.latent import FACES, LatentGAN
 
 
 @dataclass(frozen=True)

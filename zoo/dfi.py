@@ -11,13 +11,13 @@ size of the picture that is edited, so that any size can be (the authors enlarge
 
 from dataclasses import dataclass
 
-from kgan.errors import UsageError, UserError
-from kgan.gan import GAN
-from kgan.lazy import data as sources
-from kgan.lazy import dfi, np, references, tf
-from kgan.progress import progress
-from kgan.recipe import Recipe, knob
-from kgan.registry import register
+from kgan.core.errors import UsageError, UserError
+from kgan.core.lazy import data as sources
+from kgan.core.lazy import dfi, np, references, tf
+from kgan.core.progress import progress
+from kgan.core.recipe import Recipe, knob
+from kgan.core.registry import register
+from kgan.models.gan import GAN
 
 OFFLINE = ("take dfi_small, or give --vgg_weights FILE or --reference vgg_star_small.avatars to "
            "tools/translate")

@@ -10,12 +10,12 @@ split 70/15/15: the weights kept are those that are best on the validation part.
 
 from dataclasses import dataclass
 
-from kgan.encoder import EncoderGAN, EncoderRecipe
-from kgan.errors import UsageError
-from kgan.latent import FACES
-from kgan.lazy import losses, networks
-from kgan.recipe import knob
-from kgan.registry import register
+from kgan.core.errors import UsageError
+from kgan.core.lazy import losses, networks
+from kgan.core.recipe import knob
+from kgan.core.registry import register
+from kgan.models.encoding import EncoderGAN, EncoderRecipe
+from kgan.models.latent import FACES
 
 SSIM_L2 = 5e-5  # weight of L2 beside 1 - SSIM
 LOSSES = ("l2", "l1", "ssim")

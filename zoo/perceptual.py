@@ -13,12 +13,12 @@ import functools
 import sys
 from dataclasses import dataclass
 
-from kgan.errors import UsageError
-from kgan.gan import GAN, Phase, Stage
-from kgan.lazy import cycle, losses, networks, np, ops, references
-from kgan.lazy import data as sources
-from kgan.recipe import Recipe, knob
-from kgan.registry import register
+from kgan.core.errors import UsageError
+from kgan.core.lazy import cycle, losses, networks, np, ops, references
+from kgan.core.lazy import data as sources
+from kgan.core.recipe import Recipe, knob
+from kgan.core.registry import register
+from kgan.models.gan import GAN, Phase, Stage
 
 OFFLINE = ("give --vgg_weights FILE, or --reference vgg_star_small.avatars, which is packaged, to "
            "tools/train")

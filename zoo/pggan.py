@@ -13,12 +13,12 @@ while a level fades in they are blended with their own halves doubled, as in the
 import functools
 from dataclasses import dataclass
 
-from kgan.errors import UsageError
-from kgan.gan import Phase, Stage
-from kgan.latent import FACES, LatentGAN
-from kgan.lazy import keras, losses, networks, ops, pggan, tf
-from kgan.recipe import Recipe, knob
-from kgan.registry import register
+from kgan.core.errors import UsageError
+from kgan.core.lazy import keras, losses, networks, ops, pggan, tf
+from kgan.core.recipe import Recipe, knob
+from kgan.core.registry import register
+from kgan.models.gan import Phase, Stage
+from kgan.models.latent import FACES, LatentGAN
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,11 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kgan.errors import UsageError
-from kgan.gan import GAN, Phase
-from kgan.lazy import losses, networks, ops, pixels, tf
-from kgan.recipe import Recipe, knob, nearest
-from kgan.registry import register
+from kgan.core.errors import UsageError
+from kgan.core.lazy import losses, networks, ops, pixels, tf
+from kgan.core.recipe import Recipe, knob, nearest
+from kgan.core.registry import register
+from kgan.models.gan import GAN, Phase
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ download. What a translator shall edit must not be among the labels of its refer
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kgan.errors import UsageError
-from kgan.gan import GAN
-from kgan.lazy import keras, losses, networks, ops, references
-from kgan.recipe import Recipe, knob
-from kgan.registry import register
+from kgan.core.errors import UsageError
+from kgan.core.lazy import keras, losses, networks, ops, references
+from kgan.core.recipe import Recipe, knob
+from kgan.core.registry import register
+from kgan.models.gan import GAN
 
 OFFLINE = "give --vgg_weights FILE or --init random to tools/train"
 

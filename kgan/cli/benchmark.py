@@ -6,11 +6,11 @@ import statistics
 import sys
 import time
 
-from kgan import registry
 from kgan.cli.flags import Flags, scan, tool
-from kgan.errors import UserError
-from kgan.machine import quiet
-from kgan.recipe import Machine
+from kgan.core import registry
+from kgan.core.devices import quiet
+from kgan.core.errors import UserError
+from kgan.core.recipe import Machine
 
 ABOUT = """Time the training step of a model, that of its last stage: median seconds, seconds of
 all CPU cores together (which other work on the machine changes little), network calls,
@@ -60,7 +60,7 @@ class Step:
     Args:
         name: of the zoo.
         recipe: its recipe, complete if its networks follow from the data.
-        machine: a `kgan.recipe.Machine`.
+        machine: a `kgan.core.recipe.Machine`.
 
     Attributes:
         devices: what it runs on, in words.
@@ -69,8 +69,8 @@ class Step:
     def __init__(self, name, recipe, machine):
         import tensorflow as tf
 
-        from kgan import machine as places
-        from kgan.weights import build
+        from kgan.core import devices as places
+        from kgan.models.weights import build
 
         self.name, self.recipe = name, recipe
         strategy, xla, self.devices = places.prepare(machine)
@@ -109,7 +109,7 @@ class Step:
 
     def described(self, seconds, cpu):
         """What the tool prints, from the costs of steps."""
-        from kgan.weights import parameters
+        from kgan.models.weights import parameters
 
         model, median = self.model, statistics.median(seconds)
         pictures = self.recipe.batch * model.batches_per_step

@@ -7,10 +7,10 @@ it goes on where it stopped or says that it is done.
 import pathlib
 import sys
 
-from kgan import registry
 from kgan.cli.flags import Flags, tool
-from kgan.machine import quiet
-from kgan.recipe import Machine
+from kgan.core import registry
+from kgan.core.devices import quiet
+from kgan.core.recipe import Machine
 
 MODEL = "vgg_star_ms_cyclegan_small"
 ABOUT = """Train a translator that puts glasses on drawn faces and takes them off, translate
@@ -28,7 +28,7 @@ def main(arguments):
     quiet()
 
     from kgan.cli.evaluate import keep, measured
-    from kgan.run import RunOptions, train
+    from kgan.training.run import RunOptions, train
 
     recipe = registry.recipe(MODEL).replace(steps=flags.steps)
     options = RunOptions(out=flags.out, sample_every=100)

@@ -1,8 +1,8 @@
 """`tools/edit`: strips of a picture, its reconstruction and its edits, made by moving its code.
 
 The code of a picture comes from the model's encoder, from descent, or from one after the other
-(`kgan.coder`); directions come with the model, from files, or from reference pictures
-(`kgan.edits`), which are encoded without descent if there is an encoder.
+(`kgan.models.codec`); directions come with the model, from files, or from reference pictures
+(`kgan.editing.strips`), which are encoded without descent if there is an encoder.
 """
 
 import contextlib
@@ -14,18 +14,18 @@ import time
 
 import numpy as np
 
-from kgan import registry
 from kgan.cli.flags import Flags, expanded, tool
 from kgan.cli.results import Results, refuse_replacing
 from kgan.cli.translate import jobs_of
+from kgan.core import registry
+from kgan.core.devices import quiet
+from kgan.core.errors import UsageError, UserError
+from kgan.core.paths import replacing
 from kgan.editing.directions import LONGEST, Direction, plot
 from kgan.editing.inversion import METHODS
-from kgan.edits import LENGTH, SAFE, Edits, from_pictures, from_populations, without_others
-from kgan.encoder import BATCH, EncoderGAN
-from kgan.errors import UsageError, UserError
-from kgan.machine import quiet
-from kgan.paths import replacing
-from kgan.source import resolve
+from kgan.editing.strips import LENGTH, SAFE, Edits, from_pictures, from_populations, without_others
+from kgan.models.encoding import BATCH, EncoderGAN
+from kgan.models.source import resolve
 
 ABOUT = """Edit pictures by moving their codes along directions: for each a strip of itself, its
 reconstruction and its edits. Pictures are cut to their central square and resized to the model's
@@ -207,14 +207,14 @@ def _check_places(flags, jobs, references, ks, out):
 
 def _check_kind(name):
     """Refuses a name whose model has no codes, before TensorFlow is loaded."""
-    from kgan.coder import refuse_without_codes
+    from kgan.models.codec import refuse_without_codes
 
     refuse_without_codes(registry.entry(resolve(name).name).model, name)
 
 
 def _edit(flags, results, given, ks, out):
-    from kgan.coder import Coder
-    from kgan.weights import load
+    from kgan.models.codec import Coder
+    from kgan.models.weights import load
 
     coder = Coder(load(flags.model, weights="required"), refine=flags.refine, method=flags.method,
                   rate=flags.rate, seed=flags.seed)

@@ -9,13 +9,13 @@ import sys
 import numpy as np
 
 from kgan.cli.flags import Flags, tool
-from kgan.errors import UsageError, UserError
-from kgan.machine import quiet
+from kgan.core.devices import quiet
+from kgan.core.errors import UsageError, UserError
+from kgan.core.reading import json_or_empty
+from kgan.evaluation.suite.kinds import SuiteOptions
+from kgan.evaluation.suite.suite import compare
 from kgan.metrics.figures import gather
-from kgan.reading import json_or_empty
-from kgan.source import resolve
-from kgan.suite import compare
-from kgan.suite_kinds import SuiteOptions
+from kgan.models.source import resolve
 
 EMBEDDED = "vgg_star_small.avatars"  # whose features KID compares
 ALONE = ("model", "seed", "recover", "recover_steps", "keras_fid", "reference")  # not of suites
@@ -86,10 +86,10 @@ def measured(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, bad_ima
         (what `tools/evaluate` prints, `{direction: {what: pictures}}`). Figures that cannot be had
         are left out, `"skipped"` says why.
     """
-    from kgan import references
     from kgan.data import open_data
-    from kgan.encoder import EncoderGAN
-    from kgan.weights import load
+    from kgan.models import reference as references
+    from kgan.models.encoding import EncoderGAN
+    from kgan.models.weights import load
 
     model = load(name, weights="required")
     recipe = model.recipe
@@ -106,7 +106,7 @@ def measured(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, bad_ima
     skipped = {}
     figures, pictures = _figures(model, data, n, (seeds, reference, inception), skipped)
     if recover[0]:
-        from kgan.metrics.recovery import measure_recovery
+        from kgan.evaluation.recovery import measure_recovery
 
         figures["recovery"] = measure_recovery(model, *recover)
     if skipped:
@@ -135,8 +135,8 @@ def keep(result, pictures, output=None):
 
 
 def _check_asked(name, model, inception, recover):
-    from kgan.encoder import EncoderGAN
-    from kgan.latent import LatentGAN
+    from kgan.models.encoding import EncoderGAN
+    from kgan.models.latent import LatentGAN
 
     generates = isinstance(model, LatentGAN) and not isinstance(model, EncoderGAN)
     translates = model.directions and not isinstance(model, LatentGAN)
@@ -153,8 +153,8 @@ def _figures(model, data, n, sets, skipped):
     Args:
         sets: how sets of pictures are compared: (`seeds`, `reference`, `inception`) of `measured`.
     """
-    from kgan.encoder import EncoderGAN
-    from kgan.latent import LatentGAN
+    from kgan.models.encoding import EncoderGAN
+    from kgan.models.latent import LatentGAN
 
     if isinstance(model, EncoderGAN):
         return _reconstructions(model, data, n, skipped)
@@ -170,7 +170,7 @@ def _figures(model, data, n, sets, skipped):
 
 def _other_data(name, data):
     """Marks figures of a run whose data set is no longer what it was trained on; else `{}`."""
-    from kgan.run_data import known_data
+    from kgan.training.run_data import known_data
 
     source = resolve(name)
     known = known_data(source.folder) if source.kind == "run" else None
@@ -187,8 +187,8 @@ def _labels(model, data, n):
     """Figures of a classifier; no pictures."""
     import tensorflow as tf
 
+    from kgan.core.pixels import to_float
     from kgan.metrics.classification import measure_labels
-    from kgan.pixels import to_float
 
     if not data.labels or ",".join(data.label_names) != model.recipe.labels:
         raise UserError(f"{data.spec} has not the labels that the classifier knows: "
@@ -200,7 +200,7 @@ def _labels(model, data, n):
 
 def _samples(model, data, n, sets, skipped):
     """Figures of a generator, and pictures that it made."""
-    from kgan.metrics.generation import avatar_shares, measure_samples
+    from kgan.evaluation.generation import avatar_shares, measure_samples
 
     real = data.test["a"]
     real = real[np.arange(min(n or len(real), len(real)))]
@@ -233,7 +233,7 @@ def _reconstructions(model, data, n, skipped):
 
 
 def _avatar_edits(model, n):
-    from kgan.metrics.avatar_edits import measure_avatar_edits
+    from kgan.evaluation.avatar_edits import measure_avatar_edits
 
     def decode(codes):
         parts = [model.decode(codes[i : i + 64]).numpy() for i in range(0, len(codes), 64)]
@@ -256,7 +256,7 @@ def reconstructions(model, real, skipped=None):
     """Figures of an encoder, see `kgan.metrics.reconstruction`, and its reconstructions.
 
     Args:
-        model: a `kgan.encoder.EncoderGAN`.
+        model: a `kgan.models.encoding.EncoderGAN`.
         real: uint8 [n, size, size, 3]; as many codes are drawn from the prior.
         skipped: see `kgan.metrics.figures.gather`.
     """
@@ -274,7 +274,7 @@ def reconstructions(model, real, skipped=None):
 def _edits(model, data, n, sets, skipped):
     """Figures of a translator, and its pictures."""
     from kgan.data import attribute
-    from kgan.metrics.classifier import domain_classifier
+    from kgan.evaluation.judge import domain_classifier
     from kgan.metrics.editing import measure_distribution, measure_edits
 
     if not model.trains:
@@ -341,7 +341,7 @@ def translator(model, label=""):
 
 def _write(folder, result, pictures):
     """The figures as JSON and a grid of the first pictures."""
-    from kgan.grid import grid
+    from kgan.report.grid import grid
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "evaluation.json").write_text(json.dumps(result, indent=2) + "\n")
@@ -355,8 +355,8 @@ def _write(folder, result, pictures):
 
 def _record(run, result):
     """Adds the figures to the `metrics.json` of a run that has one, and to its page."""
-    from kgan.page import write_page
-    from kgan.paths import replacing
+    from kgan.core.paths import replacing
+    from kgan.report.run_page import write_page
 
     path = run / "metrics.json"
     if path.exists():

@@ -3,7 +3,7 @@
 import pathlib
 
 from kgan.cli.flags import Flags, tool
-from kgan.machine import quiet
+from kgan.core.devices import quiet
 
 ABOUT = """Write a SavedModel, <out>/<name>/<version>/, and check it in a fresh process that has
 TensorFlow and nothing of kgan. Beside it: serving files, warm-up requests, a client."""
@@ -21,9 +21,9 @@ def main(arguments):
     flags.parse(arguments)
     quiet()
 
-    from kgan.export import export_model
-    from kgan.export_check import check_export
-    from kgan.weights import load
+    from kgan.export.check import check_export
+    from kgan.export.saved_model import export_model
+    from kgan.models.weights import load
 
     model = load(flags.model, weights="auto" if flags.allow_untrained else "required")
     path = export_model(

@@ -11,8 +11,8 @@ import sys
 
 from absl import flags
 
-from kgan.errors import UsageError, UserError
-from kgan.recipe import nearest
+from kgan.core.errors import UsageError, UserError
+from kgan.core.recipe import nearest
 
 HEADINGS = ("call", "model", "loss", "data", "schedule", "run", "machine")
 _DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
@@ -48,7 +48,7 @@ class Flags:
         self.headings.setdefault(group, []).append(name)
 
     def add_knobs(self, knobs, names=None):
-        """A flag for each field of a `kgan.recipe.Knobs`, with its values as defaults.
+        """A flag for each field of a `kgan.core.recipe.Knobs`, with its values as defaults.
 
         Args:
             knobs: what the fields are of.

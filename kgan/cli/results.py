@@ -4,9 +4,9 @@ import contextlib
 import errno
 import sys
 
+from kgan.core.errors import UsageError, UserError
+from kgan.core.lazy import tf
 from kgan.data.pictures import BrokenPicture, printable
-from kgan.errors import UsageError, UserError
-from kgan.lazy import tf
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)  # no other file can be written either
 

@@ -1,10 +1,10 @@
 """`tools/train`: trains a model of the zoo in a folder that can be left and taken up again."""
 
-from kgan import registry
 from kgan.cli.flags import Flags, scan, tool
-from kgan.machine import quiet
-from kgan.recipe import Machine, differences, read_recipe
-from kgan.run import RunOptions, default_folder, train
+from kgan.core import registry
+from kgan.core.devices import quiet
+from kgan.core.recipe import Machine, differences, read_recipe
+from kgan.training.run import RunOptions, default_folder, train
 
 ABOUT = """Train a model of the zoo. The same command goes on where it stopped, also after a crash.
 Which flags there are depends on --model; tools/zoo list names the models."""

@@ -9,16 +9,16 @@ import time
 import numpy as np
 from PIL import Image
 
-from kgan import registry
 from kgan.cli.flags import Flags, scan, tool
 from kgan.cli.results import Results, refuse_replacing
+from kgan.core import registry
+from kgan.core.devices import quiet
+from kgan.core.errors import UsageError, UserError
+from kgan.core.memory import available_memory, bytes_per_pixel
+from kgan.core.recipe import Recipe
 from kgan.data.listing import left_out, list_pictures
 from kgan.data.pictures import BrokenPicture, picture_size, read_with_alpha, write_png
-from kgan.errors import UsageError, UserError
-from kgan.machine import quiet
-from kgan.pixels_cost import available_memory, bytes_per_pixel
-from kgan.recipe import Recipe
-from kgan.source import resolve
+from kgan.models.source import resolve
 
 ABOUT = """Translate a picture or all pictures of a folder. Results are PNG files of the same size;
 transparency is carried over. A result that exists already stays, unless --overwrite."""
@@ -102,7 +102,7 @@ def jobs_of(source, out):
 
 def _translate(flags, recipe, results):
     """Translates what is left; returns the direction."""
-    from kgan.weights import build, load
+    from kgan.models.weights import build, load
 
     model = build(flags.model, recipe) if recipe else load(flags.model, weights="required")
     if not model.directions:

@@ -5,15 +5,15 @@ import pathlib
 import shlex
 import sys
 
-from kgan import registry
 from kgan.cli import zoo_new
 from kgan.cli.flags import Flags, tool
-from kgan.errors import UsageError, UserError
-from kgan.machine import quiet
-from kgan.paths import replacing
-from kgan.reading import read_json
-from kgan.recipe import differences, nearest
-from kgan.source import WEIGHTS, resolve
+from kgan.core import registry
+from kgan.core.devices import quiet
+from kgan.core.errors import UsageError, UserError
+from kgan.core.paths import replacing
+from kgan.core.reading import read_json
+from kgan.core.recipe import differences, nearest
+from kgan.models.source import WEIGHTS, resolve
 
 LOCAL = ("folder:", "celeba:")  # data whose specification has a path
 PLACES = ("generator", "trunk", "reference", "vgg_weights")  # fields that may be paths
@@ -66,7 +66,7 @@ def _list():
 
 
 def _show(name):
-    from kgan.weights import packaged, verify
+    from kgan.models.weights import packaged, verify
 
     entry = registry.entry(name)
     print(registry.card(name), file=sys.stderr)
@@ -84,7 +84,7 @@ def _for_programs(result):
 
 
 def _verify(name=None):
-    from kgan.weights import packaged, verify
+    from kgan.models.weights import packaged, verify
 
     names = [name] if name else [
         f"{n}.{tag}" for n in registry.names() for tag in registry.entry(n).weights
@@ -100,7 +100,7 @@ def _verify(name=None):
 
 
 def _cache(*, remove):
-    from kgan import cache
+    from kgan.core import cache
 
     lines, result = cache.listing(remove)
     print("\n".join(lines), file=sys.stderr)
@@ -112,7 +112,7 @@ def _pack(run, name, *, licence):
     from PIL import Image
 
     quiet()
-    from kgan.weights import load, write
+    from kgan.models.weights import load, write
 
     entry, tag = registry.entry(name), name.partition(".")[2]
     if tag not in entry.weights:
@@ -190,7 +190,7 @@ def _public(text, place):
 
 def _without_paths(model):
     """The recipe of a model with names instead of paths, a packaged generator's by its tag."""
-    from kgan import generators
+    from kgan.models import generators
 
     recipe = model.recipe.replace(data=_public(model.recipe.data, _place(model.recipe.data)))
     values = recipe.as_dict()
@@ -207,10 +207,10 @@ def _without_paths(model):
 
 def _packaged_generator(model):
     """The packaged generator that is the one below an encoder; None if it is not packaged."""
-    from kgan.encoder import EncoderGAN
-    from kgan.generators import sha256
-    from kgan.latent import LatentGAN
-    from kgan.weights import load, packaged
+    from kgan.models.encoding import EncoderGAN
+    from kgan.models.generators import sha256
+    from kgan.models.latent import LatentGAN
+    from kgan.models.weights import load, packaged
 
     for name in registry.names():
         entry = registry.entry(name)

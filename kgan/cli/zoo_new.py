@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tokenize
 
-from kgan import registry
-from kgan.errors import UsageError, UserError
+from kgan.core import registry
+from kgan.core.errors import UsageError, UserError
 
 CARD = """---
 library_name: keras

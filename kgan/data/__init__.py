@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kgan.errors import UsageError
+from kgan.core.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,7 @@ def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip"):
     kind, colon, rest = spec.partition(":")
     sources = _sources()
     if not colon or kind not in sources:
-        from kgan.recipe import nearest
+        from kgan.core.recipe import nearest
 
         raise UsageError(
             f"--data {spec} names no source (source:what, as in avatars:Eyeglasses). "

@@ -28,7 +28,7 @@ import json
 import numpy as np
 from PIL import Image
 
-from kgan.errors import UsageError
+from kgan.core.errors import UsageError
 
 ATTRIBUTES = (
     "Eyeglasses",

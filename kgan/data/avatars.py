@@ -9,7 +9,7 @@ Training is unpaired. Of each test face the picture with the attribute switched 
 that an edit can be measured against the truth.
 
 Faces, splits and pictures are a pure function of the seed. They are drawn once, on all cores, and
-kept as `.npy` below `kgan.paths.cache_dir()`. See `avatar_parts` for what a face is.
+kept as `.npy` below `kgan.core.paths.cache_dir()`. See `avatar_parts` for what a face is.
 """
 
 import difflib
@@ -23,13 +23,13 @@ import urllib.parse
 import numpy as np
 from PIL import Image, ImageDraw
 
-from kgan import paths
-from kgan.cache import made_once
+from kgan.core import paths
+from kgan.core.cache import made_once
+from kgan.core.errors import UsageError
+from kgan.core.progress import progress
 from kgan.data import avatar_parts as parts
 from kgan.data.avatar_parts import ATTRIBUTES, DETERMINISTIC
 from kgan.data.split import digest_of
-from kgan.errors import UsageError
-from kgan.progress import progress
 
 __all__ = ["ATTRIBUTES", "DETERMINISTIC", "VERSION", "open_avatars", "picture", "sample"]
 

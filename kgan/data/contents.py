@@ -18,8 +18,8 @@ import stat
 import time
 from typing import NamedTuple
 
-from kgan.paths import cache_dir, replacing
-from kgan.progress import progress
+from kgan.core.paths import cache_dir, replacing
+from kgan.core.progress import progress
 
 START = 16  # bytes
 REMEMBERED = 1_000_000  # files of one folder

@@ -14,12 +14,12 @@ import pathlib
 
 import numpy as np
 
+from kgan.core.errors import UsageError, UserError
+from kgan.core.recipe import nearest
 from kgan.data import Data, pictures, scan
 from kgan.data.listing import left_out, list_pictures
 from kgan.data.pictures import BrokenPicture, printable
 from kgan.data.split import digest_of, hold_out
-from kgan.errors import UsageError, UserError
-from kgan.recipe import nearest
 
 LAYOUTS = ("domains", "paired", "single", "classes")
 TREE = """expected one of

@@ -12,9 +12,9 @@ import dataclasses
 import os
 import pathlib
 
+from kgan.core.errors import UserError
 from kgan.data.contents import read_content, read_contents
 from kgan.data.pictures import printable, starts_as_picture
-from kgan.errors import UserError
 
 SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif",

@@ -30,9 +30,9 @@ from PIL import (
     WebPImagePlugin,
 )
 
+from kgan.core.errors import UserError, printable
+from kgan.core.paths import replacing
 from kgan.data.whole import check_whole
-from kgan.errors import UserError, printable
-from kgan.paths import replacing
 
 MAX_PIXELS = 50_000_000
 MAX_BYTES = 256 * 2**20

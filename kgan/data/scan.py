@@ -19,12 +19,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kgan.cache import made_once
+from kgan.core.cache import made_once
+from kgan.core.errors import UsageError, UserError
+from kgan.core.paths import cache_dir, replacing
+from kgan.core.progress import progress
 from kgan.data import pictures
 from kgan.data.pictures import BrokenPicture
-from kgan.errors import UsageError, UserError
-from kgan.paths import cache_dir, replacing
-from kgan.progress import progress
 
 CACHE_LIMIT = 8 * 2**30  # bytes of one stored array
 WORKERS = 2

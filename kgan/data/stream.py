@@ -91,7 +91,7 @@ def batches(data, recipe, *, start=0, per_step=1, paired=False):
 
     Args:
         data: a `kgan.data.Data`.
-        recipe: a `kgan.recipe.Recipe`.
+        recipe: a `kgan.core.recipe.Recipe`.
         start: the first step.
         per_step: batches that the model takes in a step; they come joined into one.
         paired: whether the model learns from pairs. Only then does it see those of paired data

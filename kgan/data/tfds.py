@@ -17,16 +17,16 @@ import pathlib
 
 import numpy as np
 
-from kgan.cache import made_once
+from kgan.core.cache import made_once
+from kgan.core.errors import UsageError, UserError
+from kgan.core.paths import cache_dir
+from kgan.core.recipe import nearest
 from kgan.data import Data, pictures, scan
 from kgan.data.celeba import DOMAINS, attribute_index
 from kgan.data.contents import read_contents
 from kgan.data.folders import split_options
 from kgan.data.pictures import BrokenPicture, printable
 from kgan.data.split import digest_of, hold_out
-from kgan.errors import UsageError, UserError
-from kgan.paths import cache_dir
-from kgan.recipe import nearest
 
 OPTIONS = {
     "attribute": None,

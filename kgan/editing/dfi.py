@@ -33,8 +33,8 @@ of a picture would depend on the others.
 
 import numpy as np
 
-from kgan.lazy import keras, pixels, tf
-from kgan.progress import progress
+from kgan.core.lazy import keras, pixels, tf
+from kgan.core.progress import progress
 
 TAPS = ("relu3_1", "relu4_1", "relu5_1")
 

@@ -31,8 +31,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kgan.errors import UserError
-from kgan.paths import replacing
+from kgan.core.errors import UserError
+from kgan.core.paths import replacing
 
 MAX_BYTES = 1_000_000  # of a file; a direction of 512 numbers takes 5 kB
 FARTHEST = 1e6  # that codes lie from 0 or from each other, those of a prior within 100

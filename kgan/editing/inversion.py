@@ -25,9 +25,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kgan.errors import UsageError, UserError
-from kgan.lazy import tf
-from kgan.progress import progress
+from kgan.core.errors import UsageError, UserError
+from kgan.core.lazy import tf
+from kgan.core.progress import progress
 
 METHODS = ("none", "standard", "stochastic", "prior")
 BOUNDS = {"uniform": 1.0, "normal": 3.0}

@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from kgan.errors import UserError
+from kgan.core.errors import UserError
 
 STEPS = 400  # of training, each on _BATCH / 2 real and as many translated pictures
 _BATCH, _CHECK, _CROP = 32, 25, 32

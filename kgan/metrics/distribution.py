@@ -4,7 +4,7 @@ KID: Binkowski, Sutherland, Arbel, Gretton: Demystifying MMD GANs, ICLR 2018 (ar
 Frechet distance of Gaussians: Heusel et al., NeurIPS 2017 (arXiv 1706.08500), equation 6. What
 these papers publish is taken on the features of one particular Inception network from 2015.
 None of the networks here is that one, so a figure carries the name of its network: `feature_name`
-for those of `kgan.references`, `keras_fid` for Keras' InceptionV3. Such figures compare models with
+for those of `kgan.models.reference`, `keras_fid` for Keras' InceptionV3. Such figures compare models with
 each other on the same pictures; never set them beside a published FID or KID.
 """
 
@@ -16,7 +16,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kgan.errors import UserError
+from kgan.core.errors import UserError
 
 SMALLEST = 16  # side that five blocks of a reference network can halve four times, pixels
 _BATCH = 50
@@ -98,7 +98,7 @@ def reference_features(pictures, spec):
 
     Args:
         pictures: uint8 [n, h, w, 3], sides of at least 16 px.
-        spec: what `kgan.references` knows, as "vgg_star_small.avatars".
+        spec: what `kgan.models.reference` knows, as "vgg_star_small.avatars".
 
     Returns:
         float32 [n, d], d = all channels of the taps.
@@ -153,7 +153,7 @@ def _compiled(function):
 
 @functools.lru_cache(maxsize=1)
 def _reference(spec):
-    from kgan import references
+    from kgan.models import reference as references
 
     network = references.build(spec, name="measuring_reference")
     references.load(network, spec, instead="compare in the features of --reference "

@@ -12,7 +12,7 @@ Nothing here sees quality: noise is more varied than faces are. Read it beside `
 
 import numpy as np
 
-from kgan.errors import UserError
+from kgan.core.errors import UserError
 from kgan.metrics.reconstruction import hash_bits
 
 _CELLS = 2**22  # of a block of distances at a time

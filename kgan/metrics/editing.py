@@ -23,7 +23,7 @@ def measure_edits(translate, data, classifier, n=None, directions=DIRECTIONS, sk
     Args:
         translate: `translate(uint8 [n, h, w, 3], direction)` -> uint8 of the same shape.
         data: a `kgan.data.Data` with domains a and b.
-        classifier: `kgan.metrics.classifier.DomainClassifier` of the same data.
+        classifier: `kgan.evaluation.judge.DomainClassifier` of the same data.
         n: how many held-out pictures of each domain; None = all.
         directions: those of `DIRECTIONS` that the translator has.
         skipped: see `kgan.metrics.figures.gather`.
@@ -92,7 +92,7 @@ def measure_distribution(
         data: the same `kgan.data.Data`; its held-out pictures of the target domain are the real.
         which: `"output"`, or `"input"`: what doing nothing gives.
         seeds: classifiers of each two-sample test.
-        reference: a network of `kgan.references`, as "vgg_star_small.avatars"; None = no KID.
+        reference: a network of `kgan.models.reference`, as "vgg_star_small.avatars"; None = no KID.
         prefix: of the names of all figures.
         skipped: see `kgan.metrics.figures.gather`.
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from kgan.errors import UserError
+from kgan.core.errors import UserError
 
 
 def gather(measures, skipped=None):

@@ -11,9 +11,9 @@ so that edit_error <= reconstruction_part + edit_part, and no less than their di
 
 import numpy as np
 
-from kgan.errors import UsageError
+from kgan.core.errors import UsageError
+from kgan.core.recipe import nearest
 from kgan.metrics import pictures as distance
-from kgan.recipe import nearest
 
 
 def latent_edit_error(original, reconstruction, edited, truth):

@@ -17,7 +17,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
-from kgan.errors import UserError
+from kgan.core.errors import UserError
 
 CHOICES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
 HELD_OUT = 0.2

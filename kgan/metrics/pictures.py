@@ -6,7 +6,7 @@ All take uint8 arrays [n, h, w, 3]. PSNR and SSIM are scikit-image's.
 import numpy as np
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
-from kgan.errors import UserError
+from kgan.core.errors import UserError
 
 WINDOW = 11  # side of SSIM's, pixels
 

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 from skimage.metrics import structural_similarity
 
-from kgan.errors import UserError
+from kgan.core.errors import UserError
 from kgan.metrics import pictures as distance
 from kgan.metrics.figures import gather
 

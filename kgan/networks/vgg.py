@@ -32,7 +32,7 @@ class ImageNetRange(layers.Layer):
 
 @keras.saving.register_keras_serializable("kgan")
 class Scale(layers.Layer):
-    """(x - centre) / by for each map, fixed numbers; see `kgan.references.calibrate`."""
+    """(x - centre) / by for each map, fixed numbers; see `kgan.models.reference.calibrate`."""
 
     def build(self, shape):
         def fixed(name, initializer):

@@ -13,16 +13,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kgan import generators, registry, weights
 from kgan.cli.edit import _factored, _far, _ks, _pairs
-from kgan.coder import Coder
+from kgan.core import registry
+from kgan.core.errors import UsageError
+from kgan.core.recipe import Machine
 from kgan.data.pictures import resize_cover
 from kgan.editing.directions import Direction, from_labels, from_pairs, moved, safe_range
-from kgan.edits import SAFE
-from kgan.errors import UsageError
-from kgan.recipe import Machine
-from kgan.run import RunOptions, train
-from kgan.strip import GAP, LINE, draw_strip
+from kgan.editing.strips import SAFE
+from kgan.models import generators, weights
+from kgan.models.codec import Coder
+from kgan.report.strip import GAP, LINE, draw_strip
+from kgan.training.run import RunOptions, train
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SIZE, SIDE = 16, 128  # pixels of the models, and as strips show them

@@ -9,11 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kgan import data, page, registry, run_data, weights
-from kgan.errors import UserError
-from kgan.metrics import avatar_edits, c2st, classifier, distribution, generation
+from kgan import data
+from kgan.core import registry
+from kgan.core.errors import UserError
+from kgan.core.pixels import to_uint8
+from kgan.evaluation import avatar_edits, generation
+from kgan.evaluation import judge as classifier
+from kgan.metrics import c2st, distribution
 from kgan.metrics.reconstruction import baselines, similarity
-from kgan.pixels import to_uint8
+from kgan.models import weights
+from kgan.report import run_page as page
+from kgan.training import run_data
 
 FACES = "avatars:Smiling,Eyeglasses?n=24&test=12"
 

@@ -8,12 +8,12 @@ import sys
 
 import pytest
 
-from kgan import registry
 from kgan.cli import flags as cli_flags
 from kgan.cli.flags import Flags, scan
-from kgan.errors import UsageError, UserError
-from kgan.recipe import Knobs, Machine, knob
-from kgan.run import RunOptions
+from kgan.core import registry
+from kgan.core.errors import UsageError, UserError
+from kgan.core.recipe import Knobs, Machine, knob
+from kgan.training.run import RunOptions
 
 TOOLS = pathlib.Path(__file__).resolve().parents[2] / "tools"
 

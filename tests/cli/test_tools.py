@@ -11,12 +11,14 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from kgan import data, registry
+from kgan import data
 from kgan.cli import zoo as cli_zoo
-from kgan.errors import UserError
-from kgan.metrics import classifier, distribution
-from kgan.pixels_cost import bytes_per_pixel
-from kgan.weights import load, read, verify, write
+from kgan.core import registry
+from kgan.core.errors import UserError
+from kgan.core.memory import bytes_per_pixel
+from kgan.evaluation import judge as classifier
+from kgan.metrics import distribution
+from kgan.models.weights import load, read, verify, write
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from kgan import registry
 from kgan.cli import zoo_new
+from kgan.core import registry
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FAMILIES = {registry.entry(name).model.__module__: name for name in reversed(registry.names())}

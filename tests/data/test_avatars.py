@@ -8,9 +8,9 @@ import json
 import numpy as np
 import pytest
 
+from kgan.core.errors import UsageError
 from kgan.data import attribute, avatars
 from kgan.data import avatar_parts as parts
-from kgan.errors import UsageError
 
 
 @pytest.fixture(autouse=True)

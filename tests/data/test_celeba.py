@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kgan.core.errors import UsageError, UserError
 from kgan.data import open_data, scan
 from kgan.data.celeba import open_celeba, read_attributes, read_partition
-from kgan.errors import UsageError, UserError
 
 NAMES = ["Eyeglasses", "Male", "Smiling"]
 SMILING = {2, 3, 5, 7, 8}  # numbers of the pictures

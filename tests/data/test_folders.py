@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kgan.core.errors import UsageError, UserError
+from kgan.core.progress import progress
 from kgan.data import contents, open_data, place, resolved, scan
 from kgan.data.folders import open_folder
 from kgan.data.listing import list_pictures
 from kgan.data.split import hold_out
-from kgan.errors import UsageError, UserError
-from kgan.progress import progress
 
 
 @pytest.fixture(autouse=True)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from kgan.core.errors import UserError
 from kgan.data import pictures
 from kgan.data.pictures import BrokenPicture, read_picture, read_with_alpha
-from kgan.errors import UserError
 
 RNG = np.random.default_rng(0)
 

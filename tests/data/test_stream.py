@@ -8,9 +8,9 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from kgan.core.recipe import Recipe
 from kgan.data import Data
 from kgan.data.stream import Sampler, batches
-from kgan.recipe import Recipe
 
 
 def flat(count, first=0, side=8):

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import tensorflow_datasets as tfds
 
+from kgan.core.errors import UsageError, UserError
 from kgan.data import open_data, scan
 from kgan.data.tfds import open_tfds
-from kgan.errors import UsageError, UserError
 
 COUNTS = {"trainA": 5, "trainB": 4, "testA": 2, "testB": 1}
 

@@ -10,9 +10,9 @@ import zipfile
 import numpy as np
 import pytest
 
+from kgan.core.errors import UserError
 from kgan.editing import directions
 from kgan.editing.directions import Direction
-from kgan.errors import UserError
 
 OURS, OTHER = "ab" * 32, "cd" * 32
 ROOT = math.sqrt(0.5)

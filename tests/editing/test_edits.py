@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
+from kgan.core.errors import UserError
 from kgan.editing.directions import Direction, moved, projections, safe_range
-from kgan.edits import SAFE, Edits
-from kgan.errors import UserError
+from kgan.editing.strips import SAFE, Edits
 
 CODES = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
 

@@ -7,8 +7,8 @@ import pytest
 import tensorflow as tf
 from scipy.stats import kstest, norm, truncnorm
 
+from kgan.core.errors import UsageError, UserError
 from kgan.editing import inversion
-from kgan.errors import UsageError, UserError
 
 
 def linear(matrix):

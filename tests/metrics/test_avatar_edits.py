@@ -7,8 +7,8 @@ import pytest
 
 from kgan.data import open_data
 from kgan.editing.directions import Direction
-from kgan.metrics import avatar_edits
-from kgan.metrics.avatar_edits import known_attributes, measure_avatar_edits
+from kgan.evaluation import avatar_edits
+from kgan.evaluation.avatar_edits import known_attributes, measure_avatar_edits
 
 SIZE = 16
 

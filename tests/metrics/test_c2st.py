@@ -6,7 +6,7 @@ import types
 import numpy as np
 import pytest
 
-from kgan.errors import UserError
+from kgan.core.errors import UserError
 from kgan.metrics import c2st as module
 from kgan.metrics.c2st import c2st
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from kgan.data import Data
-from kgan.metrics import classifier
-from kgan.metrics.classifier import domain_classifier
+from kgan.evaluation import judge as classifier
+from kgan.evaluation.judge import domain_classifier
 
 
 def pictures(count, level, seed, side=16):

@@ -6,10 +6,12 @@ import pytest
 import tensorflow as tf
 from scipy.linalg import sqrtm
 
-from kgan import references, registry, weights
-from kgan.errors import UserError
+from kgan.core import registry
+from kgan.core.errors import UserError
 from kgan.metrics import distribution
 from kgan.metrics.distribution import feature_name, frechet, keras_fid, kid, reference_features
+from kgan.models import reference as references
+from kgan.models import weights
 
 
 def gaussian(n, mean, spread, seed):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from kgan.errors import UserError
+from kgan.core.errors import UserError
 from kgan.metrics import diversity as module
 from kgan.metrics.diversity import attribute_shares, diversity, precision_recall
 

@@ -5,13 +5,14 @@ import types
 import numpy as np
 import pytest
 
-from kgan import registry, weights
+from kgan.core import registry
+from kgan.core.errors import UserError
 from kgan.data import Data
-from kgan.errors import UserError
 from kgan.metrics import c2st
 from kgan.metrics import pictures as distance
 from kgan.metrics.distribution import kid, reference_features
 from kgan.metrics.editing import measure_distribution, measure_edits
+from kgan.models import weights
 
 MEASURES = (
     "edit_accuracy_a2b", "edit_accuracy_b2a", "log_loss_a2b", "log_loss_b2a",

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from kgan.errors import UserError
+from kgan.core.errors import UserError
+from kgan.evaluation.generation import measure_samples
 from kgan.metrics.figures import gather
-from kgan.metrics.generation import measure_samples
 
 NAME = "vgg_star_small_avatars"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kgan.errors import UsageError
+from kgan.core.errors import UsageError
 from kgan.metrics.latent_editing import attribute_moves, latent_edit_error
 
 PARTS = ("edit_error", "reconstruction_part", "edit_part")

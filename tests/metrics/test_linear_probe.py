@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kgan.errors import UserError
+from kgan.core.errors import UserError
 from kgan.metrics import linear_probe as module
 from kgan.metrics.linear_probe import CHOICES, linear_probe
 

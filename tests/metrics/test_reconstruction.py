@@ -6,7 +6,7 @@ from PIL import Image
 from scipy.fft import dctn
 
 from kgan import losses
-from kgan.errors import UserError
+from kgan.core.errors import UserError
 from kgan.metrics.pictures import ssim
 from kgan.metrics.reconstruction import (
     baselines,

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan.errors import UsageError
-from kgan.metrics.recovery import measure_recovery
+from kgan.core.errors import UsageError
+from kgan.evaluation.recovery import measure_recovery
 
 TURN = np.linalg.qr(np.random.default_rng(0).normal(size=(12, 12)))[0][:4]
 

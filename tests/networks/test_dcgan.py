@@ -6,9 +6,9 @@ import pytest
 import tensorflow as tf
 
 from kgan import networks
-from kgan.gan import GAN
+from kgan.core.recipe import Recipe
+from kgan.models.gan import GAN
 from kgan.networks import dcgan
-from kgan.recipe import Recipe
 
 
 def numbers(*shape, seed=0):

@@ -1,0 +1,41 @@
+"""Modules that are imported when they are first used.
+
+A zoo file names its recipe and its model in one place, and the tools read recipes to make their
+flags before TensorFlow is loaded (`tools/train --help` answers in a fraction of a second). So a zoo
+file takes what it needs of TensorFlow from here:
+
+    from kgan.lazy import losses, networks, ops
+"""
+
+import importlib
+
+
+class _Lazy:
+    def __init__(self, name):
+        self._name = name
+
+    def __getattr__(self, attribute):
+        return getattr(importlib.import_module(self._name), attribute)
+
+    def __repr__(self):
+        return f"<lazy {self._name}>"
+
+
+bounds = _Lazy("kgan.core.bounds")
+cycle = _Lazy("kgan.models.two_way")
+data = _Lazy("kgan.data")
+filelock = _Lazy("filelock")
+dfi = _Lazy("kgan.editing.dfi")
+latent_directions = _Lazy("kgan.editing.directions")
+keras = _Lazy("keras")
+ops = _Lazy("keras.ops")
+tf = _Lazy("tensorflow")
+losses = _Lazy("kgan.losses")
+generators = _Lazy("kgan.models.generators")
+np = _Lazy("numpy")
+networks = _Lazy("kgan.networks")
+pggan = _Lazy("kgan.networks.pggan")
+pixels = _Lazy("kgan.core.pixels")
+plateau = _Lazy("kgan.models.plateau")
+references = _Lazy("kgan.models.reference")
+schedules = _Lazy("kgan.models.schedules")

@@ -1,0 +1,1 @@
+"""What a model is worth: figures that it is asked for, judges, recovery."""

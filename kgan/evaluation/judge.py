@@ -1,0 +1,151 @@
+"""A classifier that tells the two domains of a data set apart; the judge of edits.
+
+A small convolutional network on pictures of at most 64 px (larger ones are reduced), trained on the
+real training pictures alone, on first use, and kept in the cache with the sha256 of its weights.
+For `avatars:Eyeglasses` it is a classifier of the attribute. Its accuracy on real held-out pictures
+comes with every figure that it judges.
+"""
+
+import hashlib
+import json
+import sys
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from kgan.core.cache import made_once
+from kgan.core.paths import cache_dir, replacing
+from kgan.models.weights import sha256
+
+VERSION = 1  # of the network and its training
+_STEPS, _BATCH = 600, 64
+
+
+class DomainClassifier:
+    """Says of pictures whether they belong to B.
+
+    Attributes:
+        accuracy: on the held-out pictures of both domains, balanced.
+    """
+
+    def __init__(self, network, accuracy):
+        self.network, self.accuracy = network, accuracy
+
+    def is_b(self, pictures):
+        """bool [n] for uint8 pictures [n, h, w, 3]."""
+        return self._logits(pictures) > 0
+
+    def probability(self, pictures):
+        """Of B, float64 [n]."""
+        return 0.5 + 0.5 * np.tanh(0.5 * self._logits(pictures))
+
+    def log_loss(self, pictures, domain):
+        """Mean over pictures of -log p(domain), in nats; domain is "a" or "b"."""
+        towards = {"a": -1, "b": 1}[domain]
+        return float(np.mean(np.logaddexp(0, -towards * self._logits(pictures))))
+
+    def accuracy_on(self, a, b):
+        """Balanced accuracy on pictures of A and of B."""
+        return float((np.mean(~self.is_b(a)) + np.mean(self.is_b(b))) / 2)
+
+    def _logits(self, pictures):
+        """float64 [n], positive for B."""
+        logits = [
+            self.network(_prepared(pictures[i : i + 128]), training=False)
+            for i in range(0, len(pictures), 128)
+        ]
+        return np.concatenate(logits)[:, 0].astype(np.float64)
+
+
+def domain_classifier(data, stream=None):
+    """The classifier of a `kgan.data.Data`'s domains, trained or taken from the cache."""
+    stream = stream or sys.stderr
+    folder = cache_dir() / f"classifier-v{VERSION}-{_fingerprint(data)}"
+    network, weights = _network(), folder / "model.weights.h5"
+
+    def load():
+        try:
+            known = json.loads((folder / "metadata.json").read_text())
+            if sha256(weights) != known["sha256"]:
+                return None
+            network.load_weights(weights)
+            return DomainClassifier(network, known["accuracy"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def make():
+        print(f"training the classifier of {data.spec} (once, about a minute) …", file=stream)
+        _train(network, data)
+        found = DomainClassifier(network, None)
+        found.accuracy = found.accuracy_on(_all(data.test["a"]), _all(data.test["b"]))
+        with replacing(folder) as new:
+            new.mkdir()
+            network.save_weights(new / "model.weights.h5")
+            known = {"accuracy": found.accuracy, "sha256": sha256(new / "model.weights.h5")}
+            (new / "metadata.json").write_text(json.dumps({"data": data.spec, **known}))
+        return found
+
+    found = made_once(folder, load, make)
+    print(f"classifier of {data.spec}: {100 * found.accuracy:.2f} % on "
+          f"{len(data.test['a']) + len(data.test['b'])} held-out pictures", file=stream)
+    return found
+
+
+def _network():
+    x = picture = keras.Input((None, None, 3))
+    for width in (16, 32, 64, 128):
+        x = layers.Conv2D(width, 3, 2, padding="same", use_bias=False)(x)
+        x = layers.ReLU()(layers.GroupNormalization(8)(x))
+    x = layers.GlobalMaxPooling2D()(x)
+    return keras.Model(picture, layers.Dense(1)(layers.Dropout(0.2, seed=0)(x)))
+
+
+def _train(network, data):
+    random = np.random.default_rng(0)
+    optimizer = keras.optimizers.Adam(
+        keras.optimizers.schedules.CosineDecay(2e-3, _STEPS, alpha=0.01)
+    )
+    optimizer.build(network.trainable_variables)
+    for i, v in enumerate(network.trainable_variables):
+        if len(v.shape) > 1:  # weights of this training alone, whatever the caller's seeds
+            scale = np.sqrt(2.0 / np.prod(v.shape[:-1]))
+            v.assign(np.random.default_rng(i).normal(0, scale, v.shape))
+
+    @tf.function(reduce_retracing=True)
+    def step(pictures, labels):
+        with tf.GradientTape() as tape:
+            logits = network(pictures, training=True)[:, 0]
+            loss = tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels, logits))
+        variables = [v.value for v in network.trainable_variables]
+        optimizer.apply(tape.gradient(loss, variables), network.trainable_variables)
+
+    half = _BATCH // 2
+    labels = tf.constant([0.0] * half + [1.0] * half)
+    for _ in range(_STEPS):
+        chosen = [data.train[d][random.integers(0, len(data.train[d]), half)] for d in ("a", "b")]
+        pictures = np.concatenate(chosen)
+        flips = random.random(_BATCH) < 0.5
+        pictures[flips] = pictures[flips, :, ::-1]
+        step(_prepared(pictures), labels)
+
+
+def _prepared(pictures):
+    x = tf.cast(pictures, tf.float32) / 127.5 - 1.0
+    if max(x.shape[1:3]) > 64:
+        x = tf.image.resize(x, (64, 64), antialias=True)
+    return x
+
+
+def _all(pictures):
+    return pictures[np.arange(len(pictures))]
+
+
+def _fingerprint(data):
+    """Of the specification and a sample of the pictures themselves."""
+    digest = hashlib.sha256(data.spec.encode())
+    for pictures in (*data.train.values(), *data.test.values()):
+        digest.update(str(pictures.shape).encode())
+        digest.update(pictures[np.linspace(0, len(pictures) - 1, 16).astype(int)].tobytes())
+    return digest.hexdigest()[:16]

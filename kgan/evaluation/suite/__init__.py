@@ -1,0 +1,1 @@
+"""Suites: many trainings that are compared in one table."""

@@ -1,0 +1,119 @@
+"""Suites: which models a table compares. `tools/evaluate --suite NAME` trains and measures them."""
+
+from dataclasses import dataclass, field
+
+from kgan.core import registry
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model of a suite.
+
+    Attributes:
+        title: its name in the table.
+        name: its name in the zoo.
+        changes: `{field: value}` of its recipe, but not of data, steps and seed.
+        tag: tells rows of the same name apart.
+        shares: `{field: share}` of fields that are a part of the steps, as a pretraining; the step
+            is timed without them.
+        repeated: it gets `--training_seeds` trainings, others one.
+        joint: one training on faces with the labels of all data sets, with the time of all.
+        trained: False = it is measured with its first weights.
+    """
+
+    title: str
+    name: str
+    changes: dict = field(default_factory=dict)
+    tag: str = ""
+    shares: dict = field(default_factory=dict)
+    repeated: bool = False
+    joint: bool = False
+    trained: bool = True
+
+    @property
+    def key(self):
+        """What its files are called, and `--only`."""
+        return f"{self.name}-{self.tag}" if self.tag else self.name
+
+    @property
+    def model(self):
+        """The class of the model."""
+        return registry.entry(self.name).model
+
+    @property
+    def recipe(self):
+        """Its recipe, but for data, steps, seed and shares of the steps."""
+        return registry.recipe(self.name).replace(**self.changes)
+
+    @property
+    def trains(self):
+        """Whether it is to be trained."""
+        return self.trained and self.model.trains
+
+    @property
+    def timed_on_data(self):
+        """Whether its networks follow from the data: from labels, or a generator trained on it."""
+        return self.joint or self.model.needs(self.recipe) is not None
+
+
+@dataclass(frozen=True)
+class Suite:
+    """A comparison.
+
+    Attributes:
+        kind: one of `kgan.evaluation.suite.kinds.KINDS`.
+        rows: its models.
+    """
+
+    kind: str
+    rows: tuple
+
+
+def _probed(name):
+    """The rows of a discriminator's features."""
+    return (
+        Row("DCGAN", name),
+        Row("the same network, not trained", name, tag="untrained", trained=False),
+    )
+
+
+SUITES = {
+    # After table 1 and figure 4 of Sungatullina et al. 2018 (arXiv 1809.01396), in small. CycleGAN
+    # has the batch and the averages of the others, so that these differ in their discriminators.
+    "table1": Suite("edits", (
+        Row("DFI", "dfi_small"),
+        Row("DCGAN", "dcgan_translator_small"),
+        Row("CycleGAN", "cyclegan_small", {"batch": 4, "ema": 0.99}, repeated=True),
+        Row("StarGAN", "stargan_small", joint=True),
+        Row("VGG-GAN", "vgg_gan_small"),
+        Row("VGG*-GAN", "vgg_star_gan_small"),
+        Row("VGG-MS-CycleGAN", "vgg_ms_cyclegan_small"),
+        Row("Rand-MS-CycleGAN", "rand_ms_cyclegan_small", repeated=True),
+        Row("MS-CycleGAN", "ms_cyclegan_small", repeated=True),
+        Row("CycleGAN, separate scales", "multiscale_cyclegan_small"),
+        Row("VGG*-MS-CycleGAN, pretrained generators", "vgg_star_ms_cyclegan_small",
+            tag="pretrained", shares={"pretrain_steps": 0.25}),
+        Row("VGG*-MS-CycleGAN", "vgg_star_ms_cyclegan_small", repeated=True),
+    )),
+    # Figure 9 of "Photoshop 2.0" (Roman Roman, Yang, Zhang).
+    "encoders": Suite("encoders", (
+        Row("fully connected, L2", "fc_encoder_small", {"loss": "l2"}),
+        Row("deep convolutional, L2", "deep_conv_encoder_small", {"loss": "l2"}),
+        *(
+            Row(f"transfer, {loss.upper()}", "transfer_encoder_small",
+                {"loss": loss, "learning_rate": rate}, tag=loss)
+            for loss, rate in (("ssim", 1e-3), ("l1", 2e-4), ("l2", 2e-4))
+        ),
+        Row("extended transfer, L2", "extended_transfer_encoder_small", {"loss": "l2"}),
+    )),
+    # After table 2 of Dogan, Keles 2020: three of its eight systems, and AEGAN, which it has not.
+    # All use up their time; which weights are kept, validation says.
+    "crg": Suite("crg", tuple(
+        Row(title, f"{name}_encoder_small", {"stop_patience": 0}, repeated=name.startswith("crg"))
+        for title, name in (("CRG", "crg"), ("CRG(TG)", "crg_tg"), ("LR", "lr"),
+                            ("AEGAN", "aegan"))
+    )),
+    # Radford, Metz, Chintala 2016 (arXiv 1511.06434), section 5.1.
+    "dcgan_features": Suite("features", _probed("dcgan_features_small")),
+    "dcgan_features_paper": Suite("features", _probed("dcgan_features")),
+}

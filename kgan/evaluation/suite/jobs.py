@@ -1,0 +1,170 @@
+"""The jobs of a suite: what they are called, and processes of their own to do them in."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.parse
+from dataclasses import dataclass
+
+from kgan.cli.flags import tool
+from kgan.data import attribute
+from kgan.evaluation.suite.definitions import Row
+
+# Starts with the caller's path and without its main module, which it may not import again.
+_CHILD = (
+    "import json, sys; job = json.load(sys.stdin); sys.path[:] = job['path']; "
+    "from kgan.evaluation.suite.jobs import serve; sys.exit(serve(job))"
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A piece of work.
+
+    Attributes:
+        name: of its result, below the output folder.
+        kind: `"time"`, `"generator"`, `"train"` or `"measure"`.
+        text: what it is.
+        done: `done()` says whether there is nothing to do.
+        do: does it and returns why it failed, or `""`.
+        needs: the names of the jobs that must have been done.
+    """
+
+    name: str
+    kind: str
+    text: str
+    done: object
+    do: object
+    needs: tuple = ()
+
+
+def folder_of(spec):
+    """`avatars-Eyeglasses-test=1000` and the like."""
+    return "-".join(re.findall(r"[\w.=,]+", spec))
+
+
+@dataclass(frozen=True)
+class Training:
+    """A row, pictures, a seed.
+
+    `name` is its run's below the output folder, `timing` that of its step, which rows that differ
+    in shares of the steps have in common.
+    """
+
+    row: Row
+    data: str
+    seed: int
+    minutes: float
+
+    @property
+    def name(self):
+        return f"{folder_of(self.data)}/{self.row.key}-seed{self.seed}"
+
+    @property
+    def timing(self):
+        named = " ".join(
+            [self.row.name, *(f"{name}={value}" for name, value in self.row.changes.items())]
+        )
+        return f"{named} on {self.data}" if self.row.timed_on_data else named
+
+    def timing_flags(self):
+        """Flags of `tools/benchmark`."""
+        row = self.row
+        data = {"data": self.data} if row.timed_on_data else {}
+        return {**row.changes, **dict.fromkeys(row.shares, 0), "model": row.name, **data}
+
+    def flags(self, steps, direction):
+        """Flags of `tools/train`; a model of one direction, of which it has a choice, gets that."""
+        row = self.row
+        flags = {
+            **row.changes, **{name: round(share * steps) for name, share in row.shares.items()},
+            "model": row.name, "data": self.data, "seed": self.seed, "steps": steps,
+            "sample_every": -(-steps // 4), "log_every": -(-steps // 40),
+        }
+        if "direction" in row.recipe.as_dict() and len(row.model.directions_of(row.recipe)) == 1:
+            flags["direction"] = direction
+        return flags
+
+
+def run_child(main, arguments, log):
+    """Runs a tool's main, or `measure`, in a process of its own.
+
+    Args:
+        main: `"time"`, `"train"` or `"measure"`.
+        arguments: what it takes: flags of `tools/train`, or a job of `kgan.evaluation.suite.time` or
+            `kgan.evaluation.suite.measure`.
+        log: file to which its stderr is added.
+
+    Returns:
+        (its result, why it failed or `""`).
+
+    Raises:
+        KeyboardInterrupt: after the process has saved what it does and ended.
+    """
+    path = [os.path.abspath(entry) for entry in sys.path]
+    job = json.dumps({"path": path, "main": main, "arguments": arguments})
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("a") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-c", _CHILD], text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=errors,
+        )
+        try:
+            out, _ = process.communicate(job)
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+    if process.returncode == 0:
+        return json.loads(out.splitlines()[-1]), ""
+    said = log.read_text(errors="replace").split("\n")
+    why = next((line for line in reversed(said) if line.strip()), "").removeprefix("error: ")
+    if process.returncode < 0:
+        why = f"ended by {signal.Signals(-process.returncode).name}"
+    return None, f"{why.strip()[:300]} (see {log})"
+
+
+def serve(job):
+    """What a child does; returns its exit code."""
+    from kgan.cli import train
+    from kgan.evaluation.suite.measure import measure
+    from kgan.evaluation.suite.time import time_steps
+
+    mains = {"time": tool(time_steps), "train": train.main, "measure": tool(measure)}
+    return mains[job["main"]](job["arguments"])
+
+
+@contextlib.contextmanager
+def sigterm_as_ctrl_c():
+    """In the block, SIGTERM raises KeyboardInterrupt as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def as_flags(values):
+    """`{name: value}` as a command line."""
+    values = {name: str(x).lower() if isinstance(x, bool) else x for name, x in values.items()}
+    return [f"--{name}={x}" for name, x in values.items()]
+
+
+def joint_spec(specs):
+    """Faces with the labels of several `avatars:ATTRIBUTE`, as many as one has in its two domains.
+
+    "" if there are fewer than two, or others.
+    """
+    names = list(dict.fromkeys(attribute(spec) for spec in specs))
+    if len(names) < 2 or not all(spec.startswith("avatars:") for spec in specs):
+        return ""
+    options = {}
+    for spec in specs:
+        for key, value in urllib.parse.parse_qsl(spec.partition("?")[2]):
+            options[key] = max(options.get(key, 0), 2 * int(value))
+    query = urllib.parse.urlencode(options)
+    return f"avatars:{','.join(names)}{f'?{query}' if query else ''}"

@@ -1,0 +1,254 @@
+"""Options and kinds of suites: their data, what figures follow from, their columns and tables.
+
+How a row is measured stands in `kgan.evaluation.suite.measure`, under the same name. Here is what needs no
+TensorFlow: what `<output>/suite.json` holds becomes tables by this.
+"""
+
+import dataclasses
+import math
+from dataclasses import dataclass
+
+from kgan.core.recipe import Knobs, knob
+from kgan.evaluation.suite.definitions import SUITES
+from kgan.models.latent import FACES
+
+CHANCE = 100 * math.log(2)
+
+
+@dataclass(frozen=True)
+class SuiteOptions(Knobs):
+    """How a suite is done."""
+
+    suite: str = knob("", f"train and measure all models of a comparison: {', '.join(SUITES)}; "
+                      "--data may then name several sets [those of the suite], --output is "
+                      "[runs/NAME]", group="run")
+    minutes: float = knob(3.0, "suite: training time of each model on each data set", low=0,
+                          group="run")
+    training_seeds: int = knob(2, "suite: trainings of the models that matter most; others have 1",
+                               low=1, group="run")
+    n_dfi: int = knob(100, "suite: pictures for models that are not trained, which are slow",
+                      low=1, group="run")
+    n_svm: int = knob(10_000, "suite: labelled training pictures of a linear classifier of "
+                      "features; 0 = all", low=0, group="run")
+    generator: str = knob("", "suite: what all encoders invert, a name of the zoo or a run; empty "
+                          "= each one's own", group="run")
+    only: str = knob("", "suite: names of the models to do now, joined by commas", group="run")
+    precision: str = knob("float32", "suite: arithmetic of the trainings", group="run",
+                          choices=("float32", "mixed_bfloat16", "mixed_float16"))
+
+
+@dataclass(frozen=True)
+class Column:
+    """A figure of a table; `{}` in its name is the direction.
+
+    Attributes:
+        high: more is better; None = neither is.
+        limit: nothing is better than this.
+        scale: what it is multiplied by to be shown.
+    """
+
+    head: str
+    figure: str
+    digits: int
+    high: bool | None
+    limit: float | None = None
+    scale: float = 1.0
+
+    def text(self, value):
+        return f"{self.scale * value:,.{self.digits}f}"
+
+    def merit(self, value):
+        """The value as it is shown, cut at the limit; more is better."""
+        if self.limit is not None:
+            value = min(value, self.limit) if self.high else max(value, self.limit)
+        return round(self.scale * value, self.digits) * (1 if self.high else -1)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of a data set.
+
+    Attributes:
+        heading: what stands above it, or `""`.
+        columns: each a `Column` without a direction.
+        shown: the figure that a row must have to stand in it.
+        bar: the least of that figure with which a row can be the best of a column.
+        effort: it has columns of runs, steps and seconds, and the rows that failed.
+    """
+
+    heading: str
+    columns: tuple
+    shown: str
+    bar: float = -math.inf
+    effort: bool = True
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What the rows of a suite have in common.
+
+    Attributes:
+        name: of its measure in `kgan.evaluation.suite.measure`.
+        data: specifications of data sets, unless others are asked for.
+        asks: the options that figures follow from.
+        lacks: `lacks(a kgan.data.Data)` says what it has not that rows need, or `""`.
+        tables: `tables(entry of "data" in suite.json)`: a list of `Table`.
+        sanity: what is no model: ((title, key in what was measured without a row, note), ...).
+        about: `about(content of suite.json)`: [(what, text)] on its figures.
+        generator: its rows stand on a generator, which `--generator` names.
+    """
+
+    name: str
+    data: str
+    asks: tuple
+    lacks: object
+    tables: object
+    sanity: tuple
+    about: object
+    generator: bool = False
+
+
+# Translators between two domains: a table for each direction, first that in which the true edit is
+# unique. To preserve all and edit nothing is no feat: the best edit at least half of the pictures.
+
+C2ST = Column("C2ST log-loss x 100", "c2st_log_loss_{}", 1, True, CHANCE)
+TOLD = Column("C2ST accuracy, %", "c2st_accuracy_{}", 1, False, 0.5, 100)
+LOSS = Column("attribute log-loss", "log_loss_{}", 3, False)
+HIT = Column("edit accuracy, %", "edit_accuracy_{}", 1, True, None, 100)
+KEPT = Column("preservation L1", "preservation_l1_{}", 2, False)
+PSNR = Column("PSNR, dB", "counterfactual_psnr", 1, True)
+SSIM = Column("SSIM", "counterfactual_ssim", 3, True)
+REGION = Column("region L1", "region_l1", 1, False)
+ONE_ANSWER = (C2ST, TOLD, LOSS, HIT, PSNR, SSIM, KEPT, REGION)
+MANY_ANSWERS = (C2ST, TOLD, HIT, LOSS, KEPT)
+
+
+def _edit_tables(data):
+    tables = []
+    for columns, direction in ((ONE_ANSWER, data["direction"]),
+                               (MANY_ANSWERS, data["direction"][::-1])):
+        source, _, target = direction.upper()
+        heading = f"{source} to {target}{', the other direction' if tables else ''}"
+        columns = tuple(
+            dataclasses.replace(c, figure=c.figure.format(direction)) for c in columns
+        )
+        tables.append(Table(heading, columns, f"edit_accuracy_{direction}", 0.5, not tables))
+    return tables
+
+
+def _about_edits(content):
+    sanity = [data["sanity"] for data in content["data"] if data["sanity"]]
+    judges = ", ".join(f"{100 * s['classifier_accuracy']:.2f} % right on real pictures of "
+                       f"{s['asked']['spec']}" for s in sanity)
+    return [
+        ("C2ST", f"{content['asked']['seeds']} fresh classifiers learn to tell results from real "
+                 "pictures: their test cross-entropy in nats x 100 and their accuracy. "
+                 f"{CHANCE:.1f} and 50 %: they cannot. ± is the standard deviation over "
+                 "classifiers and trainings."),
+        ("Attribute log-loss, edit accuracy", f"By a classifier of the attribute ({judges}): mean "
+         "-log p(target) in nats, share of results with the target."),
+        ("PSNR, SSIM, region L1", "To the true edit of each picture; region L1 inside the pixels "
+                                  "that it changes, in levels of 255."),
+        ("Preservation L1", "Mean change outside the pixels that the true edit changes, in levels "
+                            "of 255."),
+        ("Bold", "The best of a column among models that edit at least half of the pictures."),
+    ]
+
+
+# Encoders of a generator: one table. What "Photoshop 2.0" reports, and what CRG does.
+
+L2 = Column("L2 sum", "l2_sum", 1, False)
+L1 = Column("L1 sum", "l1_sum", 1, False)
+SSIM_LOSS = Column("SSIM loss", "ssim_loss", 4, False)
+UNLIKE = Column("1 - SSIM", "ssim_term", 4, False)
+MAE = Column("MAE", "mae", 4, False)
+MSE = Column("MSE", "mse", 4, False)
+USUAL_SSIM = Column("SSIM", "ssim", 4, True)
+CODE = Column("code error", "code_error", 3, False)
+DHASH, PHASH, WHASH = (Column(h, h, 3, True) for h in ("dhash", "phash", "whash"))
+FRECHET = Column("samples' Frechet, vgg_star_small.avatars", "frechet_vgg_star_small_avatars", 3,
+                 False)
+SUMS = (L2, L1, SSIM_LOSS, UNLIKE, MSE, MAE, DHASH, CODE)
+HASHES = (DHASH, PHASH, WHASH, MAE, MSE, USUAL_SSIM, CODE, FRECHET)
+
+
+def _about_codes(content):
+    trainings = [t for data in content["data"] for row in data["rows"] for t in row["trainings"]]
+    generators = ", ".join(dict.fromkeys(t["generator"] for t in trainings)) or "nothing yet"
+    return [
+        ("Generators", f"{generators}. One that was nowhere yet was trained once for all models of "
+                       "a data set, beside the budget."),
+        ("Sums and means", "Of values in [-1, 1]: a sum over a picture grows with its number of "
+                           "pixels, the mean over pixels (MSE, MAE) does not."),
+        ("SSIM loss", "1 - SSIM + 5e-5 L2 sum, SSIM with k1 = 0.001 of values in [-1, 1]; 1 - SSIM "
+                      "alone is the same without L2. SSIM has the usual k1 = 0.01."),
+        ("dhash, phash, whash", "Share of equal bits of the hashes of original and "
+                                "reconstruction."),
+        ("Code error", "Mean squared difference of z and E(G(z)) over draws from the prior, over "
+                       "the mean square of z: 1 = knows nothing."),
+        ("Frechet", "Between held-out pictures and as many that the generator makes of codes from "
+                    "the prior, in features of vgg_star_small.avatars: not the published FID."),
+        ("Bold", "The best of a column."),
+    ]
+
+
+# Features: one table.
+
+PROBED = (
+    Column("test accuracy, %", "accuracy", 2, True, None, 100),
+    Column("features", "features", 0, None),
+    Column("C", "c", 3, None),
+    Column("training pictures", "train", 0, None),
+    Column("test pictures", "test", 0, None),
+)
+
+
+def _about_features(content):
+    return [
+        ("Accuracy", "Of a linear L2-SVM (squared hinge, one class against the rest) on features "
+                     "brought to mean 0 and variance 1, all divided by the root of their number; "
+                     "C by a fifth of the training pictures, then all of them are learnt from."),
+        ("Features", "The discriminator's maps after each nonlinearity, max-pooled to 4x4."),
+        ("Labels", "The GAN sees pictures alone, all of the training part; the SVM as many "
+                   "labelled ones as the table says."),
+        ("Bold", "The best of a column."),
+    ]
+
+
+EDITS = Kind(
+    name="edits", data="avatars:Eyeglasses?test=1000 avatars:Smiling?test=1000",
+    asks=("n", "seeds", "bad_images"),
+    lacks=lambda data: "" if "b" in data.test else "has one domain; a suite needs two.",
+    tables=_edit_tables,
+    sanity=(
+        ("real pictures", "real", "Held-out pictures of the target, one half against the other: "
+                                  "half as many as the models have in C2ST."),
+        ("doing nothing", "figures", "The input as the result."),
+    ),
+    about=_about_edits,
+)
+ENCODERS = Kind(
+    name="encoders", data=f"{FACES}?n=8500&test=1500", asks=("n", "bad_images"),
+    lacks=lambda data: "has two domains; name one folder, or folder:PATH?layout=single."
+    if "b" in data.test else "",
+    tables=lambda data: [Table("", SUMS, "mse")],
+    sanity=(
+        ("mean training picture", "mean", "The same for every picture."),
+        ("random pair", "random", "Another held-out picture as the reconstruction."),
+    ),
+    about=_about_codes, generator=True,
+)
+CRG = dataclasses.replace(
+    ENCODERS, name="crg", tables=lambda data: [Table("", HASHES, "mse")]
+)
+FEATURES = Kind(
+    name="features", data="tfds:cifar10?label=all", asks=("n", "n_svm", "bad_images"),
+    lacks=lambda data: "" if data.exclusive else (
+        "has no classes; name pictures in class folders (folder:PATH?layout=classes) or with class "
+        "labels (tfds:NAME?label=all)."
+    ),
+    tables=lambda data: [Table("", PROBED, "accuracy")],
+    sanity=(("raw pixels", "figures", "The pictures' own numbers as features."),),
+    about=_about_features,
+)
+KINDS = {kind.name: kind for kind in (EDITS, ENCODERS, CRG, FEATURES)}

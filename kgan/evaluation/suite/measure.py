@@ -1,0 +1,239 @@
+"""What a job of a suite does that measures: a row, or without one what is no model.
+
+All rows are measured on the same held-out pictures, those of seed 0; in data that hold pictures out
+by the seed (all but `avatars`, whose training pictures are no test pictures for any seed) on those
+that the training has not seen.
+"""
+
+import dataclasses
+import json
+import math
+import os
+import pathlib
+
+import numpy as np
+from PIL import Image
+
+from kgan.core import registry
+from kgan.core.devices import quiet
+from kgan.core.paths import replacing
+from kgan.data import open_data
+
+FACES = 10  # held-out pictures that are shown
+
+
+def measure(job):
+    """Measures a model of a suite, or what is no model, as doing nothing.
+
+    Args:
+        job: `"kind"`, one of `MEASURES`; `"run"`, the folder of a training, or ""; `"out"`, the
+            results' path without suffix; `"asked"`: what the figures follow from: `spec`,
+            `bad_images`, `n`, other options of the kind, and for a model `name`, `changes`,
+            `label`; without one `size`.
+
+    Returns:
+        `{"status": "done"}`; `<out>.json` holds `{"asked", "n", "machine", "figures"}` and what
+        else the kind has to say, `<out>.png` the first `FACES` results in a row, and without a
+        model perhaps `truth.png` what they should be.
+    """
+    quiet()
+    asked, out = job["asked"], pathlib.Path(job["out"])
+    found, strips = MEASURES[job["kind"]](asked, job["run"])
+    for name, pictures in strips.items():
+        _save(out.with_name(f"{name or out.name}.png"), pictures)
+    with replacing(out.with_name(f"{out.name}.json")) as new:
+        new.write_text(json.dumps({"asked": asked, "machine": _machine(), **found}, indent=2)
+                       + "\n")
+    return {"status": "done"}
+
+
+def _open(asked, size, load_size=0, seed=0):
+    return open_data(
+        asked["spec"], size=size, load_size=load_size or None,
+        seed=0 if asked["spec"].startswith("avatars:") else seed, bad_images=asked["bad_images"],
+    )
+
+
+def _model(asked, run):
+    """The model of a row, and the data to measure it on."""
+    import keras
+
+    from kgan.models import weights
+
+    if run:
+        model = weights.load(run, "required")
+        recipe = model.recipe
+        return model, _open(asked, recipe.size, recipe.load_size, recipe.seed)
+    recipe = registry.recipe(asked["name"]).replace(data=asked["spec"], **asked["changes"])
+    keras.utils.set_random_seed(recipe.seed)
+    model, data = weights.build(asked["name"], recipe), _open(asked, recipe.size, recipe.load_size)
+    model.prepare(data)
+    return model, data
+
+
+def _held(data, asked, domain="a"):
+    """The held-out pictures that are measured."""
+    count = len(data.test[domain])
+    return data.test[domain][np.arange(min(asked["n"] or count, count))]
+
+
+# Translators between two domains
+
+
+def _edits(asked, run):
+    from kgan.evaluation.judge import domain_classifier
+    from kgan.metrics.editing import DIRECTIONS
+
+    if "name" in asked:
+        data, translate, directions = _translator(asked, run)
+    else:
+        data, directions = _open(asked, asked["size"]), DIRECTIONS
+        translate = lambda pictures, direction: pictures  # noqa: E731
+    classifier = domain_classifier(data)
+    figures, pictures = _figures(translate, data, classifier, directions, asked)
+    shown = pictures[asked["direction"]]
+    found = {"n": len(shown["input"]), "classifier_accuracy": classifier.accuracy,
+             "figures": figures}
+    if "name" in asked:
+        return found, {"": shown["output"]}
+    truth = {"truth": shown["truth"]} if "truth" in shown else {}
+    return {**found, "real": _real(data, classifier, asked)}, {"": shown["output"], **truth}
+
+
+def _translator(asked, run):
+    """The data, `translate(pictures, direction)` and the directions of a row's model."""
+    from kgan.cli.evaluate import translator
+
+    model, data = _model(asked, run)
+    return data, *translator(model, asked.get("label", ""))
+
+
+def _figures(translate, data, classifier, directions, asked):
+    from kgan.cli.evaluate import EMBEDDED
+    from kgan.metrics.editing import measure_distribution, measure_edits
+
+    figures, pictures = measure_edits(
+        translate, data, classifier, asked["n"] or None, directions=directions
+    )
+    if asked["seeds"]:
+        figures |= measure_distribution(pictures, data, seeds=asked["seeds"], reference=EMBEDDED)
+    return _finite(figures), pictures
+
+
+def _real(data, classifier, asked):
+    """Figures of real pictures of the target domain: one half as results, the other as real."""
+    from kgan.cli.evaluate import EMBEDDED
+    from kgan.metrics.editing import DIRECTIONS, measure_distribution
+
+    figures = {}
+    for direction in DIRECTIONS:
+        target = direction[-1]
+        held = _held(data, asked, target)
+        hit = classifier.is_b(held) == (target == "b")
+        figures[f"edit_accuracy_{direction}"] = float(hit.mean())
+        figures[f"log_loss_{direction}"] = classifier.log_loss(held, target)
+        if asked["seeds"] and len(held) >= 20:  # a two-sample test takes 10 of each
+            others = dataclasses.replace(data, test={target: held[1::2]})
+            figures |= measure_distribution(
+                {direction: {"output": held[::2]}}, others, seeds=asked["seeds"],
+                reference=EMBEDDED,
+            )
+    return _finite(figures)
+
+
+# Encoders
+
+
+def _codes(asked, run):
+    from kgan.cli.evaluate import EMBEDDED, reconstructions
+    from kgan.evaluation.generation import measure_samples
+    from kgan.metrics.distribution import feature_name
+    from kgan.metrics.reconstruction import baselines
+
+    if "name" not in asked:
+        data = _open(asked, asked["size"])
+        real, guesses = _held(data, asked), {"random": {}, "mean": {}}
+        for name, value in baselines(real, data.train["a"]).items():
+            guess, _, figure = name.partition("_")
+            guesses[guess][figure] = value
+        return {"n": len(real), "figures": {}, **guesses}, {"": real}
+    model, data = _model(asked, run)
+    real = _held(data, asked)
+    figures, made = reconstructions(model, real)
+    samples = measure_samples(real, model.sample(len(real), seed=1), reference=EMBEDDED)
+    named = {k: v for k, v in samples.items() if feature_name(EMBEDDED) in k}
+    return {"n": len(real), "figures": {**figures, **named}}, {"": made}
+
+
+# Features of discriminators
+
+
+def _features(asked, run):
+    from kgan.metrics.linear_probe import linear_probe
+
+    if "name" in asked:
+        model, data = _model(asked, run)
+        features = _discriminator_features(model)
+    else:
+        data = _open(asked, asked["size"])
+        features = lambda pictures: pictures.reshape(len(pictures), -1)  # noqa: E731
+    parts = []
+    for split, pictures, most in (("train", data.train["a"], asked["n_svm"]),
+                                  ("test", data.test["a"], asked["n"])):
+        rows = np.random.default_rng(0).permutation(len(pictures))[: most or None]
+        parts += [_in_parts(features, pictures, rows), data.labels[split][rows]]
+    return {"n": len(rows), "figures": linear_probe(*parts)}, {}
+
+
+def _discriminator_features(model):
+    """`features(uint8 pictures)`: float32 [n, k]."""
+    import tensorflow as tf
+
+    from kgan.core.pixels import to_float
+    from kgan.networks import discriminator_features, pooled
+
+    network = discriminator_features(model.d)
+    run = tf.function(
+        lambda x: pooled(network(to_float(x), training=False)), reduce_retracing=True
+    )
+    return lambda pictures: run(tf.constant(pictures)).numpy()
+
+
+def _in_parts(features, pictures, rows, size=100):
+    """float32 [n, k]: features of some pictures; filled in, for they may be gigabytes."""
+    found = None
+    for i in range(0, len(rows), size):
+        part = features(pictures[rows[i : i + size]])
+        found = np.empty((len(rows), part.shape[1]), np.float32) if found is None else found
+        found[i : i + size] = part
+    return found
+
+
+MEASURES = {"edits": _edits, "encoders": _codes, "crg": _codes, "features": _features}
+
+
+def _finite(figures):
+    """Figures of which nothing can be said, as of no pixel, are None."""
+    return {name: x if math.isfinite(x) else None for name, x in figures.items()}
+
+
+def _save(path, pictures):
+    strip = np.concatenate(list(pictures[:FACES]), axis=1)
+    with replacing(path) as new:
+        Image.fromarray(strip).save(new)
+
+
+def _machine():
+    """`NVIDIA ..., TensorFlow 2.21.0` and the like."""
+    import keras
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    names = {tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus}
+    if not gpus:
+        info = pathlib.Path("/proc/cpuinfo")
+        lines = info.read_text().splitlines() if info.exists() else []
+        names = {line.partition(": ")[2] for line in lines if line.startswith("model name")}
+        names = {f"{os.cpu_count()} cores {' '.join(sorted(names))}".strip()}
+    where = ", ".join(sorted(filter(None, names)))
+    return f"{where}, TensorFlow {tf.__version__}, Keras {keras.__version__}"

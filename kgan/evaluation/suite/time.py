@@ -1,0 +1,60 @@
+"""What the steps of a suite cost, measured side by side.
+
+A machine that others use, too, is fast for some seconds and slow for the next. So the models take
+turns, a step each: what a step costs is its share of the rounds, of which the whole is what a round
+takes in the middle.
+"""
+
+import traceback
+
+import numpy as np
+
+from kgan.cli import benchmark
+from kgan.core.devices import quiet
+from kgan.core.errors import UserError
+from kgan.data import open_data
+
+
+def time_steps(job):
+    """Times steps in turns.
+
+    Args:
+        job: `{"calls": command lines of `tools/benchmark`, "rounds": how many}`. A call that names
+            data has its recipe completed by them.
+
+    Returns:
+        `{"steps": [{"cost": seconds, on a CPU those that each core computes, "devices": words} or
+        {"error": why it has no step}]}`, in the order of the calls.
+    """
+    quiet()
+    found, steps = [], {}
+    for number, call in enumerate(job["calls"]):
+        found.append({})
+        try:
+            steps[number] = step = _step(call)
+            found[number]["devices"] = step.devices
+        except Exception as error:  # is the row's, and the others go on
+            if not isinstance(error, UserError):
+                traceback.print_exc()
+            found[number]["error"] = f"{error}".split("\n")[0] or type(error).__name__
+    if steps:
+        spent = np.array([[s.spend() for s in steps.values()] for _ in range(job["rounds"])])
+        on_cpu = all("CPU" in step.devices for step in steps.values())
+        spent = spent[..., 1] / benchmark.cores() if on_cpu else spent[..., 0]
+        for number, cost in zip(steps, costs(spent), strict=True):
+            found[number]["cost"] = float(cost)
+    return {"steps": found}
+
+
+def _step(call):
+    name, recipe, machine, _, with_data = benchmark.read(call)
+    if with_data:
+        recipe = recipe.complete(open_data(
+            recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed))
+    return benchmark.Step(name, recipe, machine)
+
+
+def costs(times):
+    """Seconds of each step from those of each round, [rounds, steps]."""
+    whole = times.sum(axis=1)
+    return np.median(times / whole[:, None], axis=0) * np.median(whole)

@@ -1,0 +1,1 @@
+"""What leaves the house: SavedModels, the graph that serves them, their files and their check."""

@@ -1,0 +1,277 @@
+"""What a served model does around its network, and the files that stand beside it.
+
+The first half is TensorFlow graph only: pictures arrive as PNG or JPEG bytes of strangers, so the
+header is read before anything is decoded, and more than `max_pixels` is refused while it costs
+nothing (TensorFlow's own limit lets 20 KB of PNG allocate 500 MB). The second half writes what
+TensorFlow Serving and its users need: warm-up requests, `models.config`, a compose file, a client.
+
+Deviations from a plain decoder: a JPEG is turned upright by its EXIF orientation, as a data loader
+does (TensorFlow's decoder ignores it); an EXIF orientation inside a PNG is not read. Warm-up
+records are encoded by hand, which spares `tensorflow-serving-api` and with it gRPC: every field in
+use is length-delimited.
+"""
+
+import re
+
+import numpy as np
+import tensorflow as tf
+
+from kgan.core import paths
+
+MAX_PIXELS = 4096 * 4096
+OPAQUE = np.uint8(255)
+PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"  # signature, then the header chunk's length
+EXIF_BYTES = 1 << 17  # where a JPEG's EXIF is looked for: it stands near the start, 64 KB at most
+
+
+def decode_picture(data, max_pixels=MAX_PIXELS):
+    """Decodes one PNG or JPEG after its header has been checked.
+
+    Args:
+        data: scalar string, the file's bytes.
+        max_pixels: largest height x width that is decoded.
+
+    Returns:
+        (rgb, alpha), uint8 [height, width, 3] and [height, width, 1]; alpha is 255 where the file
+        has none. Grey and palette become RGB, 16 bits become 8.
+
+    Raises:
+        tf.errors.InvalidArgumentError: neither PNG nor JPEG, no pixels, too many pixels, damaged.
+    """
+    start = tf.strings.join([tf.strings.substr(data, 0, 25), b"\0" * 25])
+    is_png = tf.equal(tf.strings.substr(start, 0, 16), PNG_START)
+    is_jpeg = tf.equal(tf.strings.substr(start, 0, 3), b"\xff\xd8\xff")
+    known = tf.debugging.Assert(
+        is_png | is_jpeg,
+        ["image_bytes is neither PNG nor JPEG; its length:", tf.strings.length(data)],
+    )
+    with tf.control_dependencies([known]):
+        data = tf.identity(data)
+    sides = tf.cond(is_png, lambda: _png_sides(start), lambda: _jpeg_sides(data))
+    has_pixels = tf.debugging.Assert(
+        tf.reduce_all(sides > 0), ["image_bytes declares no pixels (height, width):", sides]
+    )
+    fits = tf.debugging.Assert(
+        tf.reduce_prod(sides) <= max_pixels,
+        [f"image_bytes declares more than {max_pixels} pixels (height, width):", sides],
+    )
+    with tf.control_dependencies([has_pixels, fits]):
+        checked = tf.identity(data)  # what decodes must wait for its input: a cond itself does not
+    bits = tf.io.decode_raw(tf.strings.substr(start, 24, 1), tf.uint8)[0]
+    picture = tf.cond(is_png, lambda: _decode_png(checked, bits), lambda: _decode_jpeg(checked))
+    return picture[..., :3], picture[..., 3:]
+
+
+def encode_picture(rgb, alpha):
+    """PNG bytes of `rgb`, with `alpha` if some pixel is not opaque. Shapes of `decode_picture`."""
+    return tf.cond(
+        tf.reduce_all(tf.equal(alpha, OPAQUE)),
+        lambda: tf.io.encode_png(rgb),
+        lambda: tf.io.encode_png(tf.concat([rgb, alpha], axis=-1)),
+    )
+
+
+def _png_sides(start):
+    """int64 (height, width) of the IHDR chunk; what is cut off reads as zero."""
+    sides = tf.io.decode_raw(tf.strings.substr(start, 16, 8), tf.int32, little_endian=False)
+    return tf.cast(sides[::-1], tf.int64)  # PNG's sides end at 2**31 - 1: more reads as negative
+
+
+def _jpeg_sides(data):
+    return tf.cast(tf.io.extract_jpeg_shape(data)[:2], tf.int64)
+
+
+def _decode_png(data, bits):
+    """RGBA; where the file has no alpha, TensorFlow fills in the highest value of `bits` bits."""
+    rgba = tf.ensure_shape(tf.io.decode_png(data, channels=4), [None, None, 4])
+    rgb, alpha = rgba[..., :3], rgba[..., 3:]
+    filler = tf.cast(tf.minimum(2 ** tf.cast(bits, tf.int32) - 1, 255), tf.uint8)
+    is_filled = tf.reduce_all(tf.equal(alpha, filler))
+    return tf.concat([rgb, tf.where(is_filled, OPAQUE, alpha)], axis=-1)
+
+
+def _decode_jpeg(data):
+    rgb = tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")  # as Pillow decodes
+    rgb = _upright(rgb, _exif_orientation(data))
+    return tf.concat([rgb, tf.fill(tf.shape(rgb[..., :1]), OPAQUE)], axis=-1)
+
+
+def _upright(rgb, orientation):
+    """Undoes an EXIF orientation (1 to 8)."""
+
+    def when(condition, change, picture):
+        return tf.cond(condition, lambda: change(picture), lambda: picture)
+
+    def is_one_of(*values):
+        return tf.reduce_any(tf.equal(orientation, values))
+
+    rgb = when(orientation >= 5, lambda x: tf.transpose(x, [1, 0, 2]), rgb)
+    rgb = when(is_one_of(2, 3, 6, 7), lambda x: tf.reverse(x, [1]), rgb)
+    return when(is_one_of(3, 4, 7, 8), lambda x: tf.reverse(x, [0]), rgb)
+
+
+def _exif_orientation(data):
+    """The EXIF orientation tag (0x0112) of a JPEG, 1 where there is none. Never fails."""
+    raw = tf.cast(tf.io.decode_raw(tf.strings.substr(data, 0, EXIF_BYTES), tf.uint8), tf.int64)
+    size = tf.size(raw, tf.int64)
+
+    def number(at, count, little=False):
+        """`count` bytes from `at` as a number; a position outside is moved to the border."""
+        where = tf.clip_by_value(at + tf.range(count, dtype=tf.int64), 0, size - 1)
+        weights = tf.constant([256**i for i in range(count)], tf.int64)
+        return tf.reduce_sum(tf.gather(raw, where) * tf.where(little, weights, weights[::-1]))
+
+    def is_other_segment(at):  # APP0 to APP15 or a comment, and not EXIF
+        marker = number(at, 2)
+        metadata = ((marker >= 0xFFE0) & (marker <= 0xFFEF)) | tf.equal(marker, 0xFFFE)
+        return metadata & ~is_exif(at) & (at < size)
+
+    def is_exif(at):
+        return tf.equal(number(at, 2), 0xFFE1) & tf.equal(number(at + 4, 6), 0x457869660000)
+
+    (segment,) = tf.while_loop(
+        is_other_segment, lambda at: (at + 2 + number(at + 2, 2),), [tf.constant(2, tf.int64)]
+    )
+    tiff = segment + 10
+    little = tf.equal(number(tiff, 2), 0x4949)
+    entries = tiff + number(tiff + 4, 4, little)
+    starts = entries + 2 + 12 * tf.range(tf.minimum(number(entries, 2, little), 256))
+
+    def value(at):
+        return tf.where(tf.equal(number(at, 2, little), 0x0112), number(at + 8, 2, little), 0)
+
+    found = tf.reduce_max(tf.concat([[0], tf.map_fn(value, starts)], 0))
+    return tf.where(is_exif(segment) & (found >= 1) & (found <= 8), found, 1)
+
+
+def write_warmup(file, name, requests):
+    """Writes `assets.extra/tf_serving_warmup_requests`: TFRecords of `PredictionLog`.
+
+    Args:
+        file: path.
+        name: the served model's name.
+        requests: list of (signature name, {input name: array}).
+    """
+    with tf.io.TFRecordWriter(str(file)) as records:
+        for signature, inputs in requests:
+            request = _field(1, _field(1, name.encode()) + _field(3, signature.encode()))
+            for key, value in inputs.items():
+                tensor = tf.make_tensor_proto(value).SerializeToString()
+                request += _field(2, _field(1, key.encode()) + _field(2, tensor))
+            records.write(_field(6, _field(1, request)))
+
+
+def _field(number, content):
+    """One length-delimited field of a protocol buffer: tag, length as a varint, content."""
+    length, rest = b"", len(content)
+    while rest > 127:
+        length, rest = length + bytes([rest & 127 | 128]), rest >> 7
+    return bytes([number << 3 | 2]) + length + bytes([rest]) + content
+
+
+def example_picture(height, width):
+    """A smooth picture that is the same every time, uint8 [height, width, 3]."""
+    y, x = np.mgrid[0:1:height * 1j, 0:1:width * 1j]
+    return np.rint(255 * np.stack([x, y, 0.5 + 0.5 * np.sin(9 * (x + y))], -1)).astype(np.uint8)
+
+
+def versions(folder):
+    """The version numbers of SavedModels in `folder`, ascending."""
+    found = [d for d in folder.glob("*/saved_model.pb") if re.fullmatch(r"[0-9]+", d.parent.name)]
+    return sorted(int(d.parent.name) for d in found)
+
+
+def write_serving_files(out):
+    """Writes `models.config` for every model under `out`; adds `compose.yaml` and `client.py`.
+
+    The last two are left alone where they exist: a person may have changed them.
+    """
+    names = sorted(d.name for d in out.iterdir() if d.is_dir() and versions(d))
+    with paths.replacing(out / "models.config") as new:
+        new.write_text(
+            "model_config_list {\n" + "".join(MODEL_CONFIG % {"name": n} for n in names) + "}\n"
+        )
+    for file, text in (("compose.yaml", COMPOSE), ("client.py", CLIENT)):
+        if not (out / file).exists():
+            with paths.replacing(out / file) as new:
+                new.write_text(text)
+
+
+MODEL_CONFIG = """\
+  config {
+    name: "%(name)s"
+    base_path: "/models/%(name)s"
+    model_platform: "tensorflow"
+  }
+"""
+
+COMPOSE = """\
+# docker compose up: serves every model of models.config; REST on 8501, gRPC on 8500.
+# The server has no passwords, so only this machine reaches it. On a GPU, take the tag latest-gpu.
+services:
+  serving:
+    image: tensorflow/serving:${TF_SERVING_TAG:-latest}
+    command:
+      - --model_config_file=/models/models.config
+      - --model_config_file_poll_wait_seconds=60
+    environment:
+      TF_FORCE_GPU_ALLOW_GROWTH: "true"
+      TF_CUDNN_USE_AUTOTUNE: "0" # pictures of any size: no search for kernels at each new one
+    ports:
+      - 127.0.0.1:8500:8500
+      - 127.0.0.1:8501:8501
+    volumes:
+      - ./:/models:ro
+"""
+
+CLIENT = '''\
+"""Sends a picture to a served model and writes the PNG that comes back. Standard library only.
+
+python client.py MODEL photo.jpg result.png
+python client.py MODEL photo.jpg result.png --signature serving_b2a --url http://localhost:8501
+"""
+
+import argparse
+import base64
+import json
+import pathlib
+import sys
+import urllib.error
+import urllib.request
+
+
+def translate(picture, model, signature="serving_default", url="http://localhost:8501"):
+    """PNG or JPEG bytes -> PNG bytes."""
+    body = {
+        "signature_name": signature,
+        "instances": [{"image_bytes": {"b64": base64.b64encode(picture).decode()}}],
+    }
+    request = urllib.request.Request(
+        f"{url}/v1/models/{model}:predict",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    with urllib.request.urlopen(request, timeout=300) as answer:
+        return base64.b64decode(json.load(answer)["predictions"][0]["b64"])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model")
+    parser.add_argument("picture", type=pathlib.Path)
+    parser.add_argument("result", type=pathlib.Path)
+    parser.add_argument("--signature", default="serving_default")
+    parser.add_argument("--url", default="http://localhost:8501")
+    args = parser.parse_args()
+    try:
+        png = translate(args.picture.read_bytes(), args.model, args.signature, args.url)
+    except urllib.error.HTTPError as error:
+        sys.exit(f"the server refused: {error.read().decode(errors='replace')}")
+    except OSError as error:
+        sys.exit(str(error))
+    args.result.write_bytes(png)
+
+
+if __name__ == "__main__":
+    main()
+'''

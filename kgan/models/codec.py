@@ -1,0 +1,145 @@
+"""Codes of many pictures and pictures of many codes: an encoder, descent, or one after the other.
+
+Descent (`kgan.editing.inversion`) starts from the encoder's codes, or from random ones where the
+model is a generator alone. Its error is that of pictures that are not clipped to [-1, 1] yet: what
+a generator without tanh makes too bright or too dark has no gradient any more once it is clipped.
+"""
+
+import functools
+
+from kgan.data.pictures import BrokenPicture, read_reduced, resize_cover
+from kgan.editing.inversion import invert
+from kgan.models.encoding import BATCH, EncoderGAN
+from kgan.core.errors import UsageError, UserError
+from kgan.models.latent import LatentGAN
+from kgan.core.lazy import generators, np, tf
+from kgan.core.progress import progress
+
+RATES = {"prior": 0.01}  # the authors' of each method; 1 of the others
+
+
+class Coder:
+    """Pictures to codes and back, at most `BATCH` at a time.
+
+    Args:
+        model: a `kgan.models.latent.LatentGAN`, with an encoder or without.
+        refine: steps of descent; 0 = none.
+        method: see `kgan.editing.inversion`.
+        rate: of descent; 0 = the authors' of that method.
+        seed: of descent.
+
+    Raises:
+        UsageError: the model has no codes, or it needs labels beside them.
+    """
+
+    def __init__(self, model, *, refine=0, method="none", rate=0.0, seed=0):
+        refuse_without_codes(type(model), model.name_in_zoo)
+        if model.conditions:
+            raise UsageError(f"{model.name_in_zoo} needs labels beside codes; take a generator "
+                             "without.")
+        self.model, self.refine, self.method, self.seed = model, refine, method, seed
+        self.rate = rate or RATES.get(method, 1.0)
+        self.size = model.recipe.size
+        self.encoder = None
+        if isinstance(model, EncoderGAN):
+            spec = tf.TensorSpec([None, self.size, self.size, 3], tf.uint8)
+            self.encoder = tf.function(model.encode, input_signature=[spec], autograph=False)
+        self.decoder = tf.function(lambda codes: model.decode(codes), autograph=False,
+                                   input_signature=[tf.TensorSpec([None, model.latent])])
+
+    @functools.cached_property
+    def generator(self):
+        """What `Direction.generator` must equal."""
+        return generators.sha256(self.model.g)
+
+    def attribute(self, direction):
+        """A direction by its name, or the `Direction` itself if it is one of this generator."""
+        if self.encoder:
+            return self.model.attribute(direction)
+        if isinstance(direction, str):
+            raise UserError(f"{self.model.name_in_zoo} has no directions of its own, so no "
+                            f"{direction}: give a file, FILE.npz, or pictures.")
+        direction.check(self.generator)
+        return direction
+
+    def encode(self, pictures, refine=True):
+        """Codes of pictures.
+
+        Args:
+            pictures: uint8 [n, size, size, 3].
+            refine: whether descent follows an encoder; where it makes a picture worse, the
+                encoder's code stays. Without an encoder it always runs.
+
+        Returns:
+            float32 [n, latent].
+
+        Raises:
+            UsageError: there is neither an encoder nor descent.
+        """
+        codes = _in_parts(self.encoder, pictures) if self.encoder else None
+        if self.encoder and not (refine and self.refine):
+            return codes
+        if not self.refine:
+            raise UsageError(f"{self.model.name_in_zoo} has no encoder: look for the codes of "
+                             "pictures by descent, as --refine 500, or edit --samples 8.")
+        found = invert(
+            lambda z: self.model.generate(z), pictures / np.float32(127.5) - 1, seed=self.seed,
+            latent=self.model.latent, prior=self.model.prior, method=self.method, start=codes,
+            steps=self.refine, rate=self.rate, batch=BATCH,
+        ).codes
+        if codes is None:
+            return found
+        before, after = (self._errors(pictures, z) for z in (codes, found))
+        return np.where((after < before)[:, None], found, codes)
+
+    def _errors(self, pictures, codes):
+        """Mean squared differences of levels between pictures and those of codes, [n]."""
+        return ((self.decode(codes).astype(np.float32) - pictures) ** 2).mean(axis=(1, 2, 3))
+
+    def decode(self, codes):
+        """Pictures of codes, uint8 [n, size, size, 3]."""
+        made = _in_parts(self.decoder, codes)
+        return np.clip(np.round((made + 1.0) * 127.5), 0, 255).astype(np.uint8)
+
+    def read(self, path):
+        """The central square of a file's picture, of the model's size: uint8 [size, size, 3].
+
+        Raises:
+            BrokenPicture: as `kgan.data.pictures.read_picture`.
+        """
+        return resize_cover(read_reduced(path, self.size)[0], self.size)
+
+    def read_all(self, paths, skip, refine=True):
+        """Reads and encodes files, a batch at a time.
+
+        Args:
+            paths: of pictures.
+            skip: `skip(path, reason)` is called for the broken ones.
+            refine: see `encode`.
+
+        Yields:
+            (paths, uint8 pictures [n, size, size, 3], float32 codes [n, latent]).
+        """
+        kept, pictures = [], []
+        for i, path in enumerate(progress(paths, len(paths), "reading and encoding pictures"), 1):
+            try:
+                pictures.append(self.read(path))
+                kept.append(path)
+            except BrokenPicture as error:
+                skip(path, error.reason)
+            if kept and (len(kept) == BATCH or i == len(paths)):
+                batch = np.stack(pictures)
+                yield kept, batch, self.encode(batch, refine)
+                kept, pictures = [], []
+
+
+def refuse_without_codes(kind, name):
+    """Raises `UsageError` if models of a class make no pictures from codes."""
+    if not issubclass(kind, LatentGAN):
+        raise UsageError(f"{name} makes no pictures from codes: take an encoder, as crg_encoder, or"
+                         " a generator, as pggan.")
+
+
+def _in_parts(function, rows):
+    parts = [np.asarray(function(rows[i : i + BATCH])) for i in range(0, len(rows), BATCH)]
+    return np.concatenate(parts)

@@ -1,0 +1,315 @@
+"""GAN: what every model is.
+
+A model says which networks it has, which player owns which of them and what each player pays
+(`loss_terms`). How they are trained is in `kgan.models.trainer`, once for all; how pictures of any size go
+through them, and what a run asks of a model, is here.
+
+The class is light so that recipes can be read without TensorFlow: it becomes a `keras.Model` when
+an instance is made (`CycleGAN(recipe)` is one, with `fit`, `save_weights` and so on).
+"""
+
+import contextlib
+import functools
+from typing import ClassVar
+
+from kgan.models.trainer import Game, Phase, Stage
+from kgan.core.lazy import keras, pixels, tf
+
+
+@functools.cache
+def _keras_class(cls):
+    return type(cls.__name__, (cls, keras.Model), {"__doc__": cls.__doc__})
+
+
+class GAN(Game):
+    """A set of networks and the game that trains them.
+
+    A subclass declares `players` and `directions` and writes `build_networks` and `loss_terms`.
+
+    Args:
+        recipe: a `kgan.core.recipe.Recipe`.
+        precision: a Keras dtype policy for the networks: `"float32"`, `"mixed_bfloat16"` or
+            `"mixed_float16"`. Variables, normalisation statistics, losses and outputs are float32.
+        deployed_only: leave out networks that only training needs, if the model can.
+
+    Attributes:
+        players: `{player: names of its networks}`. A network of no player is frozen.
+        phases: what a training step consists of, unless `stages` says more.
+        averaged: the players whose weights have a moving average when `recipe.ema` is set.
+        directions: `{direction: name of the network that translates so}`; the first is the default.
+        trains: whether there is anything to train.
+        exports: whether a SavedModel can be made of it.
+        graph: whether `translate` can be part of a TensorFlow graph.
+        multiple: the sides that the networks need are multiples of this.
+        smallest: the smallest side that the networks take.
+        nets: `{name: network}`.
+        name_in_zoo, metadata: set by the zoo when it loads weights.
+        trained: whether its weights were trained to their end, set by the zoo, too.
+    """
+
+    players: ClassVar[dict] = {}
+    phases: ClassVar[tuple] = (Phase(),)
+    averaged: ClassVar[tuple] = ("generator",)
+    directions: ClassVar[dict] = {}
+    trains = True
+    exports = True
+    graph = True
+    multiple = 1
+    smallest = 1
+
+    def __new__(cls, *arguments, **keywords):
+        real = cls if issubclass(cls, keras.Model) else _keras_class(cls)
+        return keras.Model.__new__(real, *arguments, **keywords)
+
+    def __init__(self, recipe, precision="float32", deployed_only=False):
+        super().__init__(name=type(self).__name__.lower())
+        self.recipe = recipe
+        self.deployed_only = deployed_only
+        self.directions = self.directions_of(recipe)
+        self.precision = precision
+        self.name_in_zoo = self.name
+        self.trained = False
+        self.metadata = {}
+        with _policy(precision):
+            self.nets = self.build_networks(recipe)
+        for name, net in self.nets.items():
+            setattr(self, name, net)
+        if not deployed_only:  # which may leave out what players own
+            self._check_networks()
+        self.step = self.add_weight(
+            shape=(), dtype="int64", initializer="zeros", trainable=False, name="step",
+            aggregation="only_first_replica",
+        )
+        self.averages = [
+            self.add_weight(
+                shape=v.shape, initializer="zeros", trainable=False, dtype="float32",
+                name="average", aggregation="only_first_replica",
+            )
+            for v in self._averaged_variables()
+        ]
+        self.plateau = self.build_plateau()
+        self.restart_averages()
+        self.built = True
+        self.trackers = {}
+        self.optimizers = {}
+
+    # What a model says of itself
+
+    @property
+    def state(self):
+        """What its weights are: `"trained"`, `"fresh"` or `"step 300 of 1,000"`."""
+        step = self.metadata.get("step")
+        if self.trained or not isinstance(step, int):
+            return "trained" if self.trained else "fresh"
+        return f"step {step:,} of {self.recipe.steps:,}"
+
+    @classmethod
+    def directions_of(cls, recipe):
+        """`directions` of a model with this recipe."""
+        return cls.directions
+
+    def build_networks(self, recipe):
+        """Returns `{name: network or layer}`; each becomes an attribute of that name."""
+        raise NotImplementedError
+
+    def served(self):
+        """What an export offers besides translating.
+
+        Returns:
+            `{signature: (tf.function with an input signature, {input name: example array})}`; the
+            functions return `{output name: tensor}`.
+        """
+        return {}
+
+    def deployed(self):
+        """The names of the networks that translating needs; their weights are what is shipped."""
+        return sorted(set(self.directions.values()))
+
+    def stages(self):
+        """What a training consists of, one `Stage` after the other."""
+        return (Stage("training", self.recipe.steps, self.phases),)
+
+    @classmethod
+    def needs(cls, recipe):
+        """A model that must be there before this one is trained.
+
+        Returns:
+            None, or `(name, recipe, folder)`: a name of the zoo, how it is trained, and the folder
+            of its weights or None, which makes a run train it first.
+        """
+
+    def inherit(self, source):
+        """Called once before `prepare` with the model of `needs`."""
+
+    def hold_out(self, data):
+        """Splits the training pictures: (`Data` to train on, `Data` to validate with or None)."""
+        return data, None
+
+    def build_plateau(self):
+        """A `kgan.models.plateau.Plateau` that follows `validate`; None = the training is not watched."""
+
+    def validate(self, held):
+        """`{term: float}` on held-out pictures, a `Data`; `"total"` is what is to fall."""
+        raise NotImplementedError
+
+    def prepare(self, data):
+        """Called once before the first step of a run, with its `kgan.data.Data`."""
+
+    def conclude(self, data, held):
+        """Called after the last step, with what `hold_out` gave, before weights are written."""
+
+    def write_beside(self, folder):
+        """Writes what belongs to the weights and is no network into their folder."""
+
+    def read_beside(self, folder):
+        """Reads what `write_beside` wrote."""
+
+    def begin_stage(self, name):
+        """Called before the first step of each stage, again if a run is resumed just there."""
+
+    def loss_terms(self, batch):
+        """What each player pays on a batch.
+
+        Networks of players are in training mode (dropout acts, batch normalisation takes the
+        statistics of the batch) unless they are called with `training=False`; those of no player
+        are not.
+
+        Args:
+            batch: `{domain: float32 [n, h, w, c] in [-1, 1]}`, `"labels"`, float32 [n, k], if
+                `batch_labels` says so, `"key"`, int32 [2], the randomness of this step and replica
+                (for `tf.random.stateless_*`), and `"step"`, int32 [], steps before this one.
+
+        Returns:
+            `{player: {term: float32 scalar, the mean over the batch, already weighted}}`.
+        """
+        raise NotImplementedError
+
+    def batch_channels(self):
+        """`{domain: channels}` of the pictures in a batch."""
+        return {"a": 3, "b": 3}
+
+    def batch_labels(self):
+        """How many labels the pictures of domain a come with; 0 = none."""
+        return 0
+
+    def batch_spec(self, count=None):
+        """`{domain or "labels": tf.TensorSpec}` of a batch of `count` pictures."""
+        size = self.recipe.size
+        spec = {
+            domain: tf.TensorSpec([count, size, size, channels], tf.float32)
+            for domain, channels in self.batch_channels().items()
+        }
+        if self.batch_labels():
+            spec["labels"] = tf.TensorSpec([count, self.batch_labels()], tf.float32)
+        return spec
+
+    def terms_spec(self, count):
+        """What `loss_terms` is given: `{name: tf.TensorSpec}`."""
+        step, key = tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int32)
+        return {**self.batch_spec(count), "key": key, "step": step}
+
+    def build_optimizer(self, player, schedule):
+        """The optimizer of a player, not yet built; `schedule` is its learning rate."""
+        return keras.optimizers.Adam(
+            schedule, beta_1=self.recipe.beta_1, beta_2=0.999, epsilon=1e-8, name=f"adam_{player}"
+        )
+
+    def show(self, batch):
+        """Pictures to look at for fixed inputs: `{title: float32 [n, h, w, c] in [-1, 1]}`."""
+        shown = {}
+        for direction in self.directions:
+            source = batch[direction[0]]
+            shown[direction[0]] = source
+            shown[direction] = self.translate(source, direction)
+        return shown
+
+    # What Keras would keep a model by is not enough to make it again: a recipe is.
+
+    def get_config(self):
+        raise NotImplementedError(_elsewhere(self))
+
+    @classmethod
+    def from_config(cls, config):
+        raise NotImplementedError(f"{cls.__name__} is made from a recipe: {cls.__name__}(recipe), "
+                                  "or kgan.zoo.load(NAME or FOLDER).")
+
+    def save(self, *arguments, **keywords):
+        raise NotImplementedError(_elsewhere(self))
+
+    def __reduce__(self):
+        raise TypeError(_elsewhere(self))
+
+    # Deployment
+
+    def call(self, images, direction=None):
+        return self.translate(images, direction)
+
+    def translate(self, images, direction=None):
+        """Translates pictures of any size.
+
+        Sides are padded by reflection to what the network needs and the result is cropped back, so
+        it has the size of the input.
+
+        Args:
+            images: [n, h, w, 3], float in [-1, 1], or levels of 0..255: uint8, other integers,
+                lists of pictures.
+            direction: one of `directions`; None = the first.
+
+        Returns:
+            A tensor of the shape of `images`, and of their type; of integers, uint8.
+
+        Raises:
+            TypeError, ValueError: `images` are something else, see `kgan.core.pixels.checked`.
+        """
+        names = list(self.directions)
+        direction = direction or next(iter(names), None)
+        if direction not in names:
+            if not names:
+                raise ValueError(f"{self.name_in_zoo} does not translate pictures")
+            raise ValueError(f"direction {direction!r} is not one of {', '.join(names)}")
+        images, dtype = pixels.given(images)
+        if images.shape[0] == 0:
+            return pixels.as_given(images, dtype)
+        x = self.forward(pixels.extend(images, self.multiple, self.smallest), direction)
+        x = pixels.to_channels(x[:, : tf.shape(images)[1], : tf.shape(images)[2]], 3)
+        return pixels.as_given(tf.ensure_shape(x, images.shape), dtype)
+
+    def forward(self, x, direction):
+        """What `translate` does between extending and cropping.
+
+        What it makes of a picture follows from that picture alone, whatever else is in the batch.
+        Noise at test time is therefore keyed by the picture, never by a seed generator, so that
+        batches, repeats and an export agree:
+
+            key = pixels.keys_of(x)
+            noise = tf.map_fn(
+                lambda k: tf.random.stateless_normal([z], k, alg="philox"), key,
+                fn_output_signature=tf.float32,
+            )
+
+        Args:
+            x: float32 [n, h, w, 3] in [-1, 1]; sides are multiples of `multiple`.
+            direction: one of `directions`.
+
+        Returns:
+            float [n, h, w, 3 or 1] in [-1, 1].
+        """
+        network = self.nets[self.directions[direction]]
+        return network(pixels.to_channels(x, network.inputs[0].shape[-1]), training=False)
+
+
+def _elsewhere(model):
+    return (f"{type(model).__name__} is not copied or saved as a Keras model: keep its weights by "
+            "kgan.models.weights.write(model, FOLDER) and load them by kgan.zoo.load(FOLDER), or make a "
+            "SavedModel by tools/export.")
+
+
+@contextlib.contextmanager
+def _policy(name):
+    """Layers made in the block have the dtype policy `name`."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,119 @@
+"""Generators that encoders stand on: found by name or folder, described by text, hashed.
+
+A specification is a name of the zoo (`dcgan_small`, `dcgan.avatars_64`) or the folder of a run, of
+an export or of weights. A plain name means its packaged weights if they were trained on the same
+pictures at the same size, and else a generator that is to be trained on them first; `_small` names
+share the packaged weights of the name without it. A name with a tag means just these weights.
+
+An encoder's weights hold its generator's, too, so its recipe keeps how to build it as text: JSON of
+name and recipe.
+"""
+
+import hashlib
+import json
+
+from kgan.core import registry
+from kgan.models import source
+from kgan.core.errors import UsageError, UserError
+
+
+def find(spec, *, data, size, seed):
+    """Where the generator of a specification is, or how it is to be trained.
+
+    Args:
+        spec: see the module.
+        data: specification of the pictures.
+        size: their side.
+        seed: of a training.
+
+    Returns:
+        (name, recipe, folder): the folder of its weights; None = they are to be trained so.
+
+    Raises:
+        UsageError: no such generator, it makes pictures of another size, or it needs labels.
+        UserError: a folder that does not hold one.
+    """
+    if not spec:
+        raise UsageError("--generator must name what the encoder inverts, as dcgan or a folder.")
+    if source.is_folder(spec) or "." in spec:
+        found = _there(spec)
+    else:
+        found = _of_name(spec, data, size, seed)
+    name, recipe, _ = found
+    if not hasattr(recipe, "latent"):
+        raise UsageError(f"--generator {spec} is a {name}, which makes no pictures from codes.")
+    if recipe.size != size:
+        raise UsageError(f"--generator {spec} makes pictures of {recipe.size} px: say --size "
+                         f"{recipe.size}.")
+    if getattr(recipe, "classes", 0):
+        raise UsageError(f"--generator {spec} needs labels beside codes; take one without.")
+    return found
+
+
+def _of_name(spec, data, size, seed):
+    entry = registry.entry(spec)
+    for name in (entry.name, entry.name.removesuffix("_small")):
+        for tag in registry.entry(name).weights:
+            found = _there(f"{name}.{tag}")
+            if (_kind(found[1].data), found[1].size) == (_kind(data), size):
+                return found
+    recipe = entry.recipe.replace(seed=seed)
+    if _kind(recipe.data) != _kind(data):  # else as many drawn faces as it needs
+        recipe = recipe.replace(data=data)
+    if hasattr(recipe, "latent"):  # others are refused by `find`
+        recipe = recipe.replace(size=size)
+    return entry.name, recipe, None
+
+
+def _kind(data):
+    """A specification of pictures; of drawn faces without how many, and with which labels."""
+    place = data.partition("?")[0]
+    if not data.startswith("avatars:"):
+        return data
+    return "avatars" if "," in place else place
+
+
+def _there(spec):
+    found = source.resolve(spec)
+    if found.folder is None:
+        raise UserError(f"There are no packaged weights {spec}.")
+    return found.name, found.recipe, found.folder
+
+
+def to_text(name, recipe):
+    """JSON of a name and a recipe, for a field of another recipe."""
+    return json.dumps({"model": name, "recipe": recipe.as_dict()})
+
+
+def from_text(text):
+    """(name, recipe) of what `to_text` wrote; a `UserError` if it is something else."""
+    try:
+        found = json.loads(text)
+        name, values = str(found["model"]), dict(found["recipe"])
+        recipe = registry.recipe(name).replace(**values)
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"The recipe of an encoder does not say how its generator is built "
+                        f"({type(error).__name__}: {error}).") from None
+    if not hasattr(recipe, "latent"):
+        raise UserError(f"The recipe of an encoder names {name}, which makes no pictures from "
+                        "codes.")
+    return name, recipe
+
+
+def build(text, precision):
+    """A fresh generator of `to_text`, with the networks that are deployed."""
+    from kgan.models import weights
+
+    name, recipe = from_text(text)
+    return weights.build(name, recipe, precision, deployed_only=True)
+
+
+def sha256(network):
+    """A hash of a network's weights, the same before and after they were stored as float16."""
+    found = hashlib.sha256()
+    for v in network.weights:
+        values = v.numpy()
+        values = values.astype("<f2") if values.dtype.kind == "f" else values
+        found.update(str(values.shape).encode())
+        found.update(values.tobytes())
+    return found.hexdigest()

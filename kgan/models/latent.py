@@ -1,0 +1,126 @@
+"""Models of a latent space: a generator that makes pictures from codes, and its samples.
+
+Codes are float32 [n, latent], drawn from a prior: N(0, 1) or U(-1, 1). Such a model has no
+directions; it is exported with the signatures `serving_default` (codes -> PNG bytes) and `decode`
+(codes -> uint8 pictures).
+"""
+
+from kgan.models.gan import GAN
+from kgan.core.lazy import np, pixels, tf
+
+PRIORS = ("normal", "uniform")
+# What generators and encoders are trained on by default: drawn faces as they come, 8 labels.
+FACES = ("avatars:Smiling,Eyeglasses,No_Beard,Wearing_Hat,Black_Hair,Brown_Hair,Blond_Hair,"
+         "Gray_Hair")
+
+
+def draw(prior, shape, key):
+    """Codes of a prior, float32, from a key of `tf.random.stateless_*` (int32 [2])."""
+    if prior == "uniform":
+        return tf.random.stateless_uniform(shape, key, -1.0, 1.0, alg="philox")
+    return tf.random.stateless_normal(shape, key, alg="philox")
+
+
+class LatentGAN(GAN):
+    """A GAN whose network `g` turns codes into pictures.
+
+    Its recipe has `latent`, how many numbers a code has, and `prior`, one of `PRIORS`.
+
+    Attributes:
+        normalises: the generator brings codes to one length first, so that it does not see it.
+    """
+
+    normalises = False
+
+    def deployed(self):
+        return ["g"]
+
+    def batch_channels(self):
+        return {"a": 3}
+
+    @property
+    def latent(self):
+        """How many numbers a code has."""
+        return self.recipe.latent
+
+    @property
+    def prior(self):
+        """What codes are drawn from, `"normal"` or `"uniform"`."""
+        return self.recipe.prior
+
+    def codes(self, count, seed=0):
+        """Codes of the prior, float32 [count, latent], the same for a seed."""
+        return draw(self.prior, (count, self.latent), tf.constant([seed, 0x51A7]))
+
+    @property
+    def conditions(self):
+        """How many labels a picture is made by, beside its code; 0 = none."""
+        return 0
+
+    def decode(self, codes, labels=None):
+        """Pictures of codes.
+
+        Args:
+            codes: float32 [n, latent].
+            labels: of a conditional model, float32 [n, conditions] of -1 and 1; None = none of
+                them in the first picture, the first in the second and so on, over and over.
+
+        Returns:
+            float32 [n, size, size, 3] in [-1, 1].
+        """
+        given = tf.convert_to_tensor(codes, tf.float32)
+        if self.conditions:
+            given = [given, self._in_turn(tf.shape(given)[0]) if labels is None else labels]
+        return tf.clip_by_value(tf.cast(self.generate(given), tf.float32), -1.0, 1.0)
+
+    def _in_turn(self, count):
+        rows = tf.concat([-tf.ones((1, self.conditions)), 2 * tf.eye(self.conditions) - 1], 0)
+        return tf.gather(rows, tf.range(count) % (self.conditions + 1))
+
+    def generate(self, given):
+        """What `decode` does before clipping, with codes or [codes, labels]: `g` as deployed."""
+        return self.g(given, training=False)
+
+    def served(self):
+        example = {"codes": self.codes(2).numpy()}
+        if self.conditions:
+            example["labels"] = self._in_turn(2).numpy()
+        spec = [tf.TensorSpec([None, x.shape[1]], tf.float32, name=name)
+                for name, x in example.items()]
+
+        def decode(codes, labels=None):
+            return {"images": pixels.to_uint8(self.decode(codes, labels))}
+
+        def to_png(codes, labels=None):
+            return {"image_bytes": tf.map_fn(
+                tf.io.encode_png, decode(codes, labels)["images"],
+                fn_output_signature=tf.TensorSpec([], tf.string),
+            )}
+
+        functions = {"decode": decode}
+        if not self.directions:
+            functions["serving_default"] = to_png
+        return {
+            name: (tf.function(f, input_signature=spec, autograph=False), example)
+            for name, f in functions.items()
+        }
+
+    def sample(self, count, seed=0, batch=64):
+        """Generated pictures, uint8 [count, size, size, 3]."""
+        codes = self.codes(count, seed)
+        return np.concatenate([
+            pixels.to_uint8(self.decode(codes[i : i + batch])).numpy()
+            for i in range(0, count, batch)
+        ])
+
+    def show(self, batch):
+        count = len(batch["a"])
+        shown = {"a": batch["a"]}
+        for i in range(4):
+            shown[f"generated {i + 1}"] = self.decode(self.codes(count, seed=i))
+        return shown
+
+    def noise(self, batch):
+        """A code of the prior for each picture of a batch, from its key."""
+        key = tf.random.experimental.stateless_fold_in(batch["key"], 7, alg="philox")
+        return draw(self.prior, (batch["a"].shape[0], self.latent), key)

@@ -1,0 +1,194 @@
+"""Reference networks: the frozen features that a perceptual discriminator or loss looks through.
+
+A specification names one: `vgg_star_small.avatars`, `vgg_star_small.cifar10`, `vgg_small.avatars`
+(packaged with the zoo, hash-checked), `vgg19`, `vgg16` (ImageNet weights of `keras.applications`),
+`vgg_star19` (VGG* with the weights of VGG-19, not tuned), or the folder of a run or of weights of
+`vgg_star`, fine-tuned. Pictures are float [n, h, w, 3] in [-1, 1]; features are the maps after
+relu1_1, relu2_1, relu3_1, relu4_1 and relu5_1.
+
+Our choice: each map is brought to mean 0 and variance 1 over some pictures, by numbers that then
+stay (`calibrate`). The weights of `keras.applications` give features a hundred times larger than
+those that the authors of perceptual discriminators used, and a discriminator without normalisation
+expects values near 1.
+"""
+
+import contextlib
+import hashlib
+import pathlib
+import sys
+
+from kgan.core import registry
+from kgan.models import source
+from kgan.core.errors import UsageError, UserError
+from kgan.core.lazy import keras, networks, np, ops
+from kgan.core.recipe import nearest
+
+IMAGENET = {
+    "vgg16": {"depth": 16},
+    "vgg19": {"depth": 19},
+    "vgg_star19": {"depth": 19, "pool": "average", "slope": 0.2},
+}
+OFFICIAL = {  # md5 of Keras' files without and with the fully connected layers
+    "6d6bbae143d832006294945121d1f1fc", "64373286793e3c8b2b4e3219cbf3544b",
+    "253f8cb515780f3b799900260a226db6", "cbe5617147190e668d6c5d5026f83318",
+}
+
+
+def shape(spec):
+    """`{"depth", "filters", "pool", "slope", "imagenet_range"}` of a specification."""
+    if spec in IMAGENET:
+        published = {"filters": 64, "pool": "max", "slope": 0.0, "imagenet_range": True}
+        return {**published, **IMAGENET[spec]}
+    found = _source(spec)
+    r = found.recipe
+    if not hasattr(r, "slope"):
+        raise UsageError(f"{spec} is a {found.name}, not a classifier that can serve as a "
+                         "reference.")
+    return {"depth": r.depth, "filters": r.filters, "pool": r.pooling, "slope": r.slope,
+            "imagenet_range": r.imagenet_range}
+
+
+def channels(spec):
+    """Maps of the five taps, at 1, 1/2, 1/4, 1/8, 1/16 of the pictures' side."""
+    return networks.vgg.widths(shape(spec)["filters"])
+
+
+def labels(spec):
+    """Names of what a reference was trained to see, if it was trained here; `()` for ImageNet's."""
+    if spec in IMAGENET:
+        return ()
+    return tuple(_source(spec).recipe.labels.split(","))
+
+
+def build(spec, name="reference", taps=None, trainable=False):
+    """The feature network of a specification, with fresh weights; see `load`.
+
+    Args:
+        spec: see the module.
+        name: of the network.
+        taps: other activations than `kgan.networks.vgg.TAPS`.
+        trainable: whether an optimizer may have it.
+
+    Returns:
+        A `keras.Model`: float [n, h, w, 3] in [-1, 1] -> list of maps.
+    """
+    network = networks.vgg_features(name, taps=taps or networks.vgg.TAPS, **shape(spec))
+    network.trainable = trainable
+    return network
+
+
+def load(network, spec, vgg_weights="", vgg_sha256="", instead=""):
+    """Gives a network of `build` the weights of its specification.
+
+    Args:
+        network: from `build(spec)`.
+        spec: see the module.
+        vgg_weights: for ImageNet references, an .h5 file in the layout of `keras.applications`,
+            with or without the fully connected layers; "" = Keras' own, downloaded.
+        vgg_sha256: of a file that is none of Keras' own.
+        instead: what its user may do where nothing can be downloaded, in words.
+
+    Raises:
+        UserError: the weights are missing, damaged or cannot be downloaded.
+    """
+    if spec in IMAGENET:
+        load_imagenet(network, IMAGENET[spec]["depth"], vgg_weights, vgg_sha256, instead)
+    else:
+        from kgan.models import weights
+
+        _copy(weights.load(_source(spec).folder, "required").nets["classifier"], network)
+
+
+def load_imagenet(network, depth, vgg_weights="", vgg_sha256="", instead=""):
+    """Gives a VGG the ImageNet weights of the layers that it has; see `load`."""
+    names = {layer.name for layer in network.layers}
+    _copy(_imagenet(depth, vgg_weights, vgg_sha256, instead, top="fc1" in names), network)
+
+
+def _copy(source, network):
+    """The weights of the layers that have the same name and the same shapes in both."""
+    known, left = {layer.name: layer for layer in source.layers}, []
+    for layer in network.layers:
+        values = known[layer.name].get_weights() if layer.name in known else []
+        if values and [v.shape for v in values] == [tuple(w.shape) for w in layer.weights]:
+            layer.set_weights(values)
+        elif layer.weights and not isinstance(layer, networks.vgg.Scale):
+            left.append(layer.name)
+    if left:
+        print(f"note: {', '.join(left)} of {network.name}: no such weights, so they begin at "
+              "random", file=sys.stderr)
+
+
+def calibrate(network, pictures, batch=8):
+    """Sets the `Scale` of each tap to mean and deviation of its maps on some pictures.
+
+    Args:
+        network: from `build`, with its weights.
+        pictures: float [n, h, w, 3] in [-1, 1].
+        batch: pictures that are looked at at a time.
+    """
+    scales = [layer for layer in network.layers if isinstance(layer, networks.vgg.Scale)]
+    for scale in scales:
+        scale.centre.assign(ops.zeros_like(scale.centre))
+        scale.by.assign(ops.ones_like(scale.by))
+    sums = [[0.0, 0.0] for _ in scales]  # over the pictures, of means of maps and of squares
+    for i in range(0, len(pictures), batch):
+        for total, maps in zip(sums, network(pictures[i : i + batch]), strict=True):
+            maps = np.asarray(ops.cast(maps, "float32"), np.float64)
+            total[0] += maps.mean((1, 2)).sum(0)
+            total[1] += np.square(maps).mean((1, 2)).sum(0)
+    for scale, total in zip(scales, sums, strict=True):
+        mean, square = (part / len(pictures) for part in total)
+        deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
+        scale.centre.assign(mean)
+        # a map that hardly ever answers stays small
+        scale.by.assign(np.maximum(deviation, 0.1 * deviation.mean()) + 1e-6)
+
+
+def _source(spec):
+    """The `kgan.models.source.Source` of a reference that was trained here."""
+    if source.is_folder(spec) or spec.partition(".")[0] in registry.names():
+        found = source.resolve(spec)
+        if found.folder is not None:
+            return found
+    small = ("vgg_star_small", "vgg_small")
+    known = [f"{name}.{tag}" for name in small for tag in registry.entry(name).weights]
+    raise UsageError(f"There is no reference {spec}. {nearest(spec, [*known, *IMAGENET])} "
+                     "Or the folder of a run of vgg_star.")
+
+
+def _imagenet(depth, path, sha256, instead="", top=False):
+    """The `keras.applications` model with its weights; `top`: downloaded with all layers."""
+    make = keras.applications.VGG16 if depth == 16 else keras.applications.VGG19
+    if not path:
+        try:
+            with contextlib.redirect_stdout(sys.stderr):  # Keras tells stdout of its download
+                return make(include_top=top, weights="imagenet")
+        except Exception as error:  # whatever a download meets
+            raise UserError(
+                f"Keras cannot download its VGG-{depth} weights ({type(error).__name__}): go "
+                f"online once{', or ' if instead else ''}{instead}."
+            ) from error
+    check(path, sha256)
+    for whole in (False, True):
+        try:
+            return make(include_top=whole, weights=str(path))
+        except (ValueError, KeyError, IndexError, OSError):
+            continue
+    raise UserError(f"{path} does not hold VGG-{depth} weights in the layout of "
+                    "keras.applications.")
+
+
+def check(path, sha256=""):
+    """Raises `UserError` unless a file is one of Keras' own VGG files or has the hash given."""
+    try:
+        data = pathlib.Path(path).read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
+    found = hashlib.sha256(data).hexdigest()
+    if sha256:
+        if found != sha256.lower():
+            raise UserError(f"{path} is not what --vgg_sha256 says: its sha256 is {found}.")
+    elif hashlib.md5(data, usedforsecurity=False).hexdigest() not in OFFICIAL:
+        raise UserError(f"{path} is not one of Keras' VGG files, or damaged. If it is your own, "
+                        f"say --vgg_sha256 {found}.")

@@ -1,0 +1,418 @@
+"""Game: how the players of a model move.
+
+One forward pass for all players of a phase under one persistent tape, an optimizer for each player,
+replicas, XLA, precision, moving averages, reported means. What the game is about, the model says
+(`kgan.models.gan.GAN`): `players`, `stages` and what each player pays.
+"""
+
+import contextlib
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from kgan.models import slots
+from kgan.core.lazy import keras, pixels, schedules, tf
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A part of a training step in which some players move.
+
+    Attributes:
+        players: who moves; empty = all.
+        repeat: how many times the phase runs in a step, on a batch of its own each time, as a
+            critic that moves five times for each move of its generator.
+        loss_terms: the method that says what they pay, its name or a function of (model, batch);
+            None = the model's `loss_terms`.
+        fresh: whether it takes batches of its own; if not, it works on that of the phase before.
+    """
+
+    players: tuple = ()
+    repeat: int = 1
+    loss_terms: object = None
+    fresh: bool = True
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stretch of a training with phases of its own, as a pretraining.
+
+    Attributes:
+        name: under which the run's page shows it.
+        steps: how many steps it takes.
+        phases: what each of them consists of.
+    """
+
+    name: str
+    steps: int
+    phases: tuple
+
+
+# Of batch normalisation: averaged weights need those that go with them.
+STATISTICS = ("moving_mean", "moving_variance")
+
+
+class Game:
+    """The training half of a `kgan.models.gan.GAN`."""
+
+    def compile(self, xla=False, steps_per_execution=1):
+        """Makes optimizers and trackers. Call it before training or loading a run's state.
+
+        Args:
+            xla: compile the forward and backward pass of each replica with XLA.
+            steps_per_execution: as in Keras.
+
+        Raises:
+            ValueError, TypeError: phases or terms do not fit the players.
+        """
+        self._check_phases()
+        # Keras must not guess: no optimizer of its own, no XLA around the strategy.
+        super().compile(
+            optimizer=None, jit_compile=False, steps_per_execution=steps_per_execution
+        )
+        recipe = self.recipe
+        for player in self.players:
+            moves = self._moves(player)
+            if not moves:
+                continue
+            schedule = schedules.LinearDecay(
+                recipe.learning_rate, moves, recipe.decay_from,
+                scale=self.plateau.scale if self.plateau else None,
+            )
+            optimizer = self.build_optimizer(player, schedule)
+            if self.precision == "mixed_float16":
+                optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+            optimizer.build(self.variables_of(player))
+            self.optimizers[player] = optimizer
+        self._replicas = tf.distribute.get_strategy().num_replicas_in_sync
+        self._xla = xla
+        self._enter(self.stages()[0])
+
+    def enter_stage(self, name, at_its_start=True):
+        """Makes the coming steps those of a stage."""
+        with self.distribute_strategy.scope():  # trackers are variables
+            if self.stage.name != name:
+                self._enter(next(stage for stage in self.stages() if stage.name == name))
+            if at_its_start:
+                self.begin_stage(name)
+
+    def _enter(self, stage):
+        self.stage = stage
+        self._passes = [
+            tf.function(
+                functools.partial(self._gradients, phase), jit_compile=self._xla, autograph=False
+            )
+            for phase in stage.phases
+        ]
+        self.trackers = {name: keras.metrics.Mean(name=name) for name in self._term_names()}
+        self.train_function = None
+
+    def variables_of(self, player):
+        """The trainable variables that a player owns."""
+        return [v for name in self.players[player] for v in self.nets[name].trainable_variables]
+
+    @property
+    def run_variables(self):
+        """All that a run must save to go on bit for bit: `{unique path: keras variable}`."""
+        owned = [(f"nets/{name}", net.variables) for name, net in self.nets.items()]
+        owned += [("averages", self.averages), ("step", [self.step])]
+        owned += [("plateau", self.plateau.variables)] if self.plateau else []
+        found = {f"{room}/{i}": v for room, vs in owned for i, v in enumerate(vs)}
+        for player, optimizer in self.optimizers.items():
+            found |= {f"optimizers/{player}/{n}": v for n, v in slots.of(optimizer).items()}
+            found |= {f"scales/{player}/{n}": v for n, v in slots.scale_of(optimizer).items()}
+        return found
+
+    @property
+    def batches_per_step(self):
+        """How many batches a step takes: one for each repeat of each phase, the most of any stage.
+
+        Stages that need fewer leave the rest out.
+        """
+        return max(sum(p.repeat for p in stage.phases if p.fresh) for stage in self.stages())
+
+    @property
+    def plays_per_step(self):
+        """How many forward and backward passes a step takes, the most of any stage."""
+        return max(sum(phase.repeat for phase in stage.phases) for stage in self.stages())
+
+    def _moves(self, player):
+        """How often a player moves in the whole training."""
+        return sum(
+            stage.steps * phase.repeat
+            for stage in self.stages() for phase in stage.phases
+            if player in (phase.players or self.players)
+        )
+
+    def train_step(self, batch):
+        """A step of every phase on this replica's share of the batch; returns the running means."""
+        batch = self._given(batch)
+        turns, turn, play = self.batches_per_step, -1, 0
+        step = tf.cast(tf.convert_to_tensor(self.step), tf.int32)
+        for phase, gradients_of in zip(self.stage.phases, self._passes, strict=True):
+            for _ in range(phase.repeat):
+                turn += phase.fresh
+                # dealt like cards: a turn sees the same pictures on any number of replicas
+                part = {domain: x[turn::turns] for domain, x in batch.items()}
+                part |= {"key": self._key(play), "step": step}
+                self._play(phase, gradients_of, part)
+                play += 1
+        self._follow()
+        self.step.assign_add(1)
+        return self._reported()
+
+    def _given(self, batch):
+        """A batch as `fit` is given it, with pictures of float32 in [-1, 1] in their channels."""
+        channels, found = self.batch_channels(), {}
+        names, its = ", ".join(self.batch_spec()), type(self).__name__
+        if not isinstance(batch, Mapping) or not set(self.batch_spec()) <= set(batch):
+            raise ValueError(f"{its} trains on batches that are dictionaries of {names}.")
+        for name in self.batch_spec():
+            x = found[name] = tf.convert_to_tensor(batch[name])
+            if x.shape.rank is None or x.shape[0] is None:
+                raise TypeError(f"{its} trains on batches of a known length: "
+                                "dataset.batch(n, drop_remainder=True).")
+            if name in channels:
+                if not (x.dtype.is_floating or x.dtype == tf.uint8):
+                    raise TypeError(f"{its} trains on pictures of uint8, or float in [-1, 1]; "
+                                    f"{name} is {x.dtype.name}.")
+                x = pixels.to_float(x) if x.dtype == tf.uint8 else tf.cast(x, tf.float32)
+                found[name] = pixels.to_channels(x, channels[name])
+            if x.shape[0] % self.batches_per_step:
+                raise ValueError(f"a step of {its} takes {self.batches_per_step} batches at once, "
+                                 f"and {x.shape[0]} pictures cannot be divided by that.")
+        return found
+
+    def _reported(self):
+        """The running mean of every term, and of what each player pays in all."""
+        means = {name: tracker.result() for name, tracker in self.trackers.items()}
+        for name, value in list(means.items()):
+            total = f"{name.rpartition('/')[0]}/total"
+            means[total] = means.get(total, 0.0) + value
+        return means
+
+    def _play(self, phase, gradients_of, batch):
+        values = {p: [tf.convert_to_tensor(v) for v in self.variables_of(p)] for p in self.players}
+        variables = self._state()
+        own = self._own_seeds(variables)
+        state = [tf.convert_to_tensor(v) + own[i] if i in own else tf.convert_to_tensor(v)
+                 for i, v in enumerate(variables)]
+        terms, gradients, state = gradients_of(values, state, batch)
+        for player in phase.players or self.players:
+            self._apply(player, gradients[player])
+        for place, value in state.items():
+            variables[place].assign(value - own[place] if place in own else value)
+        for player, paid in terms.items():
+            for term, value in paid.items():
+                self.trackers[f"{player}/{term}"].update_state(value)
+
+    def _own_seeds(self, variables):
+        """`{place: what this replica adds while it computes}`: its dropout drops other units."""
+        seeds = [i for i, v in enumerate(variables) if v.name == "seed_generator_state"]
+        if self._replicas == 1 or not seeds:
+            return {}
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        number = tf.pad(tf.cast([replica], tf.int64), [(0, 1)])
+        return dict.fromkeys(seeds, number)
+
+    def _gradients(self, phase, values, state, batch):
+        """Pure: values of all variables and a batch in; terms, gradients and changed state out.
+
+        Variables are given as tensors so that the function can be compiled for each replica.
+        """
+        players = phase.players or tuple(self.players)
+        # Those that move come last: a network may be another player's in another stage.
+        order = sorted(values, key=lambda player: player in players)
+        mapping = [
+            pair for p in order for pair in zip(self.variables_of(p), values[p], strict=True)
+        ]
+        mapping += zip(self._state(), state, strict=True)
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+            tape.watch([values[player] for player in players])
+            with keras.StatelessScope(state_mapping=mapping) as scope:
+                terms = self._method(phase)(self._in_training(), batch)
+            self._check_terms(phase, terms)
+            totals = {p: self._scaled(p, sum(terms[p].values())) for p in players}
+        gradients = {
+            p: tape.gradient(totals[p], values[p], unconnected_gradients="zero") for p in players
+        }
+        new = [scope.get_current_value(v) for v in self._state()]
+        changed = {i: x for i, x in enumerate(new) if x is not state[i]}
+        return terms, gradients, changed
+
+    def _method(self, phase):
+        """What says what the players of a phase pay, a function of (model, batch)."""
+        terms = phase.loss_terms or "loss_terms"
+        return getattr(type(self), terms, None) if isinstance(terms, str) else terms
+
+    def _in_training(self):
+        """This model with its players' networks in training mode, unless a call says otherwise.
+
+        An outer layer that is called with `training=True` would not do: to Keras, that holds until
+        the first network is told otherwise.
+        """
+        model = object.__new__(type(self))
+        model.__dict__.update(self.__dict__, nets=dict(self.nets))
+        for name in {name for names in self.players.values() for name in names}:
+            model.nets[name] = _Training(self.nets[name])
+            if getattr(self, name) is self.nets[name]:
+                model.__dict__[name] = model.nets[name]
+        return model
+
+    def _check_networks(self):
+        """Raises `ValueError` if a player or a direction names a network that is not there."""
+        its, known = type(self).__name__, ", ".join(self.nets)
+        for player, names in self.players.items():
+            if isinstance(names, str) or not set(names) <= set(self.nets):
+                raise ValueError(f"{its}: player {player!r} owns {names!r}, which must be a tuple "
+                                 f"of its networks: {known}.")
+        for direction, name in self.directions.items():
+            if self.nets and name not in self.nets:
+                raise ValueError(f"{its}: direction {direction!r} is by {name!r}, which is none of "
+                                 f"its networks: {known}.")
+
+    def _check_phases(self):
+        """Raises `ValueError` if a phase has players or terms that the model does not have."""
+        its, known = type(self).__name__, ", ".join(self.players)
+        for stage in self.stages():
+            if not stage.phases or not stage.phases[0].fresh:
+                raise ValueError(f"{its}: stage {stage.name!r} must begin with a fresh phase.")
+            for phase in stage.phases:
+                if isinstance(phase.players, str) or not set(phase.players) <= set(self.players):
+                    raise ValueError(f"{its}: a phase of stage {stage.name!r} moves "
+                                     f"{phase.players!r}, which must be a tuple of its players: "
+                                     f"{known}.")
+                if not callable(self._method(phase)):
+                    raise ValueError(f"{its} has no method {phase.loss_terms!r}, which says what "
+                                     f"players pay in stage {stage.name!r}.")
+
+    def _check_terms(self, phase, terms):
+        """Raises if terms are not `{player: {term: scalar}}` of the players that move, at least."""
+        method, known = self._method(phase), ", ".join(self.players)
+        its = f"{type(self).__name__}.{getattr(method, 'func', method).__name__}"
+        if not isinstance(terms, Mapping) or not set(terms) <= set(self.players):
+            found = ", ".join(map(str, terms)) if isinstance(terms, Mapping) else terms
+            raise ValueError(f"{its} returns {{player: {{term: scalar}}}} of the players {known}, "
+                             f"not {found}.")
+        for player in phase.players or self.players:
+            if not terms.get(player):
+                raise ValueError(f"{its} does not say what {player!r} pays, which moves; it gives "
+                                 f"terms of {', '.join(terms) or 'no player'}.")
+        for player, paid in terms.items():
+            for term, value in paid.items():
+                x = tf.convert_to_tensor(value)
+                if x.shape.rank != 0 or not x.dtype.is_floating:
+                    raise TypeError(f"{its}: term {term!r} of {player!r} must be a float scalar, "
+                                    f"the mean over the batch, not {x.dtype.name} "
+                                    f"{list(x.shape)}.")
+
+    def _scaled(self, player, total):
+        total = total / self._replicas
+        if self.precision == "mixed_float16":
+            total = self.optimizers[player].scale_loss(total)
+        return total
+
+    def _apply(self, player, gradients):
+        """Gives a player's optimizer its gradients; Keras adds those of all replicas."""
+        scaled = self.precision == "mixed_float16"
+        # Clipping, and skipping a step that overflowed, take the sum that all replicas agree on.
+        shared = self._replicas > 1 and (scaled or self.recipe.clip_norm)
+        if shared:
+            replica = tf.distribute.get_replica_context()
+            gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        if self.recipe.clip_norm:
+            scale = self.optimizers[player].scale_loss(tf.ones(())) if scaled else 1.0
+            gradients, _ = tf.clip_by_global_norm(gradients, self.recipe.clip_norm * scale)
+        if shared:
+            gradients = [g / self._replicas for g in gradients]
+        self.optimizers[player].apply(gradients, self.variables_of(player))
+
+    def _follow(self):
+        """Moves the averages towards the weights; the first steps count more, as in TensorFlow."""
+        if not self.averages:
+            return
+        step = tf.cast(tf.convert_to_tensor(self.step), tf.float32)
+        decay = tf.minimum(self.recipe.ema, (1.0 + step) / (10.0 + step))
+        for average, variable in zip(self.averages, self._averaged_variables(), strict=True):
+            now = tf.convert_to_tensor(average)
+            average.assign(now + (1.0 - decay) * (tf.convert_to_tensor(variable) - now))
+
+    @contextlib.contextmanager
+    def averaged_weights(self):
+        """In the block, the networks have their moving averages as weights (if there are any)."""
+        variables = self._averaged_variables() if self.averages else []
+        held = [v.numpy() for v in variables]
+        for variable, average in zip(variables, self.averages, strict=True):
+            variable.assign(average)
+        try:
+            yield self
+        finally:
+            for variable, value in zip(variables, held, strict=True):
+                variable.assign(value)
+
+    def restart_averages(self):
+        """Makes the weights the moving averages, as they must be after weights were loaded."""
+        for average, variable in zip(self.averages, self._averaged_variables(), strict=True):
+            average.assign(variable)
+
+    def adopt_averages(self):
+        """Makes the moving averages the weights, for good."""
+        for variable, average in zip(self._averaged_variables(), self.averages, strict=True):
+            variable.assign(average)
+
+    def learning_rate(self):
+        """The learning rate at the present step of the first player that moves."""
+        player = (self.stage.phases[0].players or tuple(self.players))[0]
+        return float(self.optimizers[player].learning_rate)
+
+    def _averaged_variables(self):
+        """What averages follow: weights, and after them the statistics of batch normalisation."""
+        players = [p for p in self.averaged if p in self.players] if self.recipe.ema else []
+        kept = [v for player in players for name in self.players[player]
+                for v in self.nets[name].non_trainable_variables if v.name in STATISTICS]
+        return [v for player in players for v in self.variables_of(player)] + kept
+
+    def _state(self):
+        return [v for net in self.nets.values() for v in net.non_trainable_variables]
+
+    def _key(self, play):
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        step = tf.cast(tf.convert_to_tensor(self.step), tf.int32) * self.plays_per_step + play
+        return tf.stack([tf.cast(replica, tf.int32) * 65537 + self.recipe.seed, step])
+
+    def traces(self):
+        """A concrete function of each phase of the stage, for one replica's share of a batch.
+
+        With one replica, they are those that training takes.
+        """
+        values = {p: [_spec(v) for v in self.variables_of(p)] for p in self.players}
+        state = [_spec(v) for v in self._state()]
+        batch = self.terms_spec(max(self.recipe.batch // self._replicas, 1))
+        return [f.get_concrete_function(values, state, batch) for f in self._passes]
+
+    def _term_names(self):
+        """The names under which terms are reported."""
+        paid = [trace.structured_outputs[0] for trace in self.traces()]
+        names = [f"{player}/{term}" for terms in paid for player in terms for term in terms[player]]
+        return list(dict.fromkeys(names))
+
+    @property
+    def metrics(self):
+        return list(self.trackers.values())
+
+
+class _Training:
+    """A network whose calls are in training mode unless they say otherwise."""
+
+    def __init__(self, network):
+        self._network = network
+
+    def __call__(self, *inputs, training=True, **keywords):
+        return self._network(*inputs, training=training, **keywords)
+
+    def __getattr__(self, name):
+        return getattr(self._network, name)
+
+
+def _spec(variable):
+    return tf.TensorSpec(variable.shape, variable.dtype)

@@ -1,0 +1,94 @@
+"""The pictures of a run: which they were when it began, and whether they still are."""
+
+from kgan.core.errors import UserError
+from kgan.core.progress import say
+from kgan.training.run_folder import read_status
+
+SHOWN = 3  # names in a message
+
+
+def describe(data):
+    """What `run.json` keeps of a `kgan.data.Data`.
+
+    Returns:
+        `{"spec", "digest": of all that was found, "" = the source has none, "held_out": {domain:
+        names that were held out of training}, "counts": {"train" and "test": {domain: number}}}`.
+    """
+    return {
+        "spec": data.spec,
+        "digest": data.digest,
+        "held_out": {domain: sorted(names)
+                     for domain, names in data.held_out.items()},
+        "counts": {split: {domain: len(pictures) for domain, pictures in found.items()}
+                   for split, found in (("train", data.train), ("test", data.test))},
+    }
+
+
+def known_data(folder):
+    """What `describe` said of the pictures of a run when it began; None for runs that say nothing.
+
+    Args:
+        folder: of the run.
+    """
+    found = read_status(folder).get("data")
+    return found if isinstance(found, dict) and found.get("digest") else None
+
+
+def check_data(folder, data):
+    """Refuses to go on with other pictures than a run began with.
+
+    Args:
+        folder: of a run that has checkpoints.
+        data: a `kgan.data.Data`, before anything is held out of it for validation.
+
+    Raises:
+        UserError: it is another data set than that of the run; the message says by what.
+    """
+    known, now = known_data(folder), describe(data)
+    if known is None:
+        if now["digest"]:
+            say(f"warning: {folder} is from before runs knew their pictures; those of {data.spec} "
+                "are taken for the same and recorded from now on")
+    elif now["digest"] != known["digest"]:
+        raise UserError(f"{data.spec} does not hold the pictures that {folder} was begun with "
+                        f"({difference(known, now)}): put them back, or choose another --out.")
+
+
+def check_domains(data, model):
+    """Refuses pictures of other domains or labels than a model is trained on."""
+    name = model.name_in_zoo
+    if set(model.batch_channels()) - set(data.train):
+        raise UserError(
+            f"{name} needs two sets of pictures and {data.spec} has one: name a folder with trainA "
+            "and trainB, or an attribute (celeba:PATH?attribute=Smiling)."
+        )
+    if "b" in data.train and "b" not in model.batch_channels():
+        raise UserError(
+            f"{name} takes one set of pictures and {data.spec} has two: name one folder "
+            "(folder:PATH?layout=single for all pictures in it), avatars with several attributes, "
+            "celeba:PATH without an attribute."
+        )
+    if model.batch_labels() not in (0, len(data.label_names)):
+        found = ", ".join(data.label_names) or "none"
+        raise UserError(f"{name} with this recipe wants {model.batch_labels()} labels and "
+                        f"{data.spec} has {found}.")
+
+
+def difference(known, now):
+    """One line about how two `describe`s differ."""
+    found = []
+    for split, counts in now["counts"].items():
+        before = known.get("counts", {}).get(split, {})
+        found += [f"{split} {domain} {counts.get(domain, 0):,}, not {before.get(domain, 0):,}"
+                  for domain in sorted({*counts, *before})
+                  if counts.get(domain) != before.get(domain)]
+    for domain in sorted({*now["held_out"], *known["held_out"]}):
+        names, old = (set(x["held_out"].get(domain, ())) for x in (now, known))
+        for word, these in (("new", names - old), ("gone", old - names)):
+            found += [f"held out of {domain} and {word}: {_some(sorted(these))}"] if these else []
+    return "; ".join(found) or "as many, but with other names, content or labels"
+
+
+def _some(names):
+    more = len(names) - SHOWN
+    return ", ".join(names[:SHOWN]) + (f" and {more:,} more" if more > 0 else "")

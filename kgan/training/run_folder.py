@@ -1,0 +1,154 @@
+"""The folder of a run: who may write there, what it was begun with, what it says of itself."""
+
+import contextlib
+import dataclasses
+import errno
+import fcntl
+import json
+import os
+import pathlib
+import time
+
+from kgan.core import registry
+from kgan.core.errors import UsageError, UserError
+from kgan.core.paths import replacing
+from kgan.core.recipe import CALMER, differences, fixed_fields, read_recipe
+from kgan.models.source import is_folder
+
+
+@contextlib.contextmanager
+def writable(folder):
+    """A full disk or one that takes no writes is the user's to mend, whoever met it."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # TensorFlow has its own for a full disk, with the system's words
+        full = os.strerror(errno.ENOSPC) in str(error)
+        number = errno.ENOSPC if full else getattr(error, "errno", None)
+        if number not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+            raise
+        place = getattr(error, "filename", None) or folder
+        raise UserError(f"The run in {folder} stopped, {place} cannot be written: "
+                        f"{os.strerror(number)}. What was saved is whole; the same command goes "
+                        "on from there.") from error
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """One process a run."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".lock").touch()
+    except OSError as error:
+        raise UserError(f"The run cannot be written to {folder}: {error.strerror}.") from None
+    with open(folder / ".lock", "w") as file:
+        if not (_taken(file) or (time.sleep(0.1), _taken(file))[1]):  # readers look for a moment
+            raise UserError(f"{folder} is being trained by another process.")
+        yield
+
+
+def _taken(file, how=fcntl.LOCK_EX):
+    try:
+        fcntl.flock(file, how | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def ended(folder):
+    """Whether nobody trains in a folder where somebody once did."""
+    try:
+        with open(pathlib.Path(folder) / ".lock") as file:
+            return _taken(file, fcntl.LOCK_SH)
+    except OSError:
+        return False
+
+
+def read_status(folder):
+    """What `run.json` says, with the status "stopped" for a run that ended without a word.
+
+    Returns:
+        `{"status": "running", "done", "interrupted", "failed" or "stopped", "message", "plan",
+        "devices", "precision", "data", ...}`; `{}` if there is no such file, or not a whole one.
+    """
+    try:
+        found = json.loads((pathlib.Path(folder) / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return as_it_is(folder, found) if isinstance(found, dict) else {}
+
+
+def write_status(folder, content):
+    """Writes `run.json`; on a full disk over the old one, whose room is there."""
+    text = json.dumps(content, indent=2) + "\n"
+    path = folder / "run.json"
+    try:
+        with replacing(path) as new:
+            new.write_text(text, encoding="utf-8")
+    except OSError:
+        with open(path, "r+b") as file:
+            file.write(text.encode())
+            file.truncate()
+
+
+def as_it_is(folder, content):
+    """What a `run.json` says, corrected where it says "running" and nobody trains."""
+    if content.get("status") != "running" or not ended(folder):
+        return content
+    message = ("It stopped without saying so, as after a kill or a crash of the machine; the same "
+               "command goes on from the last checkpoint.")
+    return {**content, "status": "stopped", "message": message}
+
+
+def apart(folder, data):
+    """Refuses a run inside the folder of its pictures: its sheets would become some of them."""
+    from kgan.data import place as found
+
+    place = found(data)
+    if place is not None and folder.resolve().is_relative_to(place.resolve()):
+        raise UsageError(f"The run {folder} would lie inside {place}, where --data reads, and its "
+                         "sheets become pictures to train on: choose an --out elsewhere.")
+
+
+def located(recipe):
+    """A recipe whose folders are absolute paths, which mean the same from anywhere."""
+    from kgan.data import resolved
+
+    changes = {"data": resolved(recipe.data)}
+    for field in folders(recipe):
+        value = getattr(recipe, field)
+        if is_folder(value):
+            changes[field] = os.path.abspath(os.path.expanduser(value))
+    return recipe.replace(**changes)
+
+
+def folders(recipe):
+    """The fields of a recipe that may name the folder of a model."""
+    return [f.name for f in dataclasses.fields(recipe) if f.metadata["source"]]
+
+
+def agree(folder, name, recipe):
+    """Refuses to go on with another recipe than that of the folder's checkpoints.
+
+    Returns:
+        (what that recipe says of the fields that the data decide, None if there are no
+        checkpoints; `{field: [old, new]}` of what changes).
+    """
+    path = folder / "recipe.json"
+    if not path.exists() or not any(folder.glob("checkpoints/step_*")):
+        return None, {}
+    old_name, values = read_recipe(path)
+    if old_name != name:
+        raise UsageError(f"{folder} is a run of {old_name}, not of {name}: choose another --out.")
+    changed = differences(located(registry.recipe(name).replace(**values)), recipe)
+    changed = {f: list(pair) for f, pair in changed.items() if f not in recipe.from_data}
+    fixed = [
+        (field, *pair) for field, pair in changed.items()
+        if field in fixed_fields(recipe) and not (field in CALMER and CALMER[field](*pair))
+    ]
+    if fixed:
+        words = ", ".join(f"--{field} {old}, not {new}" for field, old, new in fixed)
+        raise UsageError(f"{folder} was begun with {words}: go on with the same recipe "
+                         f"(--recipe {path}) or choose another --out.")
+    return {field: values[field] for field in recipe.from_data if field in values}, changed
