@@ -21,8 +21,9 @@ from kgan.core.errors import UsageError
 from kgan.core.lazy import keras, losses, networks, ops, tf
 from kgan.core.recipe import Recipe, knob
 from kgan.core.registry import register
+from kgan.data.spec import FACES
 from kgan.models.gan import Phase, Stage
-from kgan.models.latent import FACES, LatentGAN
+from kgan.models.latent import LatentGAN
 
 
 @dataclass(frozen=True)

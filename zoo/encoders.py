@@ -14,8 +14,8 @@ from kgan.core.errors import UsageError
 from kgan.core.lazy import losses, networks
 from kgan.core.recipe import knob
 from kgan.core.registry import register
+from kgan.data.spec import FACES
 from kgan.models.encoding import EncoderGAN, EncoderRecipe
-from kgan.models.latent import FACES
 
 SSIM_L2 = 5e-5  # weight of L2 beside 1 - SSIM
 LOSSES = ("l2", "l1", "ssim")

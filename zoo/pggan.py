@@ -17,8 +17,9 @@ from kgan.core.errors import UsageError
 from kgan.core.lazy import keras, losses, networks, ops, pggan, tf
 from kgan.core.recipe import Recipe, knob
 from kgan.core.registry import register
+from kgan.data.spec import FACES
 from kgan.models.gan import Phase, Stage
-from kgan.models.latent import FACES, LatentGAN
+from kgan.models.latent import LatentGAN
 
 
 @dataclass(frozen=True)

@@ -274,8 +274,8 @@ def reconstructions(model, real, skipped=None):
 def _edits(model, data, n, sets, skipped):
     """Figures of a translator, and its pictures."""
     from kgan.data import attribute
+    from kgan.evaluation.edits import measure_distribution, measure_edits
     from kgan.evaluation.judge import domain_classifier
-    from kgan.metrics.editing import measure_distribution, measure_edits
 
     if not model.trains:
         model.prepare(data)
@@ -299,10 +299,10 @@ def _edits(model, data, n, sets, skipped):
 
 def _keras_fid(sets, skipped):
     """Frechet distances in Keras' Inception of `{name: (real, made)}`."""
-    from kgan.metrics import distribution
+    from kgan.evaluation import features
 
     return gather({
-        name: lambda name=name, sets=sets: {name: distribution.keras_fid(*sets[name])}
+        name: lambda name=name, sets=sets: {name: features.keras_fid(*sets[name])}
         for name in sets
     }, skipped)
 
@@ -320,7 +320,7 @@ def translator(model, label=""):
     """
     import tensorflow as tf
 
-    from kgan.metrics.editing import DIRECTIONS
+    from kgan.evaluation.edits import DIRECTIONS
 
     names = {d: d for d in model.directions}
     if hasattr(model, "direction_for"):

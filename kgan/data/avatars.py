@@ -30,6 +30,7 @@ from kgan.core.progress import progress
 from kgan.data import avatar_parts as parts
 from kgan.data.avatar_parts import ATTRIBUTES, DETERMINISTIC
 from kgan.data.split import digest_of
+from kgan.data.types import Data
 
 __all__ = ["ATTRIBUTES", "DETERMINISTIC", "VERSION", "open_avatars", "picture", "sample"]
 
@@ -57,8 +58,6 @@ def open_avatars(rest, *, size, load_size=None, seed=0, bad_images="skip"):
     Raises:
         UsageError: an unknown attribute or option, a count, size or seed out of range.
     """
-    from kgan.data import Data
-
     name, train, test = _parse(rest)
     load_size = size if load_size is None else load_size
     _check({"size": size, "load_size": load_size, "seed": seed})
@@ -94,8 +93,6 @@ def open_avatars(rest, *, size, load_size=None, seed=0, bad_images="skip"):
 
 def _labelled(rest, names, counts, size, load_size, seed):
     """One domain of faces with the labels of several attributes."""
-    from kgan.data import Data
-
     columns = [ATTRIBUTES.index(name) for name in names]
     pictures, labels = {}, {}
     sides = {"train": load_size, "test": size}

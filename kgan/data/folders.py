@@ -16,10 +16,11 @@ import numpy as np
 
 from kgan.core.errors import UsageError, UserError
 from kgan.core.recipe import nearest
-from kgan.data import Data, pictures, scan
+from kgan.data import pictures, scan
 from kgan.data.listing import left_out, list_pictures
 from kgan.data.pictures import BrokenPicture, printable
 from kgan.data.split import digest_of, hold_out
+from kgan.data.types import Data
 
 LAYOUTS = ("domains", "paired", "single", "classes")
 TREE = """expected one of

@@ -21,12 +21,13 @@ from kgan.core.cache import made_once
 from kgan.core.errors import UsageError, UserError
 from kgan.core.paths import cache_dir
 from kgan.core.recipe import nearest
-from kgan.data import Data, pictures, scan
+from kgan.data import pictures, scan
 from kgan.data.celeba import DOMAINS, attribute_index
 from kgan.data.contents import read_contents
 from kgan.data.folders import split_options
 from kgan.data.pictures import BrokenPicture, printable
 from kgan.data.split import digest_of, hold_out
+from kgan.data.types import Data
 
 OPTIONS = {
     "attribute": None,

@@ -10,8 +10,9 @@ import functools
 import numpy as np
 
 from kgan.data import open_data
+from kgan.evaluation.features import feature_name, reference_features
 from kgan.evaluation.judge import domain_classifier
-from kgan.metrics.distribution import feature_name, frechet, kid, reference_features
+from kgan.metrics.distribution import frechet, kid
 from kgan.metrics.diversity import attribute_shares, diversity, precision_recall
 from kgan.metrics.figures import gather
 

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kgan.core.errors import UsageError, UserError, printable
-from kgan.models.latent import FACES, LatentGAN
+from kgan.data.spec import FACES
+from kgan.models.latent import LatentGAN
 from kgan.core.lazy import generators, latent_directions, np, pixels, plateau, tf
 from kgan.core.recipe import Recipe, knob, nearest
 

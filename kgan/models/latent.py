@@ -9,9 +9,6 @@ from kgan.models.gan import GAN
 from kgan.core.lazy import np, pixels, tf
 
 PRIORS = ("normal", "uniform")
-# What generators and encoders are trained on by default: drawn faces as they come, 8 labels.
-FACES = ("avatars:Smiling,Eyeglasses,No_Beard,Wearing_Hat,Black_Hair,Brown_Hair,Blond_Hair,"
-         "Gray_Hair")
 
 
 def draw(prior, shape, key):

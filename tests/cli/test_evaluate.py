@@ -13,9 +13,9 @@ from kgan import data
 from kgan.core import registry
 from kgan.core.errors import UserError
 from kgan.core.pixels import to_uint8
-from kgan.evaluation import avatar_edits, generation
+from kgan.evaluation import avatar_edits, features, generation
 from kgan.evaluation import judge as classifier
-from kgan.metrics import c2st, distribution
+from kgan.metrics import c2st
 from kgan.metrics.reconstruction import baselines, similarity
 from kgan.models import weights
 from kgan.report import run_page as page
@@ -72,7 +72,7 @@ def test_evaluate_a_generator(tool, generator, tmp_path, monkeypatch):
 def test_a_generator_by_other_features(tool, generator, monkeypatch):
     monkeypatch.setattr(generation, "avatar_shares", lambda *given: {})
     seen = []
-    monkeypatch.setattr(distribution, "keras_fid", lambda real, made: float(
+    monkeypatch.setattr(features, "keras_fid", lambda real, made: float(
         seen.append((len(real), len(made))) or 7))
     done = tool("evaluate", "--model", generator, "--n", 10, "--keras_fid", "--reference",
                 "vgg_small.avatars")
@@ -90,7 +90,7 @@ def test_figures_that_cannot_be_had_cost_no_others(tool, generator, encoder, mon
     def offline(real, made):
         raise UserError("keras_fid needs weights")
 
-    monkeypatch.setattr(distribution, "keras_fid", offline)
+    monkeypatch.setattr(features, "keras_fid", offline)
     few = tool("evaluate", "--model", generator, "--n", 3, "--keras_fid")
     assert few.code == 0, few.stderr
     name = "vgg_star_small_avatars"

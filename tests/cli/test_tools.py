@@ -16,8 +16,8 @@ from kgan.cli import zoo as cli_zoo
 from kgan.core import registry
 from kgan.core.errors import UserError
 from kgan.core.memory import bytes_per_pixel
+from kgan.evaluation import features
 from kgan.evaluation import judge as classifier
-from kgan.metrics import distribution
 from kgan.models.weights import load, read, verify, write
 
 
@@ -291,7 +291,7 @@ def test_evaluate_with_the_inception_of_keras(tool, run_folder, quick_classifier
         seen.append((real, fake))
         return float(len(seen))
 
-    monkeypatch.setattr(distribution, "keras_fid", distance)
+    monkeypatch.setattr(features, "keras_fid", distance)
     done = tool("evaluate", "--model", run_folder, "--seeds", 0, "--keras_fid")
     assert (done.json["keras_fid_a2b"], done.json["keras_fid_b2a"]) == (1.0, 2.0)
     test = data.open_data(done.json["data"], size=16).test

@@ -8,8 +8,9 @@ from scipy.linalg import sqrtm
 
 from kgan.core import registry
 from kgan.core.errors import UserError
-from kgan.metrics import distribution
-from kgan.metrics.distribution import feature_name, frechet, keras_fid, kid, reference_features
+from kgan.evaluation import features
+from kgan.evaluation.features import feature_name, keras_fid, reference_features
+from kgan.metrics.distribution import frechet, kid
 from kgan.models import reference as references
 from kgan.models import weights
 
@@ -113,7 +114,7 @@ def test_keras_fid_without_weights_says_so(monkeypatch):
     def offline(**_):
         raise Exception("URL fetch failure on https://…: None --\n no network")  # as Keras does
 
-    distribution._inception.cache_clear()
+    features._inception.cache_clear()
     monkeypatch.setattr(keras.applications, "InceptionV3", offline)
     with pytest.raises(UserError, match="keras_fid needs the weights") as caught:
         keras_fid(np.zeros((4, 8, 8, 3), np.uint8), np.zeros((4, 8, 8, 3), np.uint8))
@@ -128,11 +129,11 @@ def test_keras_fid_gives_the_network_what_it_was_trained_on(monkeypatch):
         sizes.append(tuple(x.shape[1:]))
         return x[:, 150, 150]
 
-    distribution._inception.cache_clear()
+    features._inception.cache_clear()
     monkeypatch.setattr(keras.applications, "InceptionV3", lambda **_: network)
     levels = np.array([0, 51, 102, 255], np.uint8)
     real = np.broadcast_to(levels[:, None, None, None], (4, 8, 8, 3))
     found = keras_fid(real, 255 - real)
     assert set(sizes) == {(299, 299, 3)}
     assert found == pytest.approx(3 * (2 * np.mean(levels / 127.5 - 1)) ** 2, rel=1e-5)
-    distribution._inception.cache_clear()
+    features._inception.cache_clear()

@@ -8,10 +8,11 @@ import pytest
 from kgan.core import registry
 from kgan.core.errors import UserError
 from kgan.data import Data
+from kgan.evaluation.edits import measure_distribution, measure_edits
+from kgan.evaluation.features import reference_features
 from kgan.metrics import c2st
 from kgan.metrics import pictures as distance
-from kgan.metrics.distribution import kid, reference_features
-from kgan.metrics.editing import measure_distribution, measure_edits
+from kgan.metrics.distribution import kid
 from kgan.models import weights
 
 MEASURES = (

@@ -9,8 +9,8 @@ import math
 from dataclasses import dataclass
 
 from kgan.core.recipe import Knobs, knob
+from kgan.data.spec import FACES
 from kgan.evaluation.suite.definitions import SUITES
-from kgan.models.latent import FACES
 
 CHANCE = 100 * math.log(2)
 

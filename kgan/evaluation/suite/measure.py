@@ -81,8 +81,8 @@ def _held(data, asked, domain="a"):
 
 
 def _edits(asked, run):
+    from kgan.evaluation.edits import DIRECTIONS
     from kgan.evaluation.judge import domain_classifier
-    from kgan.metrics.editing import DIRECTIONS
 
     if "name" in asked:
         data, translate, directions = _translator(asked, run)
@@ -110,7 +110,7 @@ def _translator(asked, run):
 
 def _figures(translate, data, classifier, directions, asked):
     from kgan.cli.evaluate import EMBEDDED
-    from kgan.metrics.editing import measure_distribution, measure_edits
+    from kgan.evaluation.edits import measure_distribution, measure_edits
 
     figures, pictures = measure_edits(
         translate, data, classifier, asked["n"] or None, directions=directions
@@ -123,7 +123,7 @@ def _figures(translate, data, classifier, directions, asked):
 def _real(data, classifier, asked):
     """Figures of real pictures of the target domain: one half as results, the other as real."""
     from kgan.cli.evaluate import EMBEDDED
-    from kgan.metrics.editing import DIRECTIONS, measure_distribution
+    from kgan.evaluation.edits import DIRECTIONS, measure_distribution
 
     figures = {}
     for direction in DIRECTIONS:
@@ -146,8 +146,8 @@ def _real(data, classifier, asked):
 
 def _codes(asked, run):
     from kgan.cli.evaluate import EMBEDDED, reconstructions
+    from kgan.evaluation.features import feature_name
     from kgan.evaluation.generation import measure_samples
-    from kgan.metrics.distribution import feature_name
     from kgan.metrics.reconstruction import baselines
 
     if "name" not in asked:

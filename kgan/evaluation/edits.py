@@ -9,9 +9,10 @@ import functools
 
 import numpy as np
 
-from kgan.metrics import distribution
+from kgan.evaluation.features import feature_name, reference_features
 from kgan.metrics import pictures as distance
 from kgan.metrics.c2st import c2st
+from kgan.metrics.distribution import frechet, kid
 from kgan.metrics.figures import gather
 
 DIRECTIONS = ("a2b", "b2a")
@@ -114,7 +115,7 @@ def _measures(real, fake, direction, seeds, reference, prefix):
     """`{name: function -> figures}` of two sets of pictures."""
     @functools.cache
     def features():
-        return [distribution.reference_features(p, reference) for p in (real, fake)]
+        return [reference_features(p, reference) for p in (real, fake)]
 
     def told():
         found = c2st(real, fake, seeds=seeds)
@@ -122,14 +123,14 @@ def _measures(real, fake, direction, seeds, reference, prefix):
                 for figure in ("log_loss", "accuracy") for end in ("", "_std")}
 
     def whole():
-        return {frechet: distribution.frechet(*features())}
+        return {frechet_named: frechet(*features())}
 
     def kernel():
-        return dict(zip((kid, f"{kid}_std"), distribution.kid(*features()), strict=True))
+        return dict(zip((kid_named, f"{kid_named}_std"), kid(*features()), strict=True))
 
     measures = {f"{prefix}c2st_{direction}": told}
     if reference:
-        name = f"{distribution.feature_name(reference)}_{direction}"
-        frechet, kid = f"{prefix}frechet_{name}", f"{prefix}kid_{name}"
-        measures |= {frechet: whole, kid: kernel}
+        name = f"{feature_name(reference)}_{direction}"
+        frechet_named, kid_named = f"{prefix}frechet_{name}", f"{prefix}kid_{name}"
+        measures |= {frechet_named: whole, kid_named: kernel}
     return measures

@@ -1,0 +1,60 @@
+"""Specifications of data, `source:what?options`: what they name."""
+
+import os
+import pathlib
+import urllib.parse
+
+# What generators and encoders are trained on by default: drawn faces as they come, 8 labels.
+FACES = ("avatars:Smiling,Eyeglasses,No_Beard,Wearing_Hat,Black_Hair,Brown_Hair,Blond_Hair,"
+         "Gray_Hair")
+
+
+def attribute(spec):
+    """The attribute that pictures of domain b have and those of a have not, if `spec` says so.
+
+    `avatars:Smiling?test=100`, `celeba:PATH?attribute=Smiling` and `tfds:NAME?attribute=Smiling`
+    do; `""` for others.
+    """
+    source, where, _, query = _parts(spec)
+    if source in ("celeba", "tfds"):
+        return dict(urllib.parse.parse_qsl(query)).get("attribute", "")
+    return where if source == "avatars" else ""
+
+
+def resolved(spec):
+    """The specification with the path that it names made absolute and `~` expanded.
+
+    `folder:pics?layout=single` becomes `folder:/home/me/pics?layout=single`; of `tfds:` the
+    `data_dir` does. What names no path stays as it is.
+    """
+    source, where, mark, query = _parts(spec)
+    if source in ("folder", "celeba") and where:
+        return f"{source}:{_absolute(where)}{mark}{query}"
+    if source == "tfds":
+        options = (option.partition("=") for option in query.split("&"))
+        query = "&".join(
+            f"{key}={_absolute(value)}" if key == "data_dir" and value else f"{key}{equals}{value}"
+            for key, equals, value in options
+        )
+        return f"{source}:{where}{mark}{query}"
+    return spec
+
+
+def place(spec):
+    """The absolute `pathlib.Path` of the folder that a specification names; None: it names none."""
+    source, where, _, query = _parts(spec)
+    if source == "tfds":
+        where = dict(option.partition("=")[::2] for option in query.split("&")).get("data_dir")
+    reads = source in ("folder", "celeba", "tfds") and where
+    return pathlib.Path(_absolute(where)) if reads else None
+
+
+def _parts(spec):
+    """A specification as (source, what, "?" or "", options), cut at the last question mark."""
+    source, _, rest = spec.partition(":")
+    where, mark, query = rest.rpartition("?")
+    return (source, where, mark, query) if mark else (source, rest, "", "")
+
+
+def _absolute(path):
+    return os.path.abspath(os.path.expanduser(path))
