@@ -18,7 +18,7 @@ import tensorflow as tf
 from PIL import Image
 
 from kgan import registry, weights
-from kgan.metrics import classifier
+from kgan.metrics import c2st, classifier
 
 TRAIN = pathlib.Path(__file__).resolve().parents[1] / "tools" / "train"
 
@@ -187,6 +187,7 @@ def test_pack_a_stargan(tool, tmp_path, monkeypatch):
                         dataclasses.replace(entry, weights=("toy",)))
     monkeypatch.setattr(registry, "folder", lambda: zoo)
     monkeypatch.setattr(classifier, "_STEPS", 5)
+    monkeypatch.setattr(c2st, "STEPS", 5)
     packed = tool("zoo", "pack", run, "stargan_small.toy")
     assert packed.code == 0, packed.stderr
     assert {"Smiling", "Eyeglasses"} <= packed.json.keys()
