@@ -22,6 +22,7 @@ from kgan.run_data import check_data, check_domains, describe, known_data
 from kgan.run_folder import (
     agree,
     apart,
+    begun_with,
     folders,
     located,
     locked,
@@ -106,7 +107,8 @@ def _below(folder, name, recipe, machine, options):
     if where is not None:
         return where, {"status": "done"}
     where = folder / other
-    agree(where, other, located(how))
+    how = begun_with(where, other, located(how))
+    agree(where, other, how)
     if not (where / "weights" / "metadata.json").exists():
         say(f"{name} stands on a {other}, of which there are no weights for such pictures: "
             f"training it first, in {where}")
@@ -178,8 +180,7 @@ class _Run:
         if not known_data(self.folder) or self.begun is None:
             self.facts["data"] = describe(self.data)
         known = self.begun
-        recipe = recipe.replace(**known) if known else recipe.complete(self.data)
-        self.recipe = recipe
+        self.recipe = recipe = recipe.replace(**known) if known else self._completed()
         with devices.scope(strategy):
             self.model = build(self.name, recipe, self.machine.precision)
             check_domains(self.data, self.model)
@@ -202,6 +203,16 @@ class _Run:
         rewind(self.folder, found["step"])
         self._status("running")
         return self._fit(found)
+
+    def _completed(self):
+        """The recipe with what the data and the model below decide."""
+        from kgan.source import resolve
+
+        recipe = self.recipe.complete(self.data)
+        if not self.below:
+            return recipe
+        below = resolve(str(self.below))
+        return recipe.above(below.name, below.recipe)
 
     def _fresh(self):
         """Makes the model what it is before its first step."""
