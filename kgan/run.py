@@ -48,6 +48,8 @@ class RunOptions(Knobs):
     resume_from: int = knob(0, "step of an earlier checkpoint to go on from; later ones are "
                             "replaced at the next saving; 0 = the newest", low=0, group="run")
     export: bool = knob(True, "write a SavedModel at the end", group="run")
+    check_export: bool = knob(True, "run it in a fresh process and compare it before it is kept",
+                              group="run")
 
 
 def default_folder(name, recipe):
@@ -328,7 +330,6 @@ class _Run:
     def _finish(self, seconds):
         """Writes what leaves the run; does again only what is missing."""
         from kgan import weights
-        from kgan.export import export_model
         from kgan.grid import grid
 
         step = int(self.model.step.numpy())
@@ -345,7 +346,7 @@ class _Run:
             weights.write(self.model, self.folder / "weights", facts=facts, preview=preview,
                           finished=True)
         if self.options.export and self.model.exports and not self._exported():
-            export_model(weights.read(self.folder / "weights"), self.folder / "export")
+            self._export()
         result = {
             "status": "done", "model": self.name, "run": str(self.folder), "step": step,
             "seconds": round(seconds, 1), "page": str(self.folder / "index.html"),
@@ -353,6 +354,19 @@ class _Run:
         self._metrics(result)
         self._status("done")
         return result
+
+    def _export(self):
+        """Exports `weights/`; a `UserError` says that they are whole."""
+        from kgan.export import export_model
+        from kgan.weights import read
+
+        try:
+            export_model(read(self.folder / "weights"), self.folder / "export",
+                         check=self.options.check_export)
+        except UserError as error:
+            raise UserError(f"{error} The training is done and its weights are in "
+                            f"{self.folder / 'weights'}; the same command exports again, with "
+                            "--noexport not.") from error
 
     def _written(self, step):
         """Whether `weights/` is whole and of this step."""
