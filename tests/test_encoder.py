@@ -23,7 +23,7 @@ FACES = "avatars:Smiling,No_Beard?n=240&test=8"
 
 def quiet_run(name, recipe, folder, **options):
     return train(name, recipe, Machine(), RunOptions(
-        out=str(folder), log_every=5, sample_every=1000, **options))
+        out=str(folder), log_every=5, sample_every=1000, check_export=False, **options))
 
 
 @pytest.fixture(scope="module")

@@ -10,6 +10,10 @@ from conftest import each_name
 
 from kgan.core import registry
 from kgan.models.gan import GAN
+from kgan.networks import InstanceNormalization
+
+# Of a player's largest gradient: what rounding leaves of a zero stays below, all others are above.
+ROUNDING = 1e-5
 
 
 @pytest.mark.parametrize("name", registry.names())
@@ -24,21 +28,54 @@ def numbers_of(variables):
 
 @pytest.fixture(scope="module", params=each_name(trained=True))
 def stepped(request, tiny, tiny_batch):
-    """A model of the zoo before and after a step of each of its stages, and what was reported."""
+    """A model of the zoo before and after a step of each of its stages, what was reported, and
+    the largest gradient of each variable: `{player: {path: number}}`."""
     model = tiny(request.param)
+    gradients = {player: {} for player in model.players}
+    apply = GAN._apply
+
+    def noted(self, player, found):
+        largest = gradients[player]
+        for v, g in zip(self.variables_of(player), found, strict=True):
+            largest[v.path] = max(largest.get(v.path, 0.0), float(tf.reduce_max(tf.abs(g))))
+        apply(self, player, found)
+
     batch = tiny_batch(model)
     batch = {d: tf.concat([batch[d]] * model.batches_per_step, 0) for d in model.batch_spec()}
     before = {p: numbers_of(model.variables_of(p)) for p in model.players}
     reported = {}
-    for stage in model.stages():
-        model.enter_stage(stage.name)
-        terms = model.train_step(batch)
-        reported |= {name: float(x) for name, x in terms.items()}
-    return model, before, reported
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(GAN, "_apply", noted)
+        for stage in model.stages():
+            model.enter_stage(stage.name)
+            terms = model.train_step(batch)
+            reported |= {name: float(x) for name, x in terms.items()}
+    return model, before, reported, gradients
+
+
+def following(layer):
+    """The layers that take what a layer gives, cut at its sides or whole."""
+    after = [node.operation for node in getattr(layer, "_outbound_nodes", ())]
+    return [x for f in after for x in (following(f) if "Crop" in type(f).__name__ else [f])]
+
+
+def biases_without_gradient(network):
+    """Paths of biases whose gradient is zero: the next layer subtracts each channel's mean.
+
+    The papers' networks have them, so ours do. (A constant added to a Wasserstein critic would have
+    none either; ours have no bias there, or a drift term that holds it.)
+    """
+    centred = (keras.layers.BatchNormalization, InstanceNormalization)
+    found = set()
+    for layer in network._flatten_layers():
+        after = following(layer)
+        if after and all(isinstance(f, centred) for f in after):
+            found |= {v.path for v in layer.trainable_variables if v.name == "bias"}
+    return found
 
 
 def test_a_step_moves_every_variable_of_every_player(stepped):
-    model, before, _ = stepped
+    model, before, _, _ = stepped
     for player in model.optimizers:
         assert before[player]
         for old, v in zip(before[player], model.variables_of(player), strict=True):
@@ -53,8 +90,19 @@ def test_a_step_moves_every_variable_of_every_player(stepped):
     assert {p: int(o.iterations) for p, o in model.optimizers.items()} == moves
 
 
+def test_every_variable_has_a_gradient_above_rounding(stepped):
+    # Adam and RMSProp make whole steps of what rounding leaves: that a weight moved is no proof.
+    model, _, _, gradients = stepped
+    for player in model.optimizers:
+        largest = max(gradients[player].values())
+        still = {path for path, g in gradients[player].items() if g <= ROUNDING * largest}
+        names = model.players[player]
+        zero = set().union(*(biases_without_gradient(model.nets[name]) for name in names))
+        assert largest > 0 and still <= zero, f"{player}: no gradient for {still - zero}"
+
+
 def test_every_trainable_variable_has_exactly_one_player_in_a_stage(stepped):
-    model, _, _ = stepped
+    model, *_ = stepped
     moved = set()
     for stage in model.stages():
         players = {p for phase in stage.phases for p in phase.players or model.players}
@@ -65,7 +113,7 @@ def test_every_trainable_variable_has_exactly_one_player_in_a_stage(stepped):
 
 
 def test_totals_are_the_sums_of_their_terms(stepped):
-    model, _, reported = stepped
+    model, _, reported, _ = stepped
     for player in model.optimizers:
         terms = {n: x for n, x in reported.items() if n.startswith(f"{player}/")}
         total = terms.pop(f"{player}/total")
@@ -75,7 +123,7 @@ def test_totals_are_the_sums_of_their_terms(stepped):
 
 
 def test_a_model_is_a_keras_model_of_its_class(stepped):
-    model, _, _ = stepped
+    model, *_ = stepped
     assert isinstance(model, keras.Model)
     assert isinstance(model, GAN)
     assert model.optimizer is None

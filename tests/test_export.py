@@ -1,9 +1,11 @@
 """What leaves the house: signatures, pictures of every kind, refusals, versions, serving files."""
 
 import base64
+import errno
 import http.server
 import io
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -21,11 +23,13 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from PIL import Image, ImageOps
 from tensorflow.core.framework import tensor_pb2
 
+from kgan.core import memory as pixels_cost
 from kgan.core import registry
 from kgan.core.errors import UserError
 from kgan.export import check as export_check
 from kgan.export import saved_model as export
 from kgan.export import serving
+from kgan.export import signatures as signing
 from kgan.models import weights
 
 
@@ -179,6 +183,16 @@ def test_odd_exif_is_harmless(picture):
         np.testing.assert_array_equal(decode(jpeg)[0], np.asarray(Image.open(io.BytesIO(jpeg))))
 
 
+def test_exif_behind_very_many_segments_is_not_looked_for(picture):
+    decode = tf.function(serving.decode_picture, input_signature=[tf.TensorSpec([], tf.string)])
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    jpeg = encoded(picture, "JPEG", exif=exif)
+    for count, upright in ((50, True), (100, False)):
+        rgb, _ = decode(jpeg[:2] + b"\xff\xe2\0\2" * count + jpeg[2:])
+        assert rgb.shape == ((34, 21, 3) if upright else (21, 34, 3))
+
+
 def png_of_zeros(width, height):
     """A small valid PNG of zeros, 1 bit grey, of any declared size."""
 
@@ -221,14 +235,36 @@ def test_largest_allowed_picture_passes(serve):
     assert serve(png_of_zeros(100, 100))[0].shape == (100, 100, 3)
 
 
+def test_pixels_count_as_the_network_sees_them(serve, loaded):
+    assert serve(png_of_zeros(1, 1248))[0].shape == (1248, 1, 3)  # as 8 x 1248
+    for strip in (png_of_zeros(1, 1251), png_of_zeros(1251, 1)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="sides count as at least 8, in s"):
+            serve(strip)
+    images = loaded.signatures["images_b2a"]
+    assert images(images=np.zeros((4, 50, 48, 3), np.uint8))["images"].shape == (4, 50, 48, 3)
+    for shape in ((5, 50, 48, 3), (1, 1251, 1, 3), (0, 200, 200, 3)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="more than 10000 pixels in all"):
+            images(images=np.zeros(shape, np.uint8))
+
+
+def test_batches_without_pictures(loaded):
+    images = loaded.signatures["images"]
+    assert images(images=np.zeros((0, 6, 7, 3), np.uint8))["images"].shape == (0, 6, 7, 3)
+    for shape in ((2, 0, 7, 3), (2, 6, 0, 3), (0, 0, 0, 3)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="sides of at least 1"):
+            images(images=np.zeros(shape, np.uint8))
+
+
 def test_large_jpeg_is_refused(serve):
     with pytest.raises(tf.errors.InvalidArgumentError, match="more than 10000 pixels"):
         serve(encoded(Image.new("RGB", (2000, 1000)), "JPEG"))
 
 
 def test_garbage_is_refused(serve, picture):
-    png, jpeg, gif = encoded(picture), encoded(picture, "JPEG"), encoded(picture, "GIF")
-    for garbage in (b"", b"\x89PNG", b"<html>", gif, encoded(picture, "BMP"), png[8:]):
+    png, jpeg = encoded(picture), encoded(picture, "JPEG")
+    others = [encoded(picture, form) for form in ("GIF", "BMP", "WEBP", "TIFF")]
+    others += [b"\xff\x0a" + b"\0" * 50, b"\0\0\0\x0cJXL \r\n\x87\n"]  # JPEG XL
+    for garbage in (b"", b"\x89PNG", b"<html>", png[8:], *others):
         with pytest.raises(tf.errors.InvalidArgumentError, match="neither PNG nor JPEG"):
             serve(garbage)
     for damaged in (png[:16], png[:20], png[:60], jpeg[:3], jpeg[:40], jpeg[:-60]):
@@ -239,7 +275,7 @@ def test_garbage_is_refused(serve, picture):
 def test_fresh_process_agrees_with_keras(model, path, monkeypatch):
     run_fresh, made = export_check._run_fresh, []
 
-    def once(*arguments):  # the second check compares what the first one's process made
+    def once(*arguments):  # the next checks compare what the first one's process made
         made[:] = made or [run_fresh(*arguments)]
         return dict(made[0])
 
@@ -247,12 +283,90 @@ def test_fresh_process_agrees_with_keras(model, path, monkeypatch):
     result = export_check.check_export(path, model)
     assert "kgan" not in result["modules"] and "tensorflow" in result["modules"]
     assert result["float_difference"] <= 1e-4 and result["level_difference"] <= 1
-    assert result["images"].shape == (2, 37, 51, 3)
-    assert set(result["signatures"]) >= {"serving_default", "images"}
-    other = translator()
-    other.nets["g_ab"] = other.nets["g_ba"]
-    with pytest.raises(RuntimeError, match="differs from the model"):
-        export_check.check_export(path, other)
+    assert result["outputs"]["images:images"].shape == (2, 37, 51, 3)
+    assert [x.shape for x in result["outputs"]["serving_b2a:image_bytes"]] == [
+        (37, 51, 3), (45, 33, 3)]
+    assert set(result["outputs"]) == {
+        "serving_default:image_bytes", "serving_b2a:image_bytes", "images:images",
+        "images_b2a:images", "translate:a2b", "translate:b2a"}
+    for network, other in (("g_ab", "g_ba"), ("g_ba", "g_ab")):  # each in its direction alone
+        changed = translator()
+        changed.nets[network] = changed.nets[other]
+        with pytest.raises(UserError, match="differs from the model"):
+            export_check.check_export(path, changed)
+    made[0]["signatures"] = [*made[0]["signatures"], "another"]
+    with pytest.raises(UserError, match="differ in what they serve: another"):
+        export_check.check_export(path, model)
+
+
+def test_a_refused_export_leaves_nothing(model, path, tmp_path, monkeypatch):
+    monkeypatch.setattr(export, "_write", lambda new, *_: shutil.copytree(path, new))
+    monkeypatch.setattr(export_check, "FRESH", "raise ValueError('no such op')")
+    with pytest.raises(UserError, match=r"tiny was not exported: .* process: ValueError: no such"):
+        export.export_model(model, tmp_path / "models", check=True)
+    assert not (tmp_path / "models").exists()
+    shutil.copytree(path.parents[1], tmp_path / "there")
+    (tmp_path / "there" / "models.config").write_text("before")
+    with pytest.raises(UserError, match="tiny was not exported"):
+        export.export_model(model, tmp_path / "there", check=True)
+    assert {p.name for p in (tmp_path / "there").iterdir()} == {"tiny", *serving.FILES}
+    assert [p.name for p in (tmp_path / "there" / "tiny").iterdir()] == ["1"]
+    assert (tmp_path / "there" / "models.config").read_text() == "before"
+
+
+@pytest.mark.parametrize("place", ["version", "config"])
+def test_a_full_disk_is_told_in_one_line(model, tmp_path, monkeypatch, place):
+    full = os.strerror(errno.ENOSPC)
+
+    def write(new, *_):
+        new.mkdir()
+        (new / "saved_model.pb").touch()
+        if place == "version":
+            raise tf.errors.UnknownError(None, None, f"variables.data; {full}")
+
+    def config(*_):
+        raise OSError(errno.ENOSPC, full, "models.config")
+
+    monkeypatch.setattr(export, "_write", write)
+    monkeypatch.setattr(serving, "write_serving_files", config)
+    with pytest.raises(UserError, match=r"cannot be written.*: No space left on device"):
+        export.export_model(model, tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == (["tiny"] if place == "config" else [])
+
+
+def test_exports_at_once_get_versions_of_their_own(model, tmp_path, monkeypatch):
+    def write(new, *_):
+        begun.wait(2)
+        new.mkdir()
+        (new / "saved_model.pb").touch()
+
+    begun = threading.Event()
+    monkeypatch.setattr(export, "_write", write)
+    (tmp_path / "tiny" / ".1.abcdefgh" / "1").mkdir(parents=True)  # of an export that was killed
+    made = []
+    threads = [threading.Thread(target=lambda: made.append(export.export_model(model, tmp_path)))
+               for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    begun.set()
+    for thread in threads:
+        thread.join()
+    assert sorted(p.name for p in made) == ["1", "2", "3"]
+    assert sorted(p.name for p in (tmp_path / "tiny").iterdir()) == ["1", "2", "3"]
+    assert (tmp_path / "models.config").read_text().count("config {") == 1
+
+
+def test_the_limit_follows_from_what_the_network_needs(model, path, monkeypatch):
+    cost = pixels_cost.bytes_per_pixel(lambda x: model.translate(x, "a2b"))
+    assert export_metadata(path)["bytes_per_pixel"] == pytest.approx(cost, abs=0.1)
+    monkeypatch.setattr(signing, "bytes_per_pixel", lambda _: cost)
+    monkeypatch.setattr(signing, "REQUEST_BYTES", 1000 * cost)
+    assert signing.limits(model).max_pixels == pytest.approx(1000, abs=1)
+    assert signing.limits(model, 77).max_pixels == 77
+    monkeypatch.setattr(signing, "REQUEST_BYTES", 1)  # what it was trained on it may serve
+    assert signing.limits(model).max_pixels == 16 * 16
+    monkeypatch.setattr(signing, "REQUEST_BYTES", 10**15)
+    assert signing.limits(model).max_pixels == serving.MAX_PIXELS
 
 
 def export_metadata(path):
@@ -281,7 +395,9 @@ def test_metadata(path):
     assert metadata["packages"]["tensorflow"] == tf.__version__
     assert metadata["licences"] == {"weights": "CC0-1.0"} and metadata["metadata"]["step"] == 7
     assert (metadata["value_range"], metadata["colour_order"]) == ([-1, 1], "RGB")
-    assert (metadata["multiple"], metadata["precision"]) == (4, "float32")
+    assert (metadata["multiple"], metadata["smallest"]) == (4, 8)
+    assert (metadata["precision"], metadata["max_pixels"]) == ("float32", 10_000)
+    assert set(metadata["signatures"]) == {"serving_default", "images", "serving_b2a", "images_b2a"}
     assert set(metadata["sha256"]) >= {"saved_model.pb", "variables/variables.index"}
 
 
@@ -374,6 +490,7 @@ def test_what_is_refused(model, tmp_path):
     for wrong, words in (
         ({"direction": "b2c"}, "no direction 'b2c'"),
         ({"name": "../tiny"}, "cannot be a served name"),
+        ({"name": "models.config"}, "cannot be a served name"),
         ({"version": 0}, "version 0"),
     ):
         with pytest.raises(UserError, match=words):
@@ -395,7 +512,7 @@ def test_failure_in_the_middle_leaves_no_version(model, tmp_path, monkeypatch):
     monkeypatch.setattr(serving, "write_warmup", fail)
     with pytest.raises(OSError, match="no space left"):
         export.export_model(model, tmp_path)
-    assert list((tmp_path / "tiny").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_client_talks_to_the_server(path, loaded, tmp_path, picture, model):
@@ -435,6 +552,8 @@ def check_served(model, loaded, again):
         given = {key: tf.constant(value) for key, value in example.items()}
         made = loaded.signatures[signature](**given)
         other = again.served()[signature][0](**given)
+        none = loaded.signatures[signature](**{key: x[:0] for key, x in given.items()})
+        assert {key: x.shape[0] for key, x in none.items()} == dict.fromkeys(made, 0)
         for key, wanted in function(**given).items():
             assert wanted.shape[0] == len(next(iter(example.values())))
             for x in (made[key], other[key]):
@@ -458,7 +577,11 @@ def test_every_name_exports_and_agrees(name, tmp_path):
     if not model.directions:
         check_served(model, tf.saved_model.load(str(path)), weights.load(str(path)))
         return
-    run = tf.saved_model.load(str(path)).signatures["images"]
+    loaded = tf.saved_model.load(str(path))
+    if model.served():
+        check_served(model, loaded, model)
+    run = loaded.signatures["images"]
+    assert run(images=tf.zeros((0, 9, 9, 3), tf.uint8))["images"].shape == (0, 9, 9, 3)
     given = serving.example_picture(19, 22)[None]
     made = next(iter(run(images=tf.constant(given)).values())).numpy()
     assert_close(made, model.translate(given).numpy())

@@ -4,7 +4,7 @@ import pathlib
 
 import tensorflow as tf
 
-from kgan.core.memory import available_memory, bytes_per_pixel
+from kgan.core.memory import FACTOR, available_memory, bytes_per_pixel, bytes_per_row
 
 
 def test_what_is_alive_together_is_counted_and_weights_are_not():
@@ -16,7 +16,19 @@ def test_what_is_alive_together_is_counted_and_weights_are_not():
         more = tf.exp(maps)  # 256, and the maps are needed once more
         return tf.reduce_sum(more - maps, -1)  # 256 beside both
 
-    assert bytes_per_pixel(translate) == 3 * 256
+    assert bytes_per_pixel(translate) == FACTOR * 3 * 256
+
+
+def test_what_a_row_takes():
+    weights = tf.Variable(tf.ones((5, 48)))
+    spec = [tf.TensorSpec([None, 5], tf.float32), tf.TensorSpec([None, None, None, 3], tf.uint8)]
+
+    @tf.function(input_signature=spec, autograph=False)
+    def decode(codes, images):  # 20 and 48 bytes a row
+        made = tf.reshape(tf.linalg.matmul(codes, weights), (-1, 4, 4, 3))  # 192
+        return {"images": made + tf.cast(images, tf.float32)}  # 192 and 192
+
+    assert 3 * 192 <= bytes_per_row(decode, 4) / FACTOR <= 3 * 192 + 68
 
 
 def test_what_is_free_is_told_where_the_system_tells_it(tmp_path, monkeypatch):

@@ -1,8 +1,12 @@
 """Going on with a run: from older layouts, in another precision, with a lower rate, from a step."""
 
+import dataclasses
+import errno
 import json
+import os
 import pathlib
 import shutil
+import signal
 import threading
 
 import numpy as np
@@ -11,7 +15,10 @@ import tensorflow as tf
 
 from kgan.core import registry
 from kgan.core.errors import UsageError, UserError
-from kgan.core.recipe import Machine
+from kgan.core.recipe import Machine, Recipe, read_recipe
+from kgan.models import generators
+from kgan.training.callbacks import Report
+from kgan.training.rewind import rewind
 from kgan.training.run import RunOptions, train
 
 OLDER = pathlib.Path(__file__).parent / "older_run"
@@ -121,3 +128,171 @@ def test_any_end_is_recorded(toy, tmp_path, monkeypatch):
         toy(tmp_path)
     found = json.loads((tmp_path / "run.json").read_text())
     assert found["status"] == "failed" and "a bug" in found["message"]
+
+
+# What may change
+
+
+def other(field, value):
+    """Another value of a knob."""
+    if field.metadata["choices"]:
+        return next(x for x in field.metadata["choices"] if x not in ("auto", value))
+    return not value if isinstance(value, bool) else value + 1
+
+
+ELSEWHERE = {"out", "resume_from", "strategy", "devices"}  # those of devices are in test_drills
+CHEAP = {"keep"}
+CHANGES = [
+    pytest.param(kind, f.name, id=f.name, marks=() if f.name in CHEAP else pytest.mark.slow)
+    for kind in (Machine, RunOptions, Recipe) for f in dataclasses.fields(kind)
+    if (kind is RunOptions or f.metadata["may_change"]) and f.name not in ELSEWHERE
+]
+
+
+@pytest.mark.parametrize(("kind", "field"), CHANGES)
+def test_a_run_goes_on_with_another(toy, tmp_path, kind, field):
+    settings = {
+        Recipe: registry.recipe("toy").replace(steps=2), Machine: Machine(),
+        RunOptions: RunOptions(out=str(tmp_path), export=False, sample_every=50, save_minutes=0),
+    }
+
+    def go():
+        return train("toy", settings[Recipe], settings[Machine], settings[RunOptions])
+
+    assert go()["step"] == 2
+    shutil.rmtree(tmp_path / "checkpoints" / "step_000000002")
+    (changed,) = (f for f in dataclasses.fields(kind) if f.name == field)
+    value = other(changed, getattr(settings[kind], field))
+    settings[kind] = settings[kind].replace(**{field: value})
+    assert (go()["status"], go()["step"]) == ("done", settings[Recipe].steps)
+
+
+def test_no_family_lets_more_change_than_is_tested():
+    """A new knob that may change needs a case above."""
+    common = {f.name for f in dataclasses.fields(Recipe)}
+    for name in registry.names():
+        for f in dataclasses.fields(registry.recipe(name)):
+            assert f.name in common or not f.metadata["may_change"], (name, f.name)
+
+
+# A model below
+
+
+@pytest.fixture
+def press(monkeypatch):
+    """`press(step)`: SIGTERM after a step of whatever is trained, once."""
+    told, at = Report.after_step, []
+
+    def after_step(self, step, logs):
+        told(self, step, logs)
+        if at == [step]:
+            at.clear()
+            signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(Report, "after_step", after_step)
+    return at.append
+
+
+def test_what_was_begun_below_goes_on_after_the_zoo_has_changed(toy, tmp_path, monkeypatch, press):
+    entry, changes = registry.entry("toy"), {"learning_rate": 1e-3, "steps": 9, "flip": False}
+
+    class Above(entry.model):
+        @classmethod
+        def needs(cls, recipe):
+            return "toy", registry.recipe("toy").replace(data=recipe.data, seed=recipe.seed), None
+
+    monkeypatch.setitem(registry._entries, "above", dataclasses.replace(
+        entry, name="above", model=Above))
+    options = RunOptions(out=str(tmp_path), export=False, sample_every=50)
+    press(3)
+    recipe = entry.recipe.replace(steps=1)
+    assert train("above", recipe, Machine(), options)["status"] == "interrupted"
+    monkeypatch.setitem(registry._entries, "toy", dataclasses.replace(
+        entry, recipe=entry.recipe.replace(**changes)))
+    with pytest.raises(UsageError, match="--seed 0, not 5"):  # that is its user's wish
+        train("above", recipe.replace(seed=5), Machine(), options)
+    assert train("above", recipe, Machine(), options)["status"] == "done"
+    below = read_recipe(tmp_path / "toy" / "recipe.json")[1]
+    assert [below[field] for field in changes] == [getattr(entry.recipe, f) for f in changes]
+    assert (tmp_path / "toy" / "checkpoints" / "step_000000006").exists()
+
+
+@pytest.mark.slow
+def test_an_encoder_is_built_for_the_generator_that_was_begun(tmp_path, monkeypatch, press):
+    dcgan, encoder = registry.entry("dcgan"), registry.entry("fc_encoder")
+    data = "avatars:Smiling,No_Beard?n=48&test=8"
+    older = dcgan.recipe.replace(**{**dcgan.tiny, "data": data, "steps": 4})
+    known = registry._entries
+    monkeypatch.setitem(known, "dcgan", dataclasses.replace(dcgan, recipe=older, weights=()))
+    recipe = encoder.recipe.replace(**{
+        **encoder.tiny, "data": data, "generator": "dcgan", "generator_recipe": "", "steps": 2})
+    options = RunOptions(out=str(tmp_path), export=False, sample_every=50)
+    press(2)
+    assert train("fc_encoder", recipe, Machine(), options)["status"] == "interrupted"
+    newer = older.replace(filters=2 * older.filters, latent=older.latent + 3)
+    monkeypatch.setitem(known, "dcgan", dataclasses.replace(dcgan, recipe=newer, weights=()))
+    assert train("fc_encoder", recipe, Machine(), options)["status"] == "done"
+    text = read_recipe(tmp_path / "recipe.json")[1]["generator_recipe"]
+    below = generators.from_text(text)[1]
+    assert (below.filters, below.latent) == (older.filters, older.latent)
+
+
+# A full disk
+
+
+def full(*arguments, **keywords):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("place", [
+    "kgan.training.callbacks.open",  # metrics.jsonl
+    "kgan.core.paths.tempfile.mkdtemp",  # all else, run.json among it
+    pytest.param("kgan.training.callbacks.write_page", marks=pytest.mark.slow),
+    pytest.param("PIL.Image.Image.save", marks=pytest.mark.slow),
+])
+def test_a_full_disk_is_one_line_and_is_recorded(toy, tool, tmp_path, monkeypatch, place):
+    monkeypatch.setattr("kgan.training.callbacks.Keeper.on_train_begin", lambda self, logs=None: (
+        monkeypatch.setattr(place, full, raising=False), setattr(self, "saved", 0.0)))
+    command = ("train", "--model", "toy", "--out", tmp_path, "--sample_every", 2, "--log_every", 2,
+               "--noexport")
+    failed = tool(*command)
+    assert (failed.code, failed.json) == (1, None)
+    last = failed.stderr.splitlines()[-1]
+    assert last.startswith(f"error: The run in {tmp_path} stopped") and "No space left" in last
+    told = json.loads((tmp_path / "run.json").read_text())
+    assert (told["status"], f"error: {told['message']}") == ("failed", last)
+    monkeypatch.undo()
+    assert tool(*command).json["status"] == "done"
+
+
+# What is told twice
+
+
+def test_what_comes_again_is_taken_back(tmp_path):
+    def note(first, last):
+        writer = tf.summary.create_file_writer(str(tmp_path / "tensorboard"))
+        with open(tmp_path / "metrics.jsonl", "a") as file, writer.as_default():
+            for step in range(first, last + 1):
+                file.write(json.dumps({"step": step}) + "\n")
+                tf.summary.scalar("a", float(step), step)
+        writer.close()
+
+    def told():
+        steps = [e.step for path in tmp_path.glob("tensorboard/*")
+                 for e in tf.compat.v1.train.summary_iterator(str(path)) if e.summary.value]
+        lines = (tmp_path / "metrics.jsonl").read_text().splitlines()
+        return sorted(steps), [json.loads(line)["step"] for line in lines]
+
+    note(1, 4)
+    (cut,) = tmp_path.glob("tensorboard/*")
+    cut.write_bytes(cut.read_bytes()[:-3])
+    with open(tmp_path / "metrics.jsonl", "a") as file:
+        file.write('{"step": 5, "ter')
+    rewind(tmp_path, 3)
+    assert told() == ([1, 2, 3], [1, 2, 3])
+    note(4, 9)
+    rewind(tmp_path, 6)
+    note(7, 8)
+    assert told() == ([*range(1, 9)], [*range(1, 9)])
+    rewind(tmp_path, 0)
+    assert told() == ([], [])

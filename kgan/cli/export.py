@@ -4,6 +4,7 @@ import pathlib
 
 from kgan.cli.flags import Flags, tool
 from kgan.core.devices import quiet
+from kgan.core.reading import read_json
 
 ABOUT = """Write a SavedModel, <out>/<name>/<version>/, and check it in a fresh process that has
 TensorFlow and nothing of kgan. Beside it: serving files, warm-up requests, a client."""
@@ -17,25 +18,26 @@ def main(arguments):
     flags.add("name", None, "name to serve it under; default: the model's own")
     flags.add("direction", None, "what serving_default does; default: the model's first direction")
     flags.add("allow_untrained", False, "export fresh weights too")
-    flags.add("check", True, "run the export in a fresh process and compare it")
+    flags.add("max_pixels", 0, "pictures of more pixels are refused; 0 = what fits in 2 GB of "
+              "memory beside the model", low=0)
+    flags.add("check", True, "run the export in a fresh process and compare it before it is kept")
     flags.parse(arguments)
     quiet()
 
-    from kgan.export.check import check_export
     from kgan.export.saved_model import export_model
     from kgan.models.weights import load
 
     model = load(flags.model, weights="auto" if flags.allow_untrained else "required")
     path = export_model(
         model, flags.out, direction=flags.direction, name=flags.name,
-        allow_untrained=flags.allow_untrained,
+        max_pixels=flags.max_pixels or None, allow_untrained=flags.allow_untrained,
+        check=flags.check,
     )
+    metadata = read_json(path / "assets.extra/metadata.json")
     result = {"status": "done", "model": flags.model, "path": str(path)}
     result["megabytes"] = round(sum(f.stat().st_size for f in _files(path)) / 1e6, 2)
-    if flags.check:
-        checked = check_export(path, model)
-        result |= {k: checked[k] for k in ("signatures", "float_difference", "level_difference")}
-    return result
+    result |= {k: metadata[k] for k in ("bytes_per_pixel", "max_pixels", "signatures")}
+    return result | metadata.get("checked", {})
 
 
 def _files(path):

@@ -6,6 +6,7 @@ both begin here.
 
 import importlib
 import importlib.util
+import io
 import os
 import pathlib
 import sys
@@ -39,6 +40,20 @@ def _open_streams():
         except OSError:
             os.dup2(os.open(os.devnull, os.O_RDWR), number)
             setattr(sys, name, open(number, "w" if number else "r"))  # noqa: SIM115 (for good)
+    if sys.stderr is sys.__stderr__:  # else whoever calls has an own one
+        sys.stderr = io.TextIOWrapper(io.BufferedWriter(_Lossy(2, "w", closefd=False)),
+                                      encoding=sys.stderr.encoding,
+                                      errors="backslashreplace", line_buffering=True)
+
+
+class _Lossy(io.FileIO):
+    """A stream that loses what its reader cannot take, as on a full disk or once it has gone."""
+
+    def write(self, data):
+        try:
+            return super().write(data) or len(data)
+        except OSError:
+            return len(data)
 
 
 def _find_packages():

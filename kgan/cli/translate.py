@@ -115,7 +115,7 @@ def _translate(flags, recipe, results):
     begun, live = time.perf_counter(), sys.stderr.isatty()
     for i, (picture, result) in enumerate(results.left, 1):
         with results.attempt(picture, result):
-            rgb, alpha = _read(picture, flags.max_side, most)
+            rgb, alpha = _read(picture, flags.max_side, model, most)
             made = np.asarray(run(rgb[None]))[0]
             made = made if alpha is None else np.dstack([made, alpha])
             result.parent.mkdir(parents=True, exist_ok=True)
@@ -140,16 +140,25 @@ def _function(model, direction):
     return tf.function(run, input_signature=[spec], autograph=False), needed
 
 
-def _read(picture, max_side, needed):
+def _read(picture, max_side, model, needed):
     """RGB and alpha or None of a picture, shrunk to `max_side`.
+
+    Args:
+        picture: its path.
+        max_side: of the result, 0 = any.
+        model: what sees it, extended to the sides that it needs.
+        needed: bytes of memory a pixel, or None.
 
     Raises:
         BrokenPicture: it cannot be read, or what is free of the memory does not suffice.
     """
+    from kgan.core.pixels import extended
+
     width, height = picture_size(picture)
     shrink = min(1.0, max_side / max(width, height)) if max_side else 1.0
     size = [max(1, round(shrink * side)) for side in (width, height)]
-    needs, free = (needed or 0) * size[0] * size[1], available_memory()
+    seen = np.asarray(extended(np.array(size), model.multiple, model.smallest))
+    needs, free = (needed or 0) * int(np.prod(seen)), available_memory()
     if free is not None and needs > free:
         side = int(max(size) * (0.9 * free / needs) ** 0.5)
         raise BrokenPicture(picture, f"{size[0]}x{size[1]} pixels need {needs / 1e9:.1f} GB and "

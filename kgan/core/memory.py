@@ -6,6 +6,9 @@ import pathlib
 from kgan.core.lazy import np, tf
 
 SIDES = (128, 256)  # of the pictures that a network is traced with
+# What a process takes is more than what is alive: kernels' scratch memory (a convolution unfolds
+# its input), copies, what the allocator holds. MEASURED
+FACTOR = 2.5
 
 
 def bytes_per_pixel(translate):
@@ -13,22 +16,38 @@ def bytes_per_pixel(translate):
 
     The function is traced, not run: at each operation of the graph, in order, what later ones still
     need is alive. What does not grow with the picture (weights) falls out, for it is the same at
-    both of `SIDES`.
+    both of `SIDES`. The most that is alive at once, times `FACTOR`, is the estimate.
 
     Args:
         translate: uint8 [1, h, w, 3] -> tensor, of TensorFlow operations.
 
     Returns:
-        Bytes, a float. Scratch memory of single kernels is not in it.
+        Bytes, a float.
     """
-    small, large = (_peak(translate, side) for side in SIDES)
-    return (large - small) / (SIDES[1] ** 2 - SIDES[0] ** 2)
+    small, large = (_peak(translate, [tf.TensorSpec([1, side, side, 3], tf.uint8)])
+                    for side in SIDES)
+    return FACTOR * (large - small) / (SIDES[1] ** 2 - SIDES[0] ** 2)
 
 
-def _peak(translate, side):
-    """Bytes that are alive at most while a picture of that side goes through."""
-    spec = tf.TensorSpec([1, side, side, 3], tf.uint8)
-    function = tf.function(translate, input_signature=[spec], autograph=False)
+def bytes_per_row(function, size):
+    """Memory that a `tf.function` with an input signature needs for each row of its inputs.
+
+    Args:
+        function: of tensors whose first axis counts rows, as `kgan.models.gan.GAN.served` has them.
+        size: what other axes of unknown length are taken as.
+
+    Returns:
+        Bytes, a float, estimated as by `bytes_per_pixel`.
+    """
+    one, two = (_peak(function.python_function, [
+        tf.TensorSpec([rows, *(size if n is None else n for n in spec.shape[1:])], spec.dtype)
+        for spec in function.input_signature]) for rows in (1, 2))
+    return FACTOR * (two - one)
+
+
+def _peak(function, specs):
+    """Bytes that are alive at most while inputs of these shapes go through."""
+    function = tf.function(function, input_signature=specs, autograph=False)
     operations = function.get_concrete_function().graph.get_operations()
     uses = collections.Counter(x.ref() for op in operations for x in op.inputs)
     alive = most = 0

@@ -138,8 +138,13 @@ def extend(x, multiple, smallest=1):
     """
     for axis in (1, 2):
         side = tf.shape(x)[axis]
-        target = (tf.maximum(side, smallest) + multiple - 1) // multiple * multiple
+        target = extended(side, multiple, smallest)
         period = tf.maximum(2 * (side - 1), 1)
         index = tf.range(target) % period
         x = tf.gather(x, tf.where(index < side, index, period - index), axis=axis)
     return x
+
+
+def extended(sides, multiple, smallest=1):
+    """The sides that `extend` makes of `sides`, an integer tensor."""
+    return (tf.maximum(sides, smallest) + multiple - 1) // multiple * multiple

@@ -31,6 +31,6 @@ def progress(items, total, label, delay=2.0):
             said, rate = now, done / (now - start)
             left = f"{rate:,.0f} a second, {(total - done) / rate:,.0f} s left"
             line = f"{label}: {done:,} of {total:,}, {left}"
-            print(f"{line:<78}", end="\r" if live else "\n", file=sys.stderr, flush=True)
+            say(f"{line:<78}", "\r" if live else "\n")
     if live and said > start:
-        print(file=sys.stderr)
+        say("")

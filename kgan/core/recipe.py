@@ -133,6 +133,10 @@ class Recipe(Knobs):
         """A copy with what only the data says, as the names of labels; by default nothing is."""
         return self
 
+    def above(self, name, recipe):
+        """A copy that stands on a model of this name and recipe; by default it says nothing."""
+        return self
+
 
 @dataclass(frozen=True)
 class Machine(Knobs):

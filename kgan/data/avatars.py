@@ -8,8 +8,10 @@ shows no hair colour. Domains for hair colours and `Bald` hold no face on which 
 Training is unpaired. Of each test face the picture with the attribute switched is there too, so
 that an edit can be measured against the truth.
 
-Faces, splits and pictures are a pure function of the seed. They are drawn once, on all cores, and
-kept as `.npy` below `kgan.core.paths.cache_dir()`. See `avatar_parts` for what a face is.
+Faces, splits and pictures are a pure function of the seed. As many as are asked for are drawn once,
+on all cores, and kept as `.npy` below `kgan.core.paths.cache_dir()`; more faces with labels begin with
+those that are there. (More faces in two sets are others: each set has its own.) See
+`avatar_parts` for what a face is.
 """
 
 import difflib
@@ -126,13 +128,20 @@ def sample(n, *, size, seed=0, split="train"):
     if split not in ("train", "test"):
         raise UsageError(f"avatars: split is train or test, not {split!r}")
 
-    def faces():
-        return list(itertools.islice(_distinct(_stream(seed, split)), n))
+    def faces(start, stop):
+        return list(itertools.islice(_distinct(_stream(seed, split)), start, stop))
 
-    stem = f"avatars-v{VERSION}-seed{seed}-sample-{split}-n{n}"
-    pictures = _cached(f"{stem}-{size}px", faces, n, size)
+    def draw():
+        drawn, first = _longest(stem, f"-{size}px", n, size)
+        rest = _draw_all([*map(parts.look, faces(drawn, n))], size)
+        return rest if first is None else np.concatenate([first, rest])
+
+    stem = f"avatars-v{VERSION}-seed{seed}-sample-{split}-n"
+    pictures = _stored(f"{stem}{n}-{size}px", (n, size, size, 3), draw)
     shape = (n, len(ATTRIBUTES))
-    found = _stored(f"{stem}-labels", shape, lambda: np.stack([*map(parts.labels, faces())]))
+    found = _stored(
+        f"{stem}{n}-labels", shape, lambda: np.stack([*map(parts.labels, faces(0, n))])
+    )
     return pictures, found
 
 
@@ -230,20 +239,39 @@ def _stored(stem, shape, make):
     """The cached uint8 array of this name, memory-mapped; made and stored if it is not there."""
     path = paths.cache_dir() / f"{stem}.npy"
 
-    def load():
-        try:
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError):  # not there, or cut short by something other than us
-            return None
-        return array if array.shape == shape and array.dtype == np.uint8 else None
-
     def store():
         made = make()
         with paths.replacing(path) as new:
             np.save(new, made, allow_pickle=False)
-        return load()
+        return _loaded(path, shape)
 
-    return made_once(path, load, store)
+    return made_once(path, lambda: _loaded(path, shape), store)
+
+
+def _loaded(path, shape):
+    """The uint8 array of this shape in a file, memory-mapped; None if it does not hold one."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError):  # not there, or cut short by something other than us
+        return None
+    return array if array.shape == shape and array.dtype == np.uint8 else None
+
+
+def _longest(stem, end, n, size):
+    """(m, the first m of n pictures [m, size, size, 3]), of the largest entry that has them.
+
+    A larger one gives all n; (0, None) if there is none.
+    """
+    found = {}
+    for path in paths.cache_dir().glob(f"{stem}*{end}.npy"):
+        count = path.name[len(stem) : -len(f"{end}.npy")]
+        if count.isdigit() and int(count) != n:
+            found[int(count)] = path
+    for count in sorted(found, reverse=True):
+        array = _loaded(found[count], (count, size, size, 3))
+        if array is not None:
+            return min(count, n), array[:n]
+    return 0, None
 
 
 def _draw_all(looks, size):

@@ -1,8 +1,10 @@
 """Whether an export does what its model does, where there is TensorFlow and nothing of kgan."""
 
+import hashlib
 import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -13,7 +15,6 @@ import tensorflow as tf
 from kgan.core import pixels
 from kgan.core.errors import UserError
 from kgan.export import serving
-from kgan.export.saved_model import hashes
 
 # What the loaded model may differ from the Keras model, by the precision that it computes in:
 # float in [-1, 1], and levels of uint8. Half precisions are rounded anew wherever ops are fused.
@@ -23,38 +24,67 @@ TOLERANCE = {"float32": (1e-4, 1), "float16": (0.01, 2), "bfloat16": (0.05, 7)}
 def check_export(path, model=None):
     """Loads an export in a fresh process that cannot import kgan, runs it, compares it.
 
-    Both run on the CPU: a translator on two pictures of odd sizes, in the exported direction; what
-    else a model serves on its own examples.
+    Every signature runs, and `translate` in every direction, on the CPU: a translator on two
+    pictures of odd sizes, what else a model serves on its own examples.
 
     Args:
         path: a version's folder, as `kgan.export.saved_model.export_model` returns it.
-        model: the Keras model that it was made from; without one nothing is compared.
+        model: the Keras model that it was made from; without one nothing is compared, and what is
+            served besides translating does not run.
 
     Returns:
-        dict: `signatures` (names), `modules` (the packages that the process had imported), of a
-        translator `images` and `float` (outputs of one batch) and `pictures` (list of decoded PNG
-        outputs), and with a model `float_difference` and `level_difference` (the largest ones).
+        dict: `signatures` (names), `modules` (the packages that the process had imported),
+        `outputs` (`{"SIGNATURE:OUTPUT" or "translate:DIRECTION": array, or list of the arrays of
+        decoded PNG}`), and with a model `float_difference` and `level_difference` (the largest).
 
     Raises:
-        UserError: a file differs from its sha256 in the metadata.
-        RuntimeError: the export does not load or run, or differs from the model.
+        UserError: a file differs from its sha256 in the metadata, the export does not load or run,
+            lacks a signature or differs from the model.
     """
     path = pathlib.Path(path)
     metadata = json.loads((path / "assets.extra/metadata.json").read_text())
     for file, digest in hashes(path).items():
         if metadata["sha256"].get(file) != digest:
             raise UserError(f"{path / file} is not the file that was exported: export again")
-    batch = np.stack([serving.example_picture(37, 51), serving.example_picture(37, 51)[::-1, ::-1]])
-    given = {"batch": batch, "picture_0": batch[0], "picture_1": serving.example_picture(45, 33)}
-    served = model.served() if model is not None else {}
-    for signature, (_, example) in served.items():
-        given |= {f"{signature}:{key}": np.asarray(x) for key, x in example.items()}
-    result = _run_fresh(path, metadata["direction"], given)
+    given = _given(metadata, model)
+    result = _run_fresh(path, given)
     if model is not None:
-        _compare(result, model, metadata, given, served)
-    if metadata["direction"]:
-        result["pictures"] = [result.pop("picture_0"), result.pop("picture_1")]
-    return result | {k: result[k].tolist() for k in ("signatures", "modules")}
+        result |= _compare(result, model, metadata)
+    return result
+
+
+def hashes(folder):
+    """`{file: its sha256}` of a version's folder, without `assets.extra`."""
+    files = sorted(f for f in folder.rglob("*") if f.is_file() and "assets.extra" not in f.parts)
+    return {
+        f.relative_to(folder).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest() for f in files
+    }
+
+
+def _ends(metadata):
+    """`{direction: (its signature of bytes, its signature of arrays)}`."""
+    default = metadata["direction"]
+    return {d: ("serving_default", "images") if d == default else (f"serving_{d}", f"images_{d}")
+            for d in metadata["directions"]}
+
+
+def _pictures():
+    """Two of odd sizes, one after the other, and a batch."""
+    first = serving.example_picture(37, 51)
+    return first, serving.example_picture(45, 33), np.stack([first, first[::-1, ::-1]])
+
+
+def _given(metadata, model):
+    """`{"SIGNATURE:INPUT" or "translate:DIRECTION": array}`."""
+    first, second, batch = _pictures()
+    pngs = np.array([tf.io.encode_png(x).numpy() for x in (first, second)])
+    given = {}
+    for direction, (of_bytes, of_arrays) in _ends(metadata).items():
+        given |= {f"{of_bytes}:image_bytes": pngs, f"{of_arrays}:images": batch,
+                  f"translate:{direction}": np.float32(batch) / 127.5 - 1.0}
+    for signature, (_, example) in (model.served() if model is not None else {}).items():
+        given |= {f"{signature}:{key}": np.asarray(x) for key, x in example.items()}
+    return given
 
 
 FRESH = """
@@ -62,27 +92,22 @@ import sys
 sys.modules["kgan"] = None  # an import of kgan fails
 import numpy as np
 import tensorflow as tf
-path, direction, file = sys.argv[1:]
-given = dict(np.load(file))
+path, file = sys.argv[1:]
 loaded = tf.saved_model.load(path)
-made = {}
-if direction:
-    batch = tf.constant(given["batch"])
-    pngs = [tf.io.encode_png(given[k]).numpy() for k in ("picture_0", "picture_1")]
-    pngs = loaded.signatures["serving_default"](image_bytes=tf.constant(pngs))["image_bytes"]
-    made["images"] = loaded.signatures["images"](images=batch)["images"]
-    made["float"] = loaded.translate[direction](tf.cast(batch, tf.float32) / 127.5 - 1.0)
-    made |= {f"picture_{i}": tf.io.decode_png(png) for i, png in enumerate(pngs.numpy())}
-examples = {}
-for name, value in given.items():
-    signature, colon, key = name.partition(":")
-    if colon:
-        examples.setdefault(signature, {})[key] = tf.constant(value)
-for signature, example in examples.items():
-    for key, x in loaded.signatures[signature](**example).items():
+calls, made = {}, {}
+for name, value in np.load(file).items():
+    signature, key = name.split(":")
+    calls.setdefault(signature, {})[key] = tf.constant(value)
+for direction, images in calls.pop("translate", {}).items():
+    made["translate:" + direction] = loaded.translate[direction](images)
+for signature, inputs in calls.items():
+    for key, x in loaded.signatures[signature](**inputs).items():
+        name = signature + ":" + key
         if x.dtype == tf.string:
-            x = tf.stack([tf.io.decode_png(png) for png in x.numpy()])
-        made[f"{signature}:{key}"] = x
+            pngs = [tf.io.decode_png(png) for png in x.numpy()]
+            made |= {f"{name}:{i}": png for i, png in enumerate(pngs)}
+        else:
+            made[name] = x
 np.savez(
     file,
     signatures=list(loaded.signatures),
@@ -92,47 +117,80 @@ np.savez(
 """
 
 
-def _run_fresh(path, direction, given):
+def _run_fresh(path, given):
     with tempfile.TemporaryDirectory() as room:
         file = os.path.join(room, "pictures.npz")
         np.savez(file, **given)
         done = subprocess.run(
-            [sys.executable, "-c", FRESH, str(path.resolve()), direction or "", file],
+            [sys.executable, "-c", FRESH, str(path.resolve()), file],
             env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"},
             cwd=room,
             capture_output=True,
             text=True,
         )
         if done.returncode:
-            raise RuntimeError(f"{path} does not run in a fresh process:\n{done.stderr[-4000:]}")
-        with np.load(file) as made:
-            return dict(made)
+            raise UserError(f"the export does not run in a fresh process: {_reason(done)}")
+        with np.load(file) as found:
+            made = dict(found)
+    result = {key: made.pop(key).tolist() for key in ("signatures", "modules")}
+    outputs = {}
+    for name, x in made.items():
+        whole, is_png = name.rsplit(":", 1)[0], name.count(":") == 2
+        if is_png:
+            outputs.setdefault(whole, []).append(x)
+        else:
+            outputs[name] = x
+    return {**result, "outputs": outputs}
 
 
-def _compare(result, model, metadata, given, served):
-    """Adds the largest differences to `result`; raises RuntimeError if they are too large."""
-    pairs = []
-    with tf.device("/CPU:0"):
-        if direction := metadata["direction"]:
-            pictures = [given["batch"], given["picture_0"][None], given["picture_1"][None]]
-            wanted = [model.translate(pixels.to_float(x), direction) for x in pictures]
-            made = [result["images"], result["picture_0"][None], result["picture_1"][None]]
-            pairs = [(result["float"], wanted[0])]
-            pairs += zip(made, map(pixels.to_uint8, wanted), strict=True)
-        for signature, (function, example) in served.items():
-            for key, x in function(**{k: tf.constant(v) for k, v in example.items()}).items():
-                if x.dtype == tf.string:
-                    x = tf.stack([tf.io.decode_png(png) for png in x.numpy()])
-                pairs.append((result[f"{signature}:{key}"], x))
-    differences = {True: [0.0], False: [0.0]}
-    for made, wanted in pairs:
-        far = np.abs(np.float64(made) - np.float64(np.asarray(wanted))).max()
-        differences[made.dtype == np.uint8].append(float(far))
-    result["level_difference"] = int(max(differences[True]))
-    result["float_difference"] = max(differences[False])
+def _reason(done):
+    """The first line of the exception that a process ended with, or its exit code."""
+    found = re.findall(r"^[\w.]+(?:Error|Exception|Interrupt)\b.*", done.stderr, re.M)
+    return found[-1] if found else f"it ended with code {done.returncode}"
+
+
+def _compare(result, model, metadata):
+    """The largest differences; raises a `UserError` if they are too large."""
+    outputs, wanted = result["outputs"], _wanted(model, metadata)
+    missing = {*result["signatures"]} ^ ({name.split(":")[0] for name in wanted} - {"translate"})
+    if missing or outputs.keys() != wanted.keys():
+        raise UserError("the export and the model differ in what they serve: "
+                        f"{', '.join(sorted(missing or outputs.keys() ^ wanted.keys()))}")
+    worst = {True: (0.0, ""), False: (0.0, "")}
+    for name, xs in wanted.items():
+        pairs = zip(outputs[name], xs, strict=True) if isinstance(xs, list) else [
+            (outputs[name], xs)]
+        for made, x in pairs:
+            far = np.abs(np.float64(made) - np.float64(np.asarray(x))).max()
+            far = np.inf if np.isnan(far) else float(far)
+            worst[made.dtype == np.uint8] = max(worst[made.dtype == np.uint8], (far, name))
+    (floats, float_name), (levels, level_name) = worst[False], worst[True]
     by_float, by_level = TOLERANCE[metadata["precision"]]
-    if not (result["float_difference"] <= by_float and result["level_difference"] <= by_level):
-        raise RuntimeError(
-            f"the export differs from the model by {result['float_difference']:.2g} "
-            f"({result['level_difference']} levels); {metadata['precision']} allows {by_float}"
+    if floats > by_float or levels > by_level:
+        name = level_name if levels > by_level else float_name
+        raise UserError(
+            f"the export differs from the model by {floats:.2g} ({levels:.0f} levels), most in "
+            f"{name}; {metadata['precision']} allows {by_float} ({by_level})"
         )
+    return {"float_difference": floats, "level_difference": int(levels)}
+
+
+def _wanted(model, metadata):
+    """What the model makes of what is given, named and decoded as `check_export` returns it."""
+    wanted = {}
+    with tf.device("/CPU:0"):
+        for direction, (of_bytes, of_arrays) in _ends(metadata).items():
+            *pictures, batch = _pictures()
+            made = model.translate(pixels.to_float(batch), direction)
+            wanted |= {f"translate:{direction}": made, f"{of_arrays}:images": pixels.to_uint8(made)}
+            wanted[f"{of_bytes}:image_bytes"] = [
+                pixels.to_uint8(model.translate(pixels.to_float(x[None]), direction))[0]
+                for x in pictures
+            ]
+        for signature, (function, example) in model.served().items():
+            given = {key: tf.constant(x) for key, x in example.items()}
+            for key, x in function(**given).items():
+                if x.dtype == tf.string:
+                    x = [tf.io.decode_png(png) for png in x.numpy()]
+                wanted[f"{signature}:{key}"] = x
+    return wanted

@@ -16,20 +16,24 @@ import re
 import numpy as np
 import tensorflow as tf
 
-from kgan.core import paths
+from kgan.core import paths, pixels
 
 MAX_PIXELS = 4096 * 4096
 OPAQUE = np.uint8(255)
 PNG_START = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR"  # signature, then the header chunk's length
 EXIF_BYTES = 1 << 17  # where a JPEG's EXIF is looked for: it stands near the start, 64 KB at most
+SEGMENTS = 64  # and behind how many others: a header of empty ones would cost a second
 
 
-def decode_picture(data, max_pixels=MAX_PIXELS):
+def decode_picture(data, max_pixels=MAX_PIXELS, multiple=1, smallest=1):
     """Decodes one PNG or JPEG after its header has been checked.
+
+    The header alone says which of the two it is: TensorFlow's decoders would take other formats.
 
     Args:
         data: scalar string, the file's bytes.
-        max_pixels: largest height x width that is decoded.
+        max_pixels: largest height x width that is decoded, counted
+        multiple, smallest: after each side is extended as `kgan.core.pixels.extended` says.
 
     Returns:
         (rgb, alpha), uint8 [height, width, 3] and [height, width, 1]; alpha is 255 where the file
@@ -52,8 +56,9 @@ def decode_picture(data, max_pixels=MAX_PIXELS):
         tf.reduce_all(sides > 0), ["image_bytes declares no pixels (height, width):", sides]
     )
     fits = tf.debugging.Assert(
-        tf.reduce_prod(sides) <= max_pixels,
-        [f"image_bytes declares more than {max_pixels} pixels (height, width):", sides],
+        tf.reduce_prod(pixels.extended(sides, multiple, smallest)) <= max_pixels,
+        [f"image_bytes declares more than {max_pixels} pixels (sides count as at least {smallest}, "
+         f"in steps of {multiple}; height, width):", sides],
     )
     with tf.control_dependencies([has_pixels, fits]):
         checked = tf.identity(data)  # what decodes must wait for its input: a cond itself does not
@@ -130,7 +135,8 @@ def _exif_orientation(data):
         return tf.equal(number(at, 2), 0xFFE1) & tf.equal(number(at + 4, 6), 0x457869660000)
 
     (segment,) = tf.while_loop(
-        is_other_segment, lambda at: (at + 2 + number(at + 2, 2),), [tf.constant(2, tf.int64)]
+        is_other_segment, lambda at: (at + 2 + number(at + 2, 2),), [tf.constant(2, tf.int64)],
+        maximum_iterations=SEGMENTS,
     )
     tiff = segment + 10
     little = tf.equal(number(tiff, 2), 0x4949)
@@ -186,16 +192,19 @@ def write_serving_files(out):
 
     The last two are left alone where they exist: a person may have changed them.
     """
-    names = sorted(d.name for d in out.iterdir() if d.is_dir() and versions(d))
-    with paths.replacing(out / "models.config") as new:
-        new.write_text(
-            "model_config_list {\n" + "".join(MODEL_CONFIG % {"name": n} for n in names) + "}\n"
-        )
-    for file, text in (("compose.yaml", COMPOSE), ("client.py", CLIENT)):
-        if not (out / file).exists():
-            with paths.replacing(out / file) as new:
-                new.write_text(text)
+    with paths.locked(out / "models.config"):
+        paths.sweep(out)
+        names = sorted(d.name for d in out.iterdir() if d.is_dir() and versions(d))
+        with paths.replacing(out / "models.config") as new:
+            configs = "".join(MODEL_CONFIG % {"name": n} for n in names)
+            new.write_text("model_config_list {\n" + configs + "}\n")
+        for file, text in (("compose.yaml", COMPOSE), ("client.py", CLIENT)):
+            if not (out / file).exists():
+                with paths.replacing(out / file) as new:
+                    new.write_text(text)
 
+
+FILES = ("models.config", "compose.yaml", "client.py")
 
 MODEL_CONFIG = """\
   config {

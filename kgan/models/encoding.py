@@ -57,7 +57,9 @@ class EncoderRecipe(Recipe):
             raise UsageError("--patience and --plateau below 1 go together.")
 
     def complete(self, data):
-        name, recipe, _ = self.found
+        return self.above(*self.found[:2])
+
+    def above(self, name, recipe):
         return self.replace(generator_recipe=generators.to_text(name, recipe))
 
     @property

@@ -84,6 +84,10 @@ class Report(Stage):
         self._progress(step, terms)
         self.model.reset_metrics()
 
+    def flush(self):
+        """What was told so far outlives a kill."""
+        self.writer.flush()
+
     def note(self, terms):
         """Figures that the next line carries, too."""
         self.noted |= terms
@@ -218,6 +222,7 @@ class Keeper(Stage):
         if due or self.signal or step == self.steps or self.model.stop_training:
             self.watch.check(step, logs)
             self.watch.check_state(step)
+            self.report.flush()  # a run that goes on from here does not tell it again
             self.state.save(seconds=self.report.seconds)
             self.saved = time.perf_counter()
         if self.signal:

@@ -22,6 +22,7 @@ from kgan.training.run_data import check_data, check_domains, describe, known_da
 from kgan.training.run_folder import (
     agree,
     apart,
+    begun_with,
     folders,
     located,
     locked,
@@ -47,6 +48,8 @@ class RunOptions(Knobs):
     resume_from: int = knob(0, "step of an earlier checkpoint to go on from; later ones are "
                             "replaced at the next saving; 0 = the newest", low=0, group="run")
     export: bool = knob(True, "write a SavedModel at the end", group="run")
+    check_export: bool = knob(True, "run it in a fresh process and compare it before it is kept",
+                              group="run")
 
 
 def default_folder(name, recipe):
@@ -106,7 +109,8 @@ def _below(folder, name, recipe, machine, options):
     if where is not None:
         return where, {"status": "done"}
     where = folder / other
-    agree(where, other, located(how))
+    how = begun_with(where, other, located(how))
+    agree(where, other, how)
     if not (where / "weights" / "metadata.json").exists():
         say(f"{name} stands on a {other}, of which there are no weights for such pictures: "
             f"training it first, in {where}")
@@ -178,8 +182,7 @@ class _Run:
         if not known_data(self.folder) or self.begun is None:
             self.facts["data"] = describe(self.data)
         known = self.begun
-        recipe = recipe.replace(**known) if known else recipe.complete(self.data)
-        self.recipe = recipe
+        self.recipe = recipe = recipe.replace(**known) if known else self._completed()
         with devices.scope(strategy):
             self.model = build(self.name, recipe, self.machine.precision)
             check_domains(self.data, self.model)
@@ -202,6 +205,16 @@ class _Run:
         rewind(self.folder, found["step"])
         self._status("running")
         return self._fit(found)
+
+    def _completed(self):
+        """The recipe with what the data and the model below decide."""
+        from kgan.models.source import resolve
+
+        recipe = self.recipe.complete(self.data)
+        if not self.below:
+            return recipe
+        below = resolve(str(self.below))
+        return recipe.above(below.name, below.recipe)
 
     def _fresh(self):
         """Makes the model what it is before its first step."""
@@ -316,7 +329,6 @@ class _Run:
 
     def _finish(self, seconds):
         """Writes what leaves the run; does again only what is missing."""
-        from kgan.export.saved_model import export_model
         from kgan.models import weights
         from kgan.report.grid import grid
 
@@ -334,7 +346,7 @@ class _Run:
             weights.write(self.model, self.folder / "weights", facts=facts, preview=preview,
                           finished=True)
         if self.options.export and self.model.exports and not self._exported():
-            export_model(weights.read(self.folder / "weights"), self.folder / "export")
+            self._export()
         result = {
             "status": "done", "model": self.name, "run": str(self.folder), "step": step,
             "seconds": round(seconds, 1), "page": str(self.folder / "index.html"),
@@ -342,6 +354,19 @@ class _Run:
         self._metrics(result)
         self._status("done")
         return result
+
+    def _export(self):
+        """Exports `weights/`; a `UserError` says that they are whole."""
+        from kgan.export.saved_model import export_model
+        from kgan.models.weights import read
+
+        try:
+            export_model(read(self.folder / "weights"), self.folder / "export",
+                         check=self.options.check_export)
+        except UserError as error:
+            raise UserError(f"{error} The training is done and its weights are in "
+                            f"{self.folder / 'weights'}; the same command exports again, with "
+                            "--noexport not.") from error
 
     def _written(self, step):
         """Whether `weights/` is whole and of this step."""

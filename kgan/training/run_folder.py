@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import errno
 import fcntl
 import json
 import os
@@ -11,7 +10,7 @@ import time
 
 from kgan.core import registry
 from kgan.core.errors import UsageError, UserError
-from kgan.core.paths import replacing
+from kgan.core.paths import replacing, unwritable
 from kgan.core.recipe import CALMER, differences, fixed_fields, read_recipe
 from kgan.models.source import is_folder
 
@@ -24,14 +23,12 @@ def writable(folder):
     except UserError:
         raise
     except Exception as error:  # TensorFlow has its own for a full disk, with the system's words
-        full = os.strerror(errno.ENOSPC) in str(error)
-        number = errno.ENOSPC if full else getattr(error, "errno", None)
-        if number not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES):
+        reason = unwritable(error)
+        if reason is None:
             raise
         place = getattr(error, "filename", None) or folder
-        raise UserError(f"The run in {folder} stopped, {place} cannot be written: "
-                        f"{os.strerror(number)}. What was saved is whole; the same command goes "
-                        "on from there.") from error
+        raise UserError(f"The run in {folder} stopped, {place} cannot be written: {reason}. What "
+                        "was saved is whole; the same command goes on from there.") from error
 
 
 @contextlib.contextmanager
@@ -126,6 +123,21 @@ def located(recipe):
 def folders(recipe):
     """The fields of a recipe that may name the folder of a model."""
     return [f.name for f in dataclasses.fields(recipe) if f.metadata["source"]]
+
+
+def begun_with(folder, name, recipe):
+    """How a run of `name` in `folder` was begun, with `recipe`'s data, size and seed.
+
+    For a model that its user gave no recipe: the zoo's own may have been another then. If no such
+    run was begun there, `recipe`.
+    """
+    path = folder / "recipe.json"
+    known = read_recipe(path) if path.exists() and any(folder.glob("checkpoints/step_*")) else None
+    if known is None or known[0] != name:
+        return recipe
+    return recipe.replace(**{
+        field: value for field, value in known[1].items() if field not in ("data", "size", "seed")
+    })
 
 
 def agree(folder, name, recipe):

@@ -58,6 +58,11 @@ def test_a_full_disk_behind_stdout_is_one_line(flag):
     )
 
 
+def test_a_full_disk_behind_stderr_changes_nothing():
+    refused = shell(f"{PLAN} --no_such_flag 2> /dev/full")
+    assert (refused.returncode, refused.stdout) == (2, "")
+
+
 def test_paths_in_a_locale_without_umlauts():
     done = shell(f"{PLAN} --out bücher", LC_ALL="C", PYTHONUTF8="0")
     assert json.loads(done.stdout)["run"] == "bücher"

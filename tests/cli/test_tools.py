@@ -334,12 +334,13 @@ def test_export_a_run(tool, finished, tmp_path):
     assert {"serving_default", "images", "images_b2a"} <= set(done.json["signatures"])
     again = tool(
         "export", "--model", tmp_path / "glasses", "--out", tmp_path, "--name", "glasses",
-        "--direction", "b2a", "--nocheck",
+        "--direction", "b2a", "--nocheck", "--max_pixels", 5000,
     )
     assert again.json["path"] == str(tmp_path / "glasses" / "2")
-    assert "signatures" not in again.json
+    assert "float_difference" not in again.json
     metadata = json.loads((tmp_path / "glasses/2/assets.extra/metadata.json").read_text())
     assert (metadata["name"], metadata["direction"]) == ("glasses", "b2a")
+    assert metadata["max_pixels"] == again.json["max_pixels"] == 5000 < done.json["max_pixels"]
 
 
 @pytest.mark.parametrize(

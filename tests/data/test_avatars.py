@@ -57,6 +57,35 @@ def test_cache_hit_draws_nothing_and_gives_the_same_bytes(monkeypatch):
         np.testing.assert_array_equal(first[domain], again.test[domain])
 
 
+@pytest.fixture
+def drawn(monkeypatch):
+    """The sizes of what is drawn, one for each picture."""
+    sizes, draw = [], parts.draw
+    monkeypatch.setattr(parts, "draw", lambda look, size: sizes.append(size) or draw(look, size))
+    return sizes
+
+
+@pytest.mark.parametrize(("rest", "counts"), [
+    ("Eyeglasses?n=3&test=2", (2 * 3, 4 * 2)),  # two sets, and of the test faces the truth
+    ("Smiling,Bald?n=5&test=2", (5, 2)),
+])
+def test_as_many_faces_are_drawn_as_are_asked_for(drawn, rest, counts):
+    open_small(rest, size=8, load_size=9)
+    assert (drawn.count(9), drawn.count(8)) == counts
+
+
+def test_more_faces_begin_with_those_that_are_there(drawn, tmp_path, monkeypatch):
+    avatars.sample(4, size=8)
+    del drawn[:]
+    more = np.array(avatars.sample(7, size=8)[0])
+    assert len(drawn) == 3
+    fewer = avatars.sample(2, size=8)[0]
+    assert len(drawn) == 3
+    np.testing.assert_array_equal(fewer, more[:2])
+    monkeypatch.setenv("KGAN_CACHE", str(tmp_path / "second"))
+    np.testing.assert_array_equal(avatars.sample(7, size=8)[0], more)
+
+
 def test_damaged_cache_is_drawn_again(cache):
     first = np.array(open_small().test["a"])
     for file in cache.glob("*.npy"):

@@ -1,0 +1,166 @@
+"""The signatures of a SavedModel: what they compute, and how much one request may ask for.
+
+A request is refused, before anything of its size is made, if it would take more than
+`REQUEST_BYTES` of memory beside the loaded model: pictures are counted as the networks see them,
+extended to the sides that they need, so that a strip of 1 x 1,000,000 pixels counts what it costs.
+"""
+
+from dataclasses import asdict, dataclass
+
+import tensorflow as tf
+
+from kgan.core import pixels
+from kgan.core.memory import bytes_per_pixel, bytes_per_row
+from kgan.export import serving
+
+REQUEST_BYTES = 2 * 10**9
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one request may ask for.
+
+    Attributes:
+        bytes_per_pixel: memory that translating takes, see `kgan.core.memory`; None if the model
+            does not translate.
+        max_pixels: pixels of a picture, or of all pictures of an array; None likewise.
+        max_rows: `{signature: rows of its inputs}`, of what a model serves besides translating.
+        multiple, smallest: of the sides that pixels are counted by, see `kgan.core.pixels.extended`.
+    """
+
+    bytes_per_pixel: float | None
+    max_pixels: int | None
+    max_rows: dict
+    multiple: int
+    smallest: int
+
+    def as_dict(self):
+        return asdict(self)
+
+
+def limits(model, max_pixels=None):
+    """The `Limits` of a model.
+
+    Args:
+        model: a built `kgan.models.gan.GAN`.
+        max_pixels: instead of what `REQUEST_BYTES` hold, which is at least a picture of the size of
+            the training and at most `serving.MAX_PIXELS`.
+    """
+    size = model.recipe.size
+    kinds = {model.nets[network].count_params(): d for d, network in model.directions.items()}
+    costs = [bytes_per_pixel(lambda x, d=d: model.translate(x, d)) for d in kinds.values()]
+    cost = round(max(costs), 1) if costs else None
+    if costs and not max_pixels:
+        max_pixels = max(min(int(REQUEST_BYTES // max(cost, 1)), serving.MAX_PIXELS), size**2)
+    rows = {name: max(2, int(REQUEST_BYTES // max(bytes_per_row(function, size), 1)))
+            for name, (function, _) in model.served().items()}
+    return Limits(cost, max_pixels if costs else None, rows, model.multiple, model.smallest)
+
+
+def module(model, direction, allowed):
+    """A `tf.Module` of the functions of a model and of the variables that they read.
+
+    Args:
+        model: a built `kgan.models.gan.GAN`.
+        direction: what `serving_default` and `images` do, or None.
+        allowed: its `Limits`.
+
+    Returns:
+        (the module with `translate`, `signatures_to_save`, `examples` and `weights`; the precision
+        that it computes in).
+    """
+    made = tf.Module()
+    order = sorted(model.directions, key=lambda d: d != direction)
+    made.translate = {d: _translate(model, d) for d in order}
+    served = model.served()
+    made.examples = {name: example for name, (_, example) in served.items()}
+    functions = [*made.translate.values(), *(function for function, _ in served.values())]
+    traced = [f.get_concrete_function() for f in functions]
+    made.weights = list({id(v): v for f in traced for v in f.graph.variables}.values())
+    signatures = {name: _guarded(function, allowed, allowed.max_rows[name])
+                  for name, (function, _) in served.items()}
+    for d in order:
+        end = suffix(d, direction)
+        signatures[f"serving{end or '_default'}"] = _of_bytes(made.translate[d], allowed)
+        signatures[f"images{end}"] = _guarded(_of_images(made.translate[d]), allowed)
+    # Traced here: while it saves, TensorFlow would trace what they call once more.
+    made.signatures_to_save = {k: f.get_concrete_function() for k, f in signatures.items()}
+    graph = str(traced[0].graph.as_graph_def())
+    halves = {"bfloat16": "DT_BFLOAT16", "float16": "DT_HALF"}
+    return made, next((p for p, dtype in halves.items() if dtype in graph), "float32")
+
+
+def suffix(direction, default):
+    """How the names of the signatures of a direction end: of the default one with nothing."""
+    return "" if direction == default else f"_{direction}"
+
+
+def _translate(model, direction):
+    def translate(images):
+        return tf.cast(model.translate(images, direction), tf.float32)
+
+    spec = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
+    return tf.function(translate, input_signature=[spec], autograph=False)
+
+
+def _of_images(translate):
+    def images_to_images(images):
+        return {"images": pixels.to_uint8(translate(pixels.to_float(images)))}
+
+    spec = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
+    return tf.function(images_to_images, input_signature=[spec], autograph=False)
+
+
+def _of_bytes(translate, allowed):
+    def one(data):
+        rgb, alpha = serving.decode_picture(
+            data, allowed.max_pixels, allowed.multiple, allowed.smallest
+        )
+        rgb = pixels.to_uint8(translate(pixels.to_float(rgb[tf.newaxis])))[0]
+        return serving.encode_picture(rgb, alpha)
+
+    def bytes_to_bytes(image_bytes):
+        # One at a time: pictures differ in size, and the memory needed is that of the largest.
+        return {"image_bytes": tf.map_fn(one, image_bytes, parallel_iterations=1)}
+
+    spec = tf.TensorSpec([None], tf.string, name="image_bytes")
+    return tf.function(bytes_to_bytes, input_signature=[spec], autograph=False)
+
+
+def _guarded(function, allowed, rows=None):
+    """A function of batches that refuses too much and takes no rows, too.
+
+    Networks need a row at least: of a batch without any they are given one of zeros, and what they
+    make of it is cut off again.
+    """
+
+    def run(*given):
+        count = tf.shape(given[0])[0]
+        with tf.control_dependencies(_checks(given, allowed, rows)):
+            first = [[0, tf.cast(tf.equal(count, 0), tf.int32)]]
+            given = [tf.pad(x, first + [[0, 0]] * (x.shape.rank - 1)) for x in given]
+        return {key: x[:count] for key, x in function(*given).items()}
+
+    return tf.function(run, input_signature=function.input_signature, autograph=False)
+
+
+def _checks(given, allowed, rows):
+    """Assertions on batches; those of four axes are pictures."""
+    checks, count = [], tf.shape(given[0], tf.int64)[0]
+    if rows is not None:
+        checks.append(tf.debugging.Assert(
+            count <= rows, [f"more than {rows} rows in one request, send fewer at once:", count]))
+    for x in given:
+        if x.shape.rank != 4:
+            continue
+        shape = tf.shape(x, tf.int64)
+        seen = pixels.extended(shape[1:3], allowed.multiple, allowed.smallest)
+        checks.append(tf.debugging.Assert(
+            tf.reduce_all(shape[1:3] > 0),
+            ["images have sides of at least 1 (number, height, width, channels):", shape]))
+        checks.append(tf.debugging.Assert(
+            tf.maximum(count, 1) * tf.reduce_prod(seen) <= allowed.max_pixels,
+            [f"images have more than {allowed.max_pixels} pixels in all, send smaller or fewer at "
+             f"once (sides count as at least {allowed.smallest}, in steps of {allowed.multiple}; "
+             "number, height, width, channels):", shape]))
+    return checks
