@@ -64,11 +64,13 @@ def test_what_is_inside(wheel):
 
 def test_names_cards_and_weights_elsewhere_without_tensorflow(wheel, tmp_path):
     said = python(
-        "import sys, kgan.zoo, kgan.core.registry, kgan.models.weights\n"
+        "import sys, kgan.zoo\n"
+        "from kgan.core import registry\n"
+        "from kgan.models.weights import packaged, verify\n"
         "names = kgan.zoo.names()\n"
         "cards = [len(kgan.zoo.card(n)) > 100 for n in names]\n"
-        "whole = [kgan.models.weights.verify(kgan.models.weights.packaged(f'{n}.{t}')) is not None\n"
-        "         for n in names for t in kgan.core.registry.entry(n).weights]\n"
+        "whole = [verify(packaged(f'{n}.{t}')) is not None\n"
+        "         for n in names for t in registry.entry(n).weights]\n"
         "print(kgan.__file__, kgan.zoo.__file__, *names, all(cards), all(whole))\n"
         "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules",
         wheel, tmp_path,

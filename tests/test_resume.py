@@ -109,7 +109,7 @@ def test_a_training_in_a_thread(toy, tmp_path):
 
 
 def test_a_run_that_was_killed_is_not_called_running(toy, tmp_path):
-    from kgan.training.run_folder import read_status
+    from kgan.core.status import read_status
 
     toy(tmp_path)
     path = tmp_path / "run.json"

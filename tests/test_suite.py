@@ -120,6 +120,8 @@ def never(*arguments):
 def flags_of(call):
     """Of a training's (main, flags), or of one of a timing's lists of flags."""
     flags = call[1] if isinstance(call, tuple) else call
+    if isinstance(flags, dict):
+        return {name: str(value) for name, value in flags.items()}
     return dict(flag.removeprefix("--").split("=", 1) for flag in flags)
 
 

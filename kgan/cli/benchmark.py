@@ -2,10 +2,11 @@
 
 import time
 
-from kgan.cli.flags import Flags, scan, tool
+from kgan.cli.flags import Flags, scan
 from kgan.core import registry
 from kgan.core.devices import quiet
 from kgan.core.errors import UserError
+from kgan.core.process import tool
 from kgan.core.recipe import Machine
 from kgan.training.cost import Step
 

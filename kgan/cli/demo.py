@@ -7,9 +7,10 @@ it goes on where it stopped or says that it is done.
 import pathlib
 import sys
 
-from kgan.cli.flags import Flags, tool
+from kgan.cli.flags import Flags
 from kgan.core import registry
 from kgan.core.devices import quiet
+from kgan.core.process import tool
 from kgan.core.recipe import Machine
 
 MODEL = "vgg_star_ms_cyclegan_small"

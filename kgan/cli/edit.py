@@ -14,13 +14,14 @@ import time
 
 import numpy as np
 
-from kgan.cli.flags import Flags, expanded, tool
+from kgan.cli.flags import Flags, expanded
 from kgan.cli.results import Results, refuse_replacing
 from kgan.cli.translate import jobs_of
 from kgan.core import registry
 from kgan.core.devices import quiet
 from kgan.core.errors import UsageError, UserError
 from kgan.core.paths import replacing
+from kgan.core.process import tool
 from kgan.editing.directions import LONGEST, Direction, plot
 from kgan.editing.inversion import METHODS
 from kgan.editing.strips import LENGTH, SAFE, Edits, from_pictures, from_populations, without_others

@@ -8,9 +8,10 @@ import sys
 
 import numpy as np
 
-from kgan.cli.flags import Flags, tool
+from kgan.cli.flags import Flags
 from kgan.core.devices import quiet
 from kgan.core.errors import UsageError, UserError
+from kgan.core.process import tool
 from kgan.core.reading import json_or_empty
 from kgan.evaluation.suite.kinds import SuiteOptions
 from kgan.evaluation.suite.suite import compare

@@ -2,8 +2,9 @@
 
 import pathlib
 
-from kgan.cli.flags import Flags, tool
+from kgan.cli.flags import Flags
 from kgan.core.devices import quiet
+from kgan.core.process import tool
 from kgan.core.reading import read_json
 
 ABOUT = """Write a SavedModel, <out>/<name>/<version>/, and check it in a fresh process that has

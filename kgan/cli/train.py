@@ -1,8 +1,9 @@
 """`tools/train`: trains a model of the zoo in a folder that can be left and taken up again."""
 
-from kgan.cli.flags import Flags, scan, tool
+from kgan.cli.flags import Flags, scan
 from kgan.core import registry
 from kgan.core.devices import quiet
+from kgan.core.process import tool
 from kgan.core.recipe import Machine, differences, read_recipe
 from kgan.training.run import RunOptions, default_folder, train
 

@@ -9,12 +9,13 @@ import time
 import numpy as np
 from PIL import Image
 
-from kgan.cli.flags import Flags, scan, tool
+from kgan.cli.flags import Flags, scan
 from kgan.cli.results import Results, refuse_replacing
 from kgan.core import registry
 from kgan.core.devices import quiet
 from kgan.core.errors import UsageError, UserError
 from kgan.core.memory import available_memory, bytes_per_pixel
+from kgan.core.process import tool
 from kgan.core.recipe import Recipe
 from kgan.data.listing import left_out, list_pictures
 from kgan.data.pictures import BrokenPicture, picture_size, read_with_alpha, write_png

@@ -6,11 +6,12 @@ import shlex
 import sys
 
 from kgan.cli import zoo_new
-from kgan.cli.flags import Flags, tool
+from kgan.cli.flags import Flags
 from kgan.core import registry
 from kgan.core.devices import quiet
 from kgan.core.errors import UsageError, UserError
 from kgan.core.paths import replacing
+from kgan.core.process import tool
 from kgan.core.reading import read_json
 from kgan.core.recipe import differences, nearest
 from kgan.models.source import WEIGHTS, resolve

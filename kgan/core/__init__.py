@@ -1,1 +1,1 @@
-"""What everything stands on: recipes, the registry, errors, paths, pixels, devices. It knows nothing of the rest."""
+"""What everything stands on: recipes, the registry, errors, paths, pixels, devices."""

@@ -9,8 +9,8 @@ Training is unpaired. Of each test face the picture with the attribute switched 
 that an edit can be measured against the truth.
 
 Faces, splits and pictures are a pure function of the seed. As many as are asked for are drawn once,
-on all cores, and kept as `.npy` below `kgan.core.paths.cache_dir()`; more faces with labels begin with
-those that are there. (More faces in two sets are others: each set has its own.) See
+on all cores, and kept as `.npy` below `kgan.core.paths.cache_dir()`; more faces with labels begin
+with those that are there. (More faces in two sets are others: each set has its own.) See
 `avatar_parts` for what a face is.
 """
 

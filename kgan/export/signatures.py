@@ -25,7 +25,7 @@ class Limits:
             does not translate.
         max_pixels: pixels of a picture, or of all pictures of an array; None likewise.
         max_rows: `{signature: rows of its inputs}`, of what a model serves besides translating.
-        multiple, smallest: of the sides that pixels are counted by, see `kgan.core.pixels.extended`.
+        multiple, smallest: of the sides that pixels are counted by (`kgan.core.pixels.extended`).
     """
 
     bytes_per_pixel: float | None

@@ -26,8 +26,8 @@ import statistics
 from kgan.core.errors import UserError
 from kgan.core.paths import replacing
 from kgan.core.reading import read_json
+from kgan.core.status import as_it_is
 from kgan.report.chart import line_chart
-from kgan.training.run_folder import as_it_is
 
 MAX_POINTS = 100  # of a curve; more would show the noise of single steps
 MAX_THUMBNAILS = 12

@@ -17,6 +17,7 @@ from kgan.core.paths import replacing, sweep
 from kgan.core.progress import say
 from kgan.core.reading import json_or_empty
 from kgan.core.recipe import Knobs, differences, knob, write_recipe
+from kgan.core.status import read_status, write_status
 from kgan.training.rewind import rewind
 from kgan.training.run_data import check_data, check_domains, describe, known_data
 from kgan.training.run_folder import (
@@ -26,9 +27,7 @@ from kgan.training.run_folder import (
     folders,
     located,
     locked,
-    read_status,
     writable,
-    write_status,
 )
 
 KEPT = ("data", "init", "changed")  # of run.json

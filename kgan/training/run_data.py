@@ -2,7 +2,7 @@
 
 from kgan.core.errors import UserError
 from kgan.core.progress import say
-from kgan.training.run_folder import read_status
+from kgan.core.status import read_status
 
 SHOWN = 3  # names in a message
 

@@ -2,16 +2,14 @@
 
 import contextlib
 import dataclasses
-import fcntl
-import json
 import os
-import pathlib
 import time
 
 from kgan.core import registry
 from kgan.core.errors import UsageError, UserError
-from kgan.core.paths import replacing, unwritable
+from kgan.core.paths import unwritable
 from kgan.core.recipe import CALMER, differences, fixed_fields, read_recipe
+from kgan.core.status import taken
 from kgan.models.source import is_folder
 
 
@@ -40,62 +38,9 @@ def locked(folder):
     except OSError as error:
         raise UserError(f"The run cannot be written to {folder}: {error.strerror}.") from None
     with open(folder / ".lock", "w") as file:
-        if not (_taken(file) or (time.sleep(0.1), _taken(file))[1]):  # readers look for a moment
+        if not (taken(file) or (time.sleep(0.1), taken(file))[1]):  # readers look for a moment
             raise UserError(f"{folder} is being trained by another process.")
         yield
-
-
-def _taken(file, how=fcntl.LOCK_EX):
-    try:
-        fcntl.flock(file, how | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
-
-
-def ended(folder):
-    """Whether nobody trains in a folder where somebody once did."""
-    try:
-        with open(pathlib.Path(folder) / ".lock") as file:
-            return _taken(file, fcntl.LOCK_SH)
-    except OSError:
-        return False
-
-
-def read_status(folder):
-    """What `run.json` says, with the status "stopped" for a run that ended without a word.
-
-    Returns:
-        `{"status": "running", "done", "interrupted", "failed" or "stopped", "message", "plan",
-        "devices", "precision", "data", ...}`; `{}` if there is no such file, or not a whole one.
-    """
-    try:
-        found = json.loads((pathlib.Path(folder) / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return as_it_is(folder, found) if isinstance(found, dict) else {}
-
-
-def write_status(folder, content):
-    """Writes `run.json`; on a full disk over the old one, whose room is there."""
-    text = json.dumps(content, indent=2) + "\n"
-    path = folder / "run.json"
-    try:
-        with replacing(path) as new:
-            new.write_text(text, encoding="utf-8")
-    except OSError:
-        with open(path, "r+b") as file:
-            file.write(text.encode())
-            file.truncate()
-
-
-def as_it_is(folder, content):
-    """What a `run.json` says, corrected where it says "running" and nobody trains."""
-    if content.get("status") != "running" or not ended(folder):
-        return content
-    message = ("It stopped without saying so, as after a kill or a crash of the machine; the same "
-               "command goes on from the last checkpoint.")
-    return {**content, "status": "stopped", "message": message}
 
 
 def apart(folder, data):

@@ -1,6 +1,7 @@
 """The jobs of a suite: what they are called, and processes of their own to do them in."""
 
 import contextlib
+import importlib
 import json
 import os
 import re
@@ -10,7 +11,6 @@ import sys
 import urllib.parse
 from dataclasses import dataclass
 
-from kgan.cli.flags import tool
 from kgan.data import attribute
 from kgan.evaluation.suite.definitions import Row
 
@@ -19,6 +19,12 @@ _CHILD = (
     "import json, sys; job = json.load(sys.stdin); sys.path[:] = job['path']; "
     "from kgan.evaluation.suite.jobs import serve; sys.exit(serve(job))"
 )
+
+MAINS = {  # modules whose `main` a child calls
+    "time": "kgan.evaluation.suite.time",
+    "train": "kgan.cli.train",
+    "measure": "kgan.evaluation.suite.measure",
+}
 
 
 @dataclass(frozen=True)
@@ -71,8 +77,8 @@ class Training:
         )
         return f"{named} on {self.data}" if self.row.timed_on_data else named
 
-    def timing_flags(self):
-        """Flags of `tools/benchmark`."""
+    def timed_as(self):
+        """What `kgan.evaluation.suite.time` is asked: the model and what is set in its recipe."""
         row = self.row
         data = {"data": self.data} if row.timed_on_data else {}
         return {**row.changes, **dict.fromkeys(row.shares, 0), "model": row.name, **data}
@@ -94,9 +100,8 @@ def run_child(main, arguments, log):
     """Runs a tool's main, or `measure`, in a process of its own.
 
     Args:
-        main: `"time"`, `"train"` or `"measure"`.
-        arguments: what it takes: flags of `tools/train`, or a job of `kgan.evaluation.suite.time` or
-            `kgan.evaluation.suite.measure`.
+        main: one of `MAINS`.
+        arguments: what it takes: flags of `tools/train`, or a job of the module's.
         log: file to which its stderr is added.
 
     Returns:
@@ -130,12 +135,7 @@ def run_child(main, arguments, log):
 
 def serve(job):
     """What a child does; returns its exit code."""
-    from kgan.cli import train
-    from kgan.evaluation.suite.measure import measure
-    from kgan.evaluation.suite.time import time_steps
-
-    mains = {"time": tool(time_steps), "train": train.main, "measure": tool(measure)}
-    return mains[job["main"]](job["arguments"])
+    return importlib.import_module(MAINS[job["main"]]).main(job["arguments"])
 
 
 @contextlib.contextmanager

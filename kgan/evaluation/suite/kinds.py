@@ -1,7 +1,7 @@
 """Options and kinds of suites: their data, what figures follow from, their columns and tables.
 
-How a row is measured stands in `kgan.evaluation.suite.measure`, under the same name. Here is what needs no
-TensorFlow: what `<output>/suite.json` holds becomes tables by this.
+How a row is measured stands in `measure`, under the same name. Here is what needs no TensorFlow:
+what `<output>/suite.json` holds becomes tables by this.
 """
 
 import dataclasses

@@ -17,6 +17,7 @@ from PIL import Image
 from kgan.core import registry
 from kgan.core.devices import quiet
 from kgan.core.paths import replacing
+from kgan.core.process import tool
 from kgan.data import open_data
 
 FACES = 10  # held-out pictures that are shown
@@ -237,3 +238,6 @@ def _machine():
         names = {f"{os.cpu_count()} cores {' '.join(sorted(names))}".strip()}
     where = ", ".join(sorted(filter(None, names)))
     return f"{where}, TensorFlow {tf.__version__}, Keras {keras.__version__}"
+
+
+main = tool(measure)

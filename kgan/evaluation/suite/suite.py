@@ -1,13 +1,12 @@
 """Suites: models trained and measured alike, for one table.
 
-`zoo/suites.py` says which, and of which kind they are (`kgan.evaluation.suite.kinds`). Every training gets the
-same time: the step is timed first (`tools/benchmark`), and the time through that is the number of
-steps, which the fall of the learning rate follows. On a CPU it is computing time, as much on each
-core: the clock would count what else the machine does. That slows computing, too: all models are
-timed in turns (`kgan.evaluation.suite.time`). Tracing, samples, validation and checkpoints come on top; the
-table says the seconds that were used. A model of one direction learns the one in which the true
-edit is unique. A generator that encoders stand on and that is nowhere yet is trained once for each
-data set, as long as its own recipe says.
+`definitions` says which, and of which kind they are (`kinds`). Every training gets the same time:
+the step is timed first, and the time through that is the number of steps, which the fall of the
+learning rate follows. On a CPU it is computing time, as much on each core: the clock would count
+what else the machine does. That slows computing, too: all models are timed in turns (`time`).
+Tracing, samples, validation and checkpoints come on top; the table says the seconds that were used.
+A model of one direction learns the one in which the true edit is unique. A generator that encoders
+stand on and that is nowhere yet is trained once for each data set, as long as its own recipe says.
 
 Each job (timing, training, measuring) is a process of its own, so that its memory and its failure
 are its own, too; this one never imports TensorFlow. What is on disk says what is done:
@@ -296,7 +295,7 @@ class _Suite:
             left = {x.timing: x for x in trainings if "cost" not in self.timings.get(x.timing, {})}
             machine = {"precision": self.options.precision}
             job = {"rounds": ROUNDS, "calls": [
-                as_flags({**x.timing_flags(), **machine}) for x in left.values() if x.data
+                {**x.timed_as(), **machine} for x in left.values() if x.data
             ]}
             found, why = run_child("time", job, self._log("time")) if job["calls"] else ({}, "")
             steps = iter(found["steps"] if found else [])

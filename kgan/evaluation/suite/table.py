@@ -1,6 +1,6 @@
 """What a suite found, as tables: the lines, which figures are best, `table.md`.
 
-Which tables and columns there are, its kind says (`kgan.evaluation.suite.kinds`). Figures are means over the
+Which tables and columns there are, its kind says (`kinds`). Figures are means over the
 trainings of a model. The best of a column is bold: best among the models that pass the table's bar,
 and in two-sample tests among those that were measured on as many pictures as any.
 """

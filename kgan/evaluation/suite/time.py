@@ -9,18 +9,21 @@ import traceback
 
 import numpy as np
 
-from kgan.cli import benchmark
+from kgan.core import registry
 from kgan.core.devices import quiet
 from kgan.core.errors import UserError
+from kgan.core.process import tool
+from kgan.core.recipe import Machine
 from kgan.data import open_data
+from kgan.training.cost import Step, cores
 
 
 def time_steps(job):
     """Times steps in turns.
 
     Args:
-        job: `{"calls": command lines of `tools/benchmark`, "rounds": how many}`. A call that names
-            data has its recipe completed by them.
+        job: `{"calls": [{"model": name, "precision": its, field of the recipe: value}], "rounds":
+            how many}`. A call that names data has its recipe completed by them.
 
     Returns:
         `{"steps": [{"cost": seconds, on a CPU those that each core computes, "devices": words} or
@@ -40,21 +43,25 @@ def time_steps(job):
     if steps:
         spent = np.array([[s.spend() for s in steps.values()] for _ in range(job["rounds"])])
         on_cpu = all("CPU" in step.devices for step in steps.values())
-        spent = spent[..., 1] / benchmark.cores() if on_cpu else spent[..., 0]
+        spent = spent[..., 1] / cores() if on_cpu else spent[..., 0]
         for number, cost in zip(steps, costs(spent), strict=True):
             found[number]["cost"] = float(cost)
     return {"steps": found}
 
 
 def _step(call):
-    name, recipe, machine, _, with_data = benchmark.read(call)
-    if with_data:
+    changes = {k: v for k, v in call.items() if k not in ("model", "precision")}
+    recipe = registry.recipe(call["model"]).replace(**changes)
+    if "data" in changes:
         recipe = recipe.complete(open_data(
             recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed))
-    return benchmark.Step(name, recipe, machine)
+    return Step(call["model"], recipe, Machine(precision=call["precision"]))
 
 
 def costs(times):
     """Seconds of each step from those of each round, [rounds, steps]."""
     whole = times.sum(axis=1)
     return np.median(times / whole[:, None], axis=0) * np.median(whole)
+
+
+main = tool(time_steps)
