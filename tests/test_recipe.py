@@ -160,7 +160,7 @@ def test_table():
 def test_names_recipes_and_cards_need_no_tensorflow():
     script = (
         "import sys, kgan.zoo\n"
-        "from kgan import registry\n"
+        "from kgan.core import registry\n"
         "recipes = [registry.recipe(n) for n in registry.names()]\n"
         "assert len(recipes) >= 2\n"
         "heavy = {'tensorflow', 'keras', 'numpy', 'PIL'} & set(sys.modules)\n"

@@ -10,7 +10,7 @@ import pytest
 
 from kgan.cli import flags as cli_flags
 from kgan.cli.flags import Flags, scan
-from kgan.core import registry
+from kgan.core import process, registry
 from kgan.core.errors import UsageError, UserError
 from kgan.core.recipe import Knobs, Machine, knob
 from kgan.training.run import RunOptions
@@ -151,7 +151,7 @@ def test_every_field_of_every_recipe_is_a_flag_with_a_heading(name):
 
 def test_what_a_main_prints_and_returns(capsys):
     def outcome(result):
-        @cli_flags.tool
+        @process.tool
         def main(arguments):
             if isinstance(result, BaseException):
                 raise result

@@ -59,7 +59,7 @@ def test_a_copy_of_each_family_is_one_of_its_own(tool, checkout, like):
 
 
 @pytest.mark.parametrize(("arguments", "says"), [
-    (["cyclegan"], "it is taken"), (["suites"], "it is taken"), (["9x"], "is no name for a model"),
+    (["cyclegan"], "it is taken"), (["9x"], "is no name for a model"),
     (["a-b"], "is no name for a model"), (["class"], "is no name for a model"),
     (["mine_small"], "the small recipe is made with it"),
     (["mine", "--like", "cyclegam"], "Did you mean cyclegan"),
