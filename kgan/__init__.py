@@ -13,7 +13,7 @@ _zoo = _pathlib.Path(__file__).resolve().parents[1] / "zoo"
 
 
 class _Checkout:
-    """Finds `kgan.zoo` in `zoo/` at the top of the checkout (setup.py installs it as `kgan.zoo`)."""
+    """Finds `kgan.zoo` in `zoo/` at the top of the checkout; setup.py installs it as such."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):

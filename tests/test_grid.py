@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kgan.report.grid import grid, to_uint8
+from kgan.report.sheet import grid, to_uint8
 
 HEAD, GAP = 18, 2
 

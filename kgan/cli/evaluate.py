@@ -342,7 +342,7 @@ def translator(model, label=""):
 
 def _write(folder, result, pictures):
     """The figures as JSON and a grid of the first pictures."""
-    from kgan.report.grid import grid
+    from kgan.report.sheet import grid
 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "evaluation.json").write_text(json.dumps(result, indent=2) + "\n")

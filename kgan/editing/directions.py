@@ -23,7 +23,6 @@ codes of different lengths take a different k for the same change.
 """
 
 import dataclasses
-import html
 import math
 import pathlib
 import zipfile
@@ -33,6 +32,7 @@ import numpy as np
 
 from kgan.core.errors import UserError
 from kgan.core.paths import replacing
+from kgan.report.projections import projections_chart
 
 MAX_BYTES = 1_000_000  # of a file; a direction of 512 numbers takes 5 kB
 FARTHEST = 1e6  # that codes lie from 0 or from each other, those of a prior within 100
@@ -323,10 +323,6 @@ def safe_range(direction, code, n_sigma=2.0):
 
 # Looking at them
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 720, 310, 24, 696, 74, 270
-BINS = 40
-COLORS = {"without": "#12866a", "with": "#2563c9"}  # the paper's green and blue
-INK, SOFT = "#1c2330", "#606a7b"
 
 
 def plot(direction, codes_without, codes_with, path, code=None, n_sigma=2.0):
@@ -349,68 +345,12 @@ def plot(direction, codes_without, codes_with, path, code=None, n_sigma=2.0):
     }
     lo, _, hi = safe_range(known, 0 * known.vector, n_sigma)  # of projections
     place = [] if code is None else [float(projections(code, known.vector))]
-    seen = np.concatenate([*groups.values(), [lo, hi, *place]])
-    margin = 0.03 * np.ptp(seen) or 0.5
-    edges = np.linspace(seen.min() - margin, seen.max() + margin, BINS + 1)
-
-    def x(value):
-        return LEFT + (value - edges[0]) / (edges[-1] - edges[0]) * (RIGHT - LEFT)
-
-    band = f"M{x(lo):.1f} {TOP}H{x(hi):.1f}V{BOTTOM}H{x(lo):.1f}z"
-    parts = [f'<path class="safe" d="{band}" fill="{COLORS["with"]}" fill-opacity=".12"/>']
-    parts += [*_population("without", groups, known.mean_without, known.std_without, edges, x),
-              *_population("with", groups, known.mean_with, known.std_with, edges, x),
-              *_axis(edges, x)]
     note = f"safe projections {lo:.2f} to {hi:.2f}"
     if code is not None:
         low, middle, high = safe_range(known, code, n_sigma)
         note = f"this picture {place[0]:.2f}, safe k {low:.2f} to {high:.2f}, middle {middle:.2f}"
-        parts.append(_line(x(place[0]), INK, 'class="picture" stroke-dasharray="5 4"'))
-    parts += [_text(LEFT, 24, html.escape(known.name), INK, 'font-weight="bold"'),
-              _text(RIGHT, 24, note, INK, 'text-anchor="end"')]
-    head = (f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-            f'width="{WIDTH}" font-family="sans-serif" font-size="13">'
-            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>')
+    normal = {"without": (known.mean_without, known.std_without),
+              "with": (known.mean_with, known.std_with)}
+    drawn = projections_chart(known.name, note, groups, normal, (lo, hi), place)
     with replacing(path) as new:
-        new.write_text(f"{head}{''.join(parts)}</svg>\n", encoding="utf-8")
-
-
-def _population(name, groups, mean, std, edges, x):
-    """Bars, normal curve, mean and description of a population; both have one scale."""
-    shares = {n: np.histogram(p, edges)[0] / len(p) for n, p in groups.items()}
-    rise = 0.95 * (BOTTOM - TOP) / max(s.max() for s in shares.values())
-    width, color = x(edges[1]) - x(edges[0]), COLORS[name]
-    bars = "".join(
-        f"M{x(edge):.1f} {BOTTOM}v{-share * rise:.1f}h{width:.1f}V{BOTTOM}z"
-        for edge, share in zip(edges, shares[name], strict=False) if share
-    )
-    yield f'<path class="{name}" d="{bars}" fill="{color}" fill-opacity=".5"/>'
-    if std > 0:
-        t = np.linspace(edges[0], edges[-1], 4 * BINS + 1)
-        density = np.exp(-0.5 * ((t - mean) / std) ** 2) / (std * math.sqrt(2 * math.pi))
-        y = np.maximum(BOTTOM - density * (edges[1] - edges[0]) * rise, TOP)
-        line = " ".join(f"{x(a):.1f},{b:.1f}" for a, b in zip(t, y, strict=True))
-        yield f'<polyline points="{line}" fill="none" stroke="{color}" stroke-width="2"/>'
-    yield _line(x(mean), color)
-    label = f"{name}: mean {mean:.2f}, deviation {std:.2f}, {len(groups[name]):,} pictures"
-    yield _text(LEFT, 44 + 18 * list(groups).index(name), label, color)
-
-
-def _axis(edges, x):
-    """The line below with round numbers, units of codes."""
-    span = edges[-1] - edges[0]
-    unit = 10.0 ** math.floor(math.log10(span / 12))
-    step = next(unit * m for m in (1, 2, 5, 10) if span <= 12 * unit * m * 1.001)
-    yield f'<path d="M{LEFT} {BOTTOM}H{RIGHT}" stroke="{SOFT}"/>'
-    for i in range(math.ceil(edges[0] / step), math.floor(edges[-1] / step) + 1):
-        yield _text(f"{x(i * step):.1f}", BOTTOM + 17, f"{i * step:.6g}", SOFT,
-                    'text-anchor="middle"')
-    yield _text(RIGHT, BOTTOM + 34, "projection", SOFT, 'text-anchor="end"')
-
-
-def _line(x, color, more=""):
-    return f'<path d="M{x:.1f} {TOP}V{BOTTOM}" stroke="{color}" stroke-width="2" {more}/>'
-
-
-def _text(x, y, text, color, more=""):
-    return f'<text x="{x}" y="{y}" fill="{color}" {more}>{text}</text>'
+        new.write_text(drawn, encoding="utf-8")

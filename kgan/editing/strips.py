@@ -21,7 +21,7 @@ from kgan.editing.directions import (
     safe_range,
     with_populations,
 )
-from kgan.report.strip import draw_strip
+from kgan.report.sheet import draw_strip
 
 SAFE = ("safe_low", "safe_middle", "safe_high")
 LENGTH = ("length",)

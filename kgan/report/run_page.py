@@ -15,7 +15,6 @@ checkpoint, the newer lines replace those that they repeat.
 """
 
 import datetime
-import html
 import itertools
 import json
 import math
@@ -28,88 +27,12 @@ from kgan.core.paths import replacing
 from kgan.core.reading import read_json
 from kgan.core.status import as_it_is
 from kgan.report.chart import line_chart
+from kgan.report.html import document, escape, table
 
 MAX_POINTS = 100  # of a curve; more would show the noise of single steps
 MAX_THUMBNAILS = 12
 REFRESH_SECONDS = 60  # how often an open page of a running training loads itself again
 STATUSES = ("running", "done", "interrupted", "failed", "stopped")
-
-CSS = """
-:root { color-scheme: light dark; --page: #f6f7f9; --card: #fff; --ink: #1c2330; --soft: #606a7b;
-  --line: #e2e6ec; --accent: #2563c9; --c0: #2563c9; --c1: #d2601a; --c2: #12866a; --c3: #a8409b;
-  --c4: #967000; --c5: #0f83ab; --c6: #c2374f; --c7: #6a54c4; --good: #12866a; --bad: #c2374f; }
-@media (prefers-color-scheme: dark) { :root { --page: #12151b; --card: #1a1f28; --ink: #e5e9f0;
-  --soft: #97a2b4; --line: #2b323e; --accent: #78a9ff; --c0: #78a9ff; --c1: #f59a5b; --c2: #4fc7a3;
-  --c3: #dc8ad1; --c4: #d9b64a; --c5: #5cc3e6; --c6: #f47f92; --c7: #ab9bf2; --good: #4fc7a3;
-  --bad: #f47f92; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink);
-  font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif;
-  -webkit-text-size-adjust: 100%; }
-main { max-width: 70rem; margin: 0 auto; padding: clamp(1rem, 4vw, 2.5rem); }
-h1 { display: flex; flex-wrap: wrap; align-items: baseline; gap: 0 .7rem; margin: 0;
-  font-size: 1.6rem; line-height: 1.25; letter-spacing: -.015em; overflow-wrap: anywhere; }
-h1 small { font-weight: 400; font-size: 1.05rem; color: var(--soft); letter-spacing: 0; }
-h2 { font-size: 1.05rem; margin: 2.2rem 0 .7rem; }
-h3 { font-size: .9rem; font-weight: 600; margin: 0 0 .4rem; }
-h2 small, h3 small, .soft, figcaption, footer {
-  color: var(--soft); font-weight: 400; font-size: .82rem; }
-a { color: var(--accent); text-underline-offset: .15em; }
-header { display: flex; flex-wrap: wrap; gap: .5rem 1rem; align-items: center;
-  justify-content: space-between; }
-.status { border: 1px solid; border-radius: 1rem; padding: .05rem .7rem; font-size: .85rem;
-  color: var(--soft); }
-.running { color: var(--accent); } .done { color: var(--good); }
-.failed, .interrupted, .stopped { color: var(--bad); }
-.message { border-left: 3px solid var(--line); padding: .2rem .8rem; margin: 1rem 0 0;
-  overflow-wrap: anywhere; }
-.message.failed { border-color: var(--bad); color: inherit; }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(8.5rem, 1fr)); gap: 1rem;
-  margin: 1.4rem 0 0; }
-.facts dt { color: var(--soft); font-size: .82rem; }
-.facts dd { margin: 0; font-size: 1.15rem; font-variant-numeric: tabular-nums; }
-.facts dd small { display: block; font-size: .82rem; color: var(--soft); }
-progress { display: block; width: 100%; height: 4px; margin-top: 1.1rem; border: 0;
-  border-radius: 2px; background: var(--line); accent-color: var(--accent); appearance: none;
-  overflow: hidden; }
-progress::-webkit-progress-bar { background: var(--line); }
-progress::-webkit-progress-value { background: var(--accent); }
-progress::-moz-progress-bar { background: var(--accent); }
-.card { background: var(--card); border: 1px solid var(--line); border-radius: 10px;
-  padding: 1rem; margin: 0; min-width: 0; }
-.newest img { display: block; max-width: 100%; height: auto; margin: 0 auto; border-radius: 4px; }
-.newest figcaption { margin-top: .6rem; }
-.thumbs { display: grid; grid-template-columns: repeat(auto-fill, minmax(9.5rem, 1fr)); gap: .8rem;
-  margin-top: .8rem; align-items: end; }
-.thumbs figure { margin: 0; } .thumbs img { display: block; width: 100%; height: auto;
-  border-radius: 4px; border: 1px solid var(--line); }
-.thumbs a { text-decoration: none; }
-.charts, .tables { display: grid; gap: 1rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 23rem), 1fr)); align-items: start; }
-.small { margin-top: 1rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 17rem), 1fr)); }
-svg { display: block; width: 100%; height: auto; overflow: visible; }
-svg text { fill: var(--soft); font-size: 11px; font-variant-numeric: tabular-nums; }
-@media (max-width: 30rem) { svg text { font-size: 14px; } }
-svg .grid { stroke: var(--line); stroke-width: 1; }
-svg polyline { fill: none; stroke-width: 1.6; stroke-linejoin: round; stroke-linecap: round;
-  vector-effect: non-scaling-stroke; }
-svg .total { stroke-width: 2.4; }
-.legend { display: flex; flex-wrap: wrap; gap: .15rem 1rem; list-style: none; margin: .6rem 0 0;
-  padding: 0; font-size: .82rem; }
-.legend i { display: inline-block; width: .9rem; height: 3px; border-radius: 2px;
-  margin-right: .4rem; vertical-align: middle; }
-.legend b { font-weight: 400; color: var(--soft); font-variant-numeric: tabular-nums; }
-table { width: 100%; border-collapse: collapse; font-size: .88rem; }
-td, th { text-align: left; font-weight: 400; vertical-align: top; padding: .3rem 0;
-  border-top: 1px solid var(--line); overflow-wrap: anywhere; }
-tr:first-child > * { border-top: 0; }
-th { color: var(--soft); padding-right: 1rem; width: 45%; }
-td { font-variant-numeric: tabular-nums; } td small { display: block; color: var(--soft); }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .82rem; margin: .6rem 0 0; }
-summary { cursor: pointer; } details.card { margin-top: 1rem; }
-footer { margin-top: 2.5rem; display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; }
-"""
-
 
 def write_page(run_dir):
     """Writes `<run_dir>/index.html` from what the run folder holds now, whole or not at all.
@@ -145,16 +68,6 @@ def write_page(run_dir):
     with replacing(run_dir / "index.html") as new:
         new.write_text(document(title, body, head=refresh), encoding="utf-8")
     return run_dir / "index.html"
-
-
-def document(title, body, css=CSS, head=""):
-    """A whole page: `title` is text, `body` and the lines `head` are HTML."""
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"{head}<title>{_escape(title)}</title>\n<style>{css}</style>\n</head>\n"
-        f"<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
-    )
 
 
 # ---------------------------------------------------------------------------------- reading
@@ -207,10 +120,6 @@ def _smooth(points):
 # ---------------------------------------------------------------------------------- writing
 
 
-def _escape(value):
-    return html.escape(str(value))
-
-
 def _number(value):
     if isinstance(value, int) or abs(value) >= 10_000:
         return f"{value:,.0f}"
@@ -240,11 +149,11 @@ def _duration(seconds):
 def _header(model, data, run):
     status = run.get("status")
     kind = status if status in STATUSES else ""
-    badge = f'<span class="status {kind}">{_escape(status)}</span>' if status else ""
-    data = f" <small>{_escape(data)}</small>" if data else ""
+    badge = f'<span class="status {kind}">{escape(status)}</span>' if status else ""
+    data = f" <small>{escape(data)}</small>" if data else ""
     message = run.get("message")
-    message = f'<p class="message {kind}">{_escape(message)}</p>\n' if message else ""
-    return f"<header><h1>{_escape(model or 'A run')}{data}</h1>{badge}</header>\n{message}"
+    message = f'<p class="message {kind}">{escape(message)}</p>\n' if message else ""
+    return f"<header><h1>{escape(model or 'A run')}{data}</h1>{badge}</header>\n{message}"
 
 
 def _facts(recipe, run, history):
@@ -268,7 +177,7 @@ def _facts(recipe, run, history):
         if name in run:
             facts.append((name.capitalize(), _text(run[name]), ""))
     items = "".join(
-        f"<div><dt>{_escape(name)}</dt><dd>{_escape(value)}<small>{_escape(note)}</small></dd></div>"
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}<small>{escape(note)}</small></dd></div>"
         for name, value, note in facts
     )
     bar = f'<progress value="{step}" max="{steps}" aria-label="progress"></progress>\n'
@@ -356,21 +265,21 @@ def _tables(recipe, run, metrics):
     tables = ""
     if metrics:
         tables += (
-            f'<section class="card"><h3>Final metrics</h3>{_metrics_table(metrics)}</section>\n'
+            f'<section class="card"><h3>Final metrics</h3>{_metrics(metrics)}</section>\n'
         )
     rows = ((name, _text(value), "") for name, value in recipe.items())
-    tables += f'<section class="card"><h3>Recipe</h3>{_table(rows)}</section>\n'
+    tables += f'<section class="card"><h3>Recipe</h3>{table(rows)}</section>\n'
     plan = ""
     if run.get("plan"):
         lines = "\n".join(str(line) for line in run["plan"])
         plan = (
             '<details class="card"><summary>The plan as it was printed</summary>'
-            f"<pre>{_escape(lines)}</pre></details>\n"
+            f"<pre>{escape(lines)}</pre></details>\n"
         )
     return f'<h2>Numbers</h2>\n<div class="tables">\n{tables}</div>\n{plan}'
 
 
-def _metrics_table(metrics):
+def _metrics(metrics):
     rows = []
     for name, value in _flat(metrics):
         note = ""
@@ -378,7 +287,7 @@ def _metrics_table(metrics):
             note = _text({k: v for k, v in value.items() if k != "value"}, _number)
             value = value["value"]
         rows.append((name, _text(value, _number), note))
-    return _table(rows)
+    return table(rows)
 
 
 def _flat(values, before=""):
@@ -391,17 +300,8 @@ def _flat(values, before=""):
             yield name, value
 
 
-def _table(rows):
-    """A table of (name, value, note), all unescaped text."""
-    cells = ""
-    for name, value, note in rows:
-        note = f"<small>{_escape(note)}</small>" if note else ""
-        cells += f'<tr><th scope="row">{_escape(name)}</th><td>{_escape(value)}{note}</td></tr>'
-    return f"<table>{cells}</table>"
-
-
 def _footer(run_dir):
     files = ("recipe.json", "metrics.jsonl", "metrics.json", "export/")
     links = "".join(f'<a href="{f}">{f}</a>' for f in files if (run_dir / f).exists())
     now = datetime.datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    return f"<footer><span>Written {_escape(now)}</span>{links}</footer>\n"
+    return f"<footer><span>Written {escape(now)}</span>{links}</footer>\n"

@@ -13,8 +13,8 @@ import tensorflow as tf
 
 from kgan.core.paths import replacing
 from kgan.core.progress import say
-from kgan.report.grid import grid
 from kgan.report.run_page import write_page
+from kgan.report.sheet import grid
 from kgan.training.divergence import NO_NUMBER, diverged
 
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")  # SIGHUP: the terminal is gone; not on every system

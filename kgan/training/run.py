@@ -329,7 +329,7 @@ class _Run:
     def _finish(self, seconds):
         """Writes what leaves the run; does again only what is missing."""
         from kgan.models import weights
-        from kgan.report.grid import grid
+        from kgan.report.sheet import grid
 
         step = int(self.model.step.numpy())
         if not self._written(step):

@@ -22,7 +22,7 @@ from kgan.editing.directions import Direction, from_labels, from_pairs, moved, s
 from kgan.editing.strips import SAFE
 from kgan.models import generators, weights
 from kgan.models.codec import Coder
-from kgan.report.strip import GAP, LINE, draw_strip
+from kgan.report.sheet import GAP, LINE, draw_strip
 from kgan.training.run import RunOptions, train
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]

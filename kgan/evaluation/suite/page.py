@@ -3,17 +3,16 @@
 HTML with inline CSS and no script, as the page of a run; links are to what lies beside it.
 """
 
-import html
 import urllib.parse
-
-from PIL import Image, ImageDraw, ImageFont
 
 from kgan.core.paths import replacing
 from kgan.evaluation.suite.kinds import KINDS
 from kgan.evaluation.suite.table import about, footnotes, lines, marks, missing
-from kgan.report import run_page as page
+from kgan.report import html
+from kgan.report.html import escape
+from kgan.report.sheet import rows_sheet
 
-CSS = page.CSS + """
+CSS = html.CSS + """
 main { max-width: 82rem; } sup { line-height: 0; font-size: .75em; }
 .wide { overflow-x: auto; padding: .4rem 1rem; } .wide table { min-width: 58rem; }
 .wide th, .wide td { width: auto; padding: .35rem 0 .35rem 1rem; text-align: right;
@@ -35,49 +34,45 @@ ol.notes { font-size: .82rem; color: var(--soft); padding-left: 1.4rem; margin: 
 def write_page(output, content):
     """Writes `<output>/index.html` and a sheet of pictures for each data set beside it."""
     suite = content["settings"]["suite"]
-    body = f"<header><h1>{_escape(suite)}</h1></header>\n"
+    body = f"<header><h1>{escape(suite)}</h1></header>\n"
     kind = KINDS[content["kind"]]
     for data in content["data"]:
         notes = footnotes(kind, data)
-        body += f"<h2>{_escape(data['spec'])}</h2>\n"
-        body += f'<p class="soft">{_escape("; ".join(data["summary"]))}</p>\n'
+        body += f"<h2>{escape(data['spec'])}</h2>\n"
+        body += f'<p class="soft">{escape("; ".join(data["summary"]))}</p>\n'
         for table in kind.tables(data):
-            body += f"<h3>{_escape(table.heading)}</h3>\n" if table.heading else ""
+            body += f"<h3>{escape(table.heading)}</h3>\n" if table.heading else ""
             body += _html_table(*lines(kind, data, table), notes)
-        listed = "".join(f"<li>{_escape(note)}</li>" for note in notes)
+        listed = "".join(f"<li>{escape(note)}</li>" for note in notes)
         body += f'<ol class="notes">{listed}</ol>\n'
         if missing(data):
-            body += f'<p class="soft">{_escape(missing(data))}</p>\n'
+            body += f'<p class="soft">{escape(missing(data))}</p>\n'
         body += _sheet(output, data)
-    made = "".join(f"<dt>{_escape(x)}</dt><dd>{_escape(how)}</dd>" for x, how in about(content))
+    made = "".join(f"<dt>{escape(x)}</dt><dd>{escape(how)}</dd>" for x, how in about(content))
     body += f'<h2>How it was made</h2>\n<section class="card made"><dl>{made}</dl></section>\n'
     body += '<footer><a href="table.md">table.md</a><a href="suite.json">suite.json</a></footer>\n'
     with replacing(output / "index.html") as new:
-        new.write_text(page.document(suite, body, CSS), encoding="utf-8")
-
-
-def _escape(text):
-    return html.escape(str(text)).replace("\n", "<br>")
+        new.write_text(html.document(suite, body, CSS), encoding="utf-8")
 
 
 def _html_table(heads, found, notes):
     rows = ""
     for line in found:
-        title = _escape(line.title)
+        title = escape(line.title)
         if line.run:
             title = f'<a href="{urllib.parse.quote(line.run)}/index.html">{title}</a>'
         title += f"<sup>{marks(line, notes)}</sup>" if line.notes else ""
-        title += f"<small>{_escape(line.name)}</small>" if line.name else ""
+        title += f"<small>{escape(line.name)}</small>" if line.name else ""
         cells = "".join(
-            f"<td>{f'<b>{_escape(text)}</b>' if bold else _escape(text)}"
-            f"{f'<small>{_escape(spread)}</small>' if spread else ''}</td>"
+            f"<td>{f'<b>{escape(text)}</b>' if bold else escape(text)}"
+            f"{f'<small>{escape(spread)}</small>' if spread else ''}</td>"
             for text, spread, bold in line.cells
         )
         if line.failed:
-            cells = f'<td class="failed" colspan="{len(heads)}">failed: {_escape(line.failed)}</td>'
+            cells = f'<td class="failed" colspan="{len(heads)}">failed: {escape(line.failed)}</td>'
         kind = ' class="sanity"' if line.sanity else ""
         rows += f'<tr{kind}><th scope="row">{title}</th>{cells}</tr>\n'
-    head = "".join(f'<th scope="col">{_escape(h)}</th>' for h in heads)
+    head = "".join(f'<th scope="col">{escape(h)}</th>' for h in heads)
     return (
         f'<div class="card wide"><table><thead><tr><th scope="col">model</th>{head}</tr></thead>\n'
         f"<tbody>\n{rows}</tbody></table></div>\n"
@@ -96,28 +91,10 @@ def _sheet(output, data):
     if not strips:
         return ""
     with replacing(folder / "faces.png") as new:
-        draw_sheet(strips).save(new)
+        rows_sheet(strips).save(new)
     place = f"{urllib.parse.quote(data['folder'])}/faces.png"
-    alt = _escape(f"rows: {', '.join(strips)}")
+    alt = escape(f"rows: {', '.join(strips)}")
     return (
         f'<h3>The same held-out pictures through every model</h3>\n<div class="card wide">'
         f'<a href="{place}"><img src="{place}" alt="{alt}"></a></div>\n'
     )
-
-
-def draw_sheet(strips, gap=2):
-    """A PIL image of rows, `{title: path of a picture of squares side by side}`."""
-    pictures = {title: Image.open(path) for title, path in strips.items()}
-    side = next(iter(pictures.values())).height
-    zoom = max(1, 128 // side)
-    count = max(p.width // p.height for p in pictures.values())
-    step, margin = side * zoom + gap, 300
-    sheet = Image.new("RGB", (margin + step * count, step * len(pictures)), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(22)
-    for i, (title, strip) in enumerate(pictures.items()):
-        draw.text((8, i * step + step // 2), title, fill="black", font=font, anchor="lm")
-        for k in range(strip.width // strip.height):
-            face = strip.crop((k * strip.height, 0, (k + 1) * strip.height, strip.height))
-            face = face.resize((side * zoom, side * zoom), Image.NEAREST)
-            sheet.paste(face, (margin + k * step, i * step))
-    return sheet
