@@ -111,7 +111,7 @@ def test_a_new_name_passes_and_a_broken_one_does_not(tmp_path):
     assert json.loads(passed.stdout) == {"status": "done", "model": "mine"}
     named = "readme or stands_in_its_card or every_field or dry_run or each_family or names"
     others = run("-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-k", named,
-                 "tests/test_docs.py", "tests/test_recipe.py", "tests/cli")
+                 "tests/test_docs.py", "tests/core/test_recipe.py", "tests/cli")
     assert others.returncode == 0, others.stdout
     path = root / "zoo" / "mine.py"
     path.write_text(path.read_text().replace('"size": 16,', '"size": 17,'))

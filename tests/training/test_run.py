@@ -33,7 +33,7 @@ from kgan.models.gan import GAN, Phase, Stage
 from kgan.models.weights import load, verify
 from kgan.training import run
 
-TRAIN = pathlib.Path(__file__).resolve().parents[1] / "tools" / "train"
+TRAIN = pathlib.Path(__file__).resolve().parents[2] / "tools" / "train"
 
 
 class Child:

@@ -22,7 +22,7 @@ from kgan.evaluation import judge as classifier
 from kgan.metrics import c2st
 from kgan.models import weights
 
-TRAIN = pathlib.Path(__file__).resolve().parents[1] / "tools" / "train"
+TRAIN = pathlib.Path(__file__).resolve().parents[2] / "tools" / "train"
 
 pytestmark = pytest.mark.slow
 
