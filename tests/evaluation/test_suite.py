@@ -27,7 +27,7 @@ from kgan.evaluation.suite import kinds as suite_kinds
 from kgan.evaluation.suite import suite
 from kgan.evaluation.suite import time as suite_time
 from kgan.evaluation.suite.definitions import SUITES, Row, Suite
-from kgan.metrics import editing
+from kgan.evaluation import edits
 from kgan.metrics.c2st import c2st
 from kgan.models.gan import GAN
 from kgan.training import callbacks
@@ -84,7 +84,7 @@ def tiny(monkeypatch, tmp_path, toy, tool):
     monkeypatch.setattr(suite, "LEAST", 4)
     monkeypatch.setattr(suite, "ROUNDS", 1)
     monkeypatch.setattr(classifier, "_STEPS", 5)
-    monkeypatch.setattr(editing, "c2st", functools.partial(c2st, steps=3))
+    monkeypatch.setattr(edits, "c2st", functools.partial(c2st, steps=3))
 
     def declare(*rows, kind="edits", data=SMILES):
         monkeypatch.setitem(SUITES, "tiny", Suite(kind, rows))
