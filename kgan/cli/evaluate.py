@@ -188,12 +188,11 @@ def _labels(model, data, n):
     import tensorflow as tf
 
     from kgan.metrics.classification import measure_labels
-    from kgan.pixels import to_float
 
     if not data.labels or ",".join(data.label_names) != model.recipe.labels:
         raise UserError(f"{data.spec} has not the labels that the classifier knows: "
                         f"{model.recipe.labels}.")
-    classify = tf.function(lambda x: model.classify(to_float(x)), reduce_retracing=True)
+    classify = tf.function(model.classify, reduce_retracing=True)
     count = min(n or len(data.test["a"]), len(data.test["a"]))
     return {"n": count, **measure_labels(lambda x: classify(x).numpy(), data, n or None)}, {}
 
