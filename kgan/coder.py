@@ -111,7 +111,19 @@ class Coder:
         return ((self.decode(codes).astype(np.float32) - pictures) ** 2).mean(axis=(1, 2, 3))
 
     def decode(self, codes):
-        """Pictures of codes, uint8 [n, size, size, 3]."""
+        """Pictures of codes, uint8 [n, size, size, 3].
+
+        Args:
+            codes: float32 [n, latent].
+
+        Raises:
+            ValueError: codes of another shape.
+        """
+        codes = np.asarray(codes, np.float32)
+        if codes.ndim != 2 or codes.shape[1] != self.model.latent:
+            raise ValueError(f"codes are [n, {self.model.latent}], not {list(codes.shape)}.")
+        if not len(codes):
+            return np.zeros((0, self.size, self.size, 3), np.uint8)
         made = _in_parts(self.decoder, codes)
         return np.clip(np.round((made + 1.0) * 127.5), 0, 255).astype(np.uint8)
 

@@ -12,6 +12,7 @@ from kgan import pixels
 from kgan.coder import Coder
 from kgan.editing import dfi
 from kgan.editing.directions import Direction
+from kgan.errors import UsageError
 from kgan.gan import GAN, Phase
 from kgan.metrics.classifier import DomainClassifier, _network
 from kgan.recipe import Recipe
@@ -119,10 +120,56 @@ def test_an_edit_has_the_type_of_its_pictures(takers):
         np.testing.assert_allclose((floats + 1) * 127.5, levels, atol=0.51)
 
 
-@pytest.mark.parametrize("labels", [[1], [[1, 0, 1]], [[1, 0]] * 3, 1, [[[1, 0]]]])
-def test_labels_of_another_shape_are_said(tiny, labels):
-    with pytest.raises(ValueError, match=r"labels of 2 pictures are \[2\] or \[n, 2\]"):
-        tiny("stargan").edit(np.zeros((2, 16, 16, 3), np.uint8), labels)
+def test_labels_of_another_shape_are_said(tiny):
+    model = tiny("stargan")
+    for labels in ([1], [[1, 0, 1]], [[1, 0]] * 3, 1, [[[1, 0]]]):
+        with pytest.raises(ValueError, match=r"labels of 2 pictures are \[2\] or \[n, 2\]"):
+            model.edit(np.zeros((2, 16, 16, 3), np.uint8), labels)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "cgan"])
+def test_numbers_and_shapes_of_codes(tiny, name):
+    model = tiny(name)
+    none = model.sample(0)
+    assert (none.dtype, none.shape) == (np.uint8, (0, 16, 16, 3))
+    assert model.decode(model.codes(0)).shape == (0, 16, 16, 3)
+    for call in (model.codes, model.sample):
+        with pytest.raises(ValueError, match="0 or more, not -1"):
+            call(-1)
+    for codes in (np.zeros(8), np.zeros((2, 7)), np.zeros((1, 2, 8)), [[0.0] * 8, [0.0]], "code"):
+        with pytest.raises(ValueError, match=r"codes are .*\[n, 8\]"):
+            model.decode(codes)
+    np.testing.assert_array_equal(model.decode(model.codes(3).numpy().tolist()),
+                                  model.decode(model.codes(3)))
+
+
+def test_shapes_of_labels_beside_codes(tiny):
+    model, codes = tiny("cgan"), np.zeros((2, 8), np.float32)
+    for labels in (np.ones(2), np.ones((2, 3)), "x"):
+        for call in (lambda x: model.decode(codes, x), lambda x: model.sample(2, labels=x)):
+            with pytest.raises(ValueError, match=r"labels are .*\[n, 2\]"):
+                call(labels)
+    with pytest.raises(ValueError, match="2 codes need as many rows of labels, not 3"):
+        model.decode(codes, np.ones((3, 2)))
+    with pytest.raises(ValueError, match="a row at least"):
+        model.sample(1, labels=np.ones((0, 2)))
+    plain = tiny("dcgan")
+    for call in (lambda: plain.decode(codes, np.ones((2, 2))),
+                 lambda: plain.sample(2, labels=np.ones((2, 2)))):
+        with pytest.raises(ValueError, match="takes no labels"):
+            call()
+
+
+def test_a_coder_takes_pictures_of_its_size_and_codes_of_its_length(tiny):
+    coder = Coder(tiny("fc_encoder"))
+    with pytest.raises(ValueError, match=r"\[n, 16, 16, 3\], not \[1, 8, 8, 3\]"):
+        coder.encode(np.zeros((1, 8, 8, 3), np.uint8))
+    for codes in (np.zeros(coder.model.latent), np.zeros((2, 3))):
+        with pytest.raises(ValueError, match=r"codes are \[n, "):
+            coder.decode(codes)
+    assert coder.decode(coder.encode(np.zeros((0, 16, 16, 3), np.uint8))).shape == (0, 16, 16, 3)
+    with pytest.raises(UsageError, match="has no encoder"):
+        Coder(tiny("dcgan")).encode(np.zeros((0, 16, 16, 3), np.uint8))
 
 
 def test_a_picture_has_one_key_wherever_it_is():
