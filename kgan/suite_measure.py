@@ -147,7 +147,7 @@ def _real(data, classifier, asked):
 def _codes(asked, run):
     from kgan.cli.evaluate import EMBEDDED, reconstructions
     from kgan.metrics.distribution import feature_name
-    from kgan.metrics.generation import measure_samples
+    from kgan.metrics.generation import measure_samples, samples
     from kgan.metrics.reconstruction import baselines
 
     if "name" not in asked:
@@ -160,8 +160,8 @@ def _codes(asked, run):
     model, data = _model(asked, run)
     real = _held(data, asked)
     figures, made = reconstructions(model, real)
-    samples = measure_samples(real, model.sample(len(real), seed=1), reference=EMBEDDED)
-    named = {k: v for k, v in samples.items() if feature_name(EMBEDDED) in k}
+    found = measure_samples(real, samples(model, data, len(real)), reference=EMBEDDED)
+    named = {k: v for k, v in found.items() if feature_name(EMBEDDED) in k}
     return {"n": len(real), "figures": {**figures, **named}}, {"": made}
 
 

@@ -188,23 +188,21 @@ def _labels(model, data, n):
     import tensorflow as tf
 
     from kgan.metrics.classification import measure_labels
-    from kgan.pixels import to_float
+    from kgan.metrics.generation import check_labels
 
-    if not data.labels or ",".join(data.label_names) != model.recipe.labels:
-        raise UserError(f"{data.spec} has not the labels that the classifier knows: "
-                        f"{model.recipe.labels}.")
-    classify = tf.function(lambda x: model.classify(to_float(x)), reduce_retracing=True)
+    check_labels(model, data)
+    classify = tf.function(model.classify, reduce_retracing=True)
     count = min(n or len(data.test["a"]), len(data.test["a"]))
     return {"n": count, **measure_labels(lambda x: classify(x).numpy(), data, n or None)}, {}
 
 
 def _samples(model, data, n, sets, skipped):
     """Figures of a generator, and pictures that it made."""
-    from kgan.metrics.generation import avatar_shares, measure_samples
+    from kgan.metrics.generation import avatar_shares, measure_samples, samples
 
     real = data.test["a"]
     real = real[np.arange(min(n or len(real), len(real)))]
-    made = model.sample(len(real), seed=1)
+    made = samples(model, data, len(real))
     _, reference, inception = sets
     figures = measure_samples(real, made, reference=reference, skipped=skipped)
     if inception:
