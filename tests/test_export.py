@@ -368,6 +368,7 @@ def export_metadata(path):
     return json.loads((path / "assets.extra/metadata.json").read_text())
 
 
+@pytest.mark.slow  # test_signatures has them without another process
 def test_saved_model_cli_lists_the_signatures(path):
     command = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "show"]
     command += ["--dir", str(path), "--tag_set", "serve"]
