@@ -28,12 +28,14 @@ from kgan.models.latent import LatentGAN
 
 @dataclass(frozen=True)
 class DCGANRecipe(Recipe):
-    from_data: ClassVar[tuple] = ("labels",)
+    from_data: ClassVar[tuple] = ("labels", "one_label")
 
     data: str = knob(FACES, "pictures to train on; generators take one set, labelled or not",
                      group="data")
     labels: str = knob("", "names of the labels that are given, joined by commas; the data decide",
                        group="data")
+    one_label: bool = knob(False, "labels are classes: samples have one each, never none; the data "
+                           "decide", group="data")
     condition: bool = knob(False, "the labels are given to both players")
     latent: int = knob(100, "numbers of a code", low=1)
     prior: str = knob("uniform", "what codes are drawn from: U(-1, 1) or N(0, 1)",
@@ -87,7 +89,8 @@ class DCGANRecipe(Recipe):
         if self.condition and not data.label_names:
             raise UsageError(f"--data {data.spec} has no labels to condition on: name labelled "
                              f"pictures, as in --data {type(self).data}.")
-        return self.replace(labels=",".join(data.label_names) if self.condition else "")
+        return self.replace(labels=",".join(data.label_names) if self.condition else "",
+                            one_label=self.condition and data.exclusive)
 
 
 class DCGAN(LatentGAN):
@@ -123,6 +126,10 @@ class DCGAN(LatentGAN):
     @property
     def conditions(self):
         return self.recipe.classes
+
+    @property
+    def exclusive(self):
+        return self.recipe.one_label
 
     def batch_labels(self):
         return self.recipe.classes

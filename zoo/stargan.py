@@ -233,21 +233,28 @@ class StarGAN(GAN):
         """Gives pictures a full set of labels.
 
         Args:
-            images: [n, h, w, 3], float in [-1, 1], or uint8, which gives uint8 back; of any size.
+            images: as `translate` takes them; of any size.
             labels: numbers between 0 and 1 in the order of `recipe.names`, [k], or [n, k] for each
                 picture its own.
 
         Returns:
-            A tensor of the shape and type of `images`.
+            A tensor of the shape of `images` and of their type; of integers, uint8.
+
+        Raises:
+            TypeError, ValueError: `images` are something else, see `kgan.core.pixels.checked`; or
+                `labels` are of another shape.
         """
-        images = tf.convert_to_tensor(images)
+        images, dtype = pixels.given(images)
         n, height, width = tf.unstack(tf.shape(images)[:3])
-        whole = images.dtype == tf.uint8
-        x = pixels.to_float(images) if whole else tf.cast(images, tf.float32)
-        labels = tf.broadcast_to(tf.cast(labels, tf.float32), (n, self.batch_labels()))
-        x = self.g([pixels.extend(x, self.multiple, self.smallest), labels], training=False)
-        x = tf.ensure_shape(x[:, :height, :width], images.shape)
-        return pixels.to_uint8(x) if whole else tf.cast(x, images.dtype)
+        labels, count, k = tf.cast(labels, tf.float32), images.shape[0], self.batch_labels()
+        if not any(labels.shape.is_compatible_with(shape) for shape in ([k], [1, k], [count, k])):
+            raise ValueError(f"labels of {'n' if count is None else count} pictures are [{k}] or "
+                             f"[n, {k}], not {list(labels.shape)}: {', '.join(self.recipe.names)}.")
+        if count == 0:
+            return pixels.as_given(images, dtype)
+        labels = tf.broadcast_to(labels, (n, k))
+        x = self.g([pixels.extend(images, self.multiple, self.smallest), labels], training=False)
+        return pixels.as_given(tf.ensure_shape(x[:, :height, :width], images.shape), dtype)
 
 
 def _word(name):

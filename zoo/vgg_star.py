@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kgan.core.errors import UsageError
-from kgan.core.lazy import keras, losses, networks, ops, references
+from kgan.core.lazy import keras, losses, networks, ops, pixels, references
 from kgan.core.recipe import Recipe, knob
 from kgan.core.registry import register
 from kgan.models.gan import GAN
@@ -120,12 +120,15 @@ class Classifier(GAN):
         """Probabilities of the labels.
 
         Args:
-            images: float [n, h, w, 3] in [-1, 1].
+            images: [n, h, w, 3], see `kgan.core.pixels.given`.
 
         Returns:
             float32 [n, k]: a softmax over classes, or a sigmoid for each attribute.
+
+        Raises:
+            TypeError, ValueError: `images` are something else.
         """
-        logits = self.classifier(images, training=False)
+        logits = self.classifier(pixels.given(images)[0], training=False)
         return ops.softmax(logits) if self.recipe.classes else ops.sigmoid(logits)
 
 

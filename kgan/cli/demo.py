@@ -28,7 +28,7 @@ def main(arguments):
     flags.parse(arguments)
     quiet()
 
-    from kgan.cli.evaluate import keep, measured
+    from kgan.evaluation.evaluate import keep, measured
     from kgan.training.run import RunOptions, train
 
     recipe = registry.recipe(MODEL).replace(steps=flags.steps)

@@ -157,7 +157,7 @@ def _check_packable(run, model):
 
 def _figures(folder, model, spec):
     """What `tools/evaluate` says of a weights folder; of a model of many labels, of each label."""
-    from kgan.cli.evaluate import evaluate
+    from kgan.evaluation.evaluate import evaluate
 
     def measured(one):
         found = evaluate(folder, one)

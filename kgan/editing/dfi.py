@@ -123,9 +123,8 @@ def mean_features(phi, pictures, size, batch):
 
 
 def resized(pictures, size):
-    """Pictures, uint8 or float in [-1, 1], as float32 of (height, width) `size`, bicubic."""
-    x = tf.convert_to_tensor(pictures)
-    x = pixels.to_float(x) if x.dtype == tf.uint8 else x
+    """Pictures, see `kgan.core.pixels.given`, as float32 of (height, width) `size`, bicubic."""
+    x, _ = pixels.given(pictures)
     if tuple(x.shape[1:3]) == tuple(size):
         return x
     return tf.clip_by_value(tf.image.resize(x, size, "bicubic", antialias=True), -1.0, 1.0)

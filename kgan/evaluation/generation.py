@@ -9,6 +9,7 @@ import functools
 
 import numpy as np
 
+from kgan.core.errors import UserError
 from kgan.data import open_data
 from kgan.evaluation.features import feature_name, reference_features
 from kgan.evaluation.judge import domain_classifier
@@ -56,6 +57,36 @@ def measure_samples(real, made, *, reference, seed=0, skipped=None):
         "diversity": lambda: diversity(real, made, seed=seed),
         "precision_recall": lambda: precision_recall(*features()),
     }, skipped)
+
+
+def samples(model, data, count, seed=1):
+    """Pictures that a generator makes, by the labels of held-out pictures if it needs labels.
+
+    Args:
+        model: a `kgan.models.latent.LatentGAN`.
+        data: the `kgan.data.Data` whose first `count` held-out pictures they are compared with.
+        count: how many; beyond those of the data their labels are taken again.
+        seed: of codes.
+
+    Returns:
+        uint8 [count, size, size, 3].
+
+    Raises:
+        UserError: the data have other labels than the model.
+    """
+    labels = None
+    if model.conditions:
+        check_labels(model, data)
+        rows = np.arange(min(count, len(data.test["a"])))
+        labels = 2.0 * np.asarray(data.labels_of("test", rows), np.float32) - 1.0
+    return model.sample(count, seed, labels)
+
+
+def check_labels(model, data):
+    """Raises `UserError` if held-out pictures have not the labels that a model was trained on."""
+    if not data.labels or ",".join(data.label_names) != model.recipe.labels:
+        raise UserError(f"{data.spec} has not the labels that {model.name_in_zoo} knows: "
+                        f"{model.recipe.labels}. It was trained on --data {model.recipe.data}.")
 
 
 def avatar_shares(real, made, names):

@@ -17,6 +17,7 @@ from keras import layers
 
 from kgan.core.cache import made_once
 from kgan.core.paths import cache_dir, replacing
+from kgan.core.pixels import given
 from kgan.models.weights import sha256
 
 VERSION = 1  # of the network and its training
@@ -34,7 +35,7 @@ class DomainClassifier:
         self.network, self.accuracy = network, accuracy
 
     def is_b(self, pictures):
-        """bool [n] for uint8 pictures [n, h, w, 3]."""
+        """bool [n] for pictures [n, h, w, 3], see `kgan.core.pixels.given`."""
         return self._logits(pictures) > 0
 
     def probability(self, pictures):
@@ -56,7 +57,7 @@ class DomainClassifier:
             self.network(_prepared(pictures[i : i + 128]), training=False)
             for i in range(0, len(pictures), 128)
         ]
-        return np.concatenate(logits)[:, 0].astype(np.float64)
+        return np.concatenate([np.zeros((0, 1)), *logits])[:, 0].astype(np.float64)
 
 
 def domain_classifier(data, stream=None):
@@ -132,7 +133,7 @@ def _train(network, data):
 
 
 def _prepared(pictures):
-    x = tf.cast(pictures, tf.float32) / 127.5 - 1.0
+    x, _ = given(pictures)
     if max(x.shape[1:3]) > 64:
         x = tf.image.resize(x, (64, 64), antialias=True)
     return x

@@ -1,1 +1,1 @@
-"""What a model is: the players of a game, latent spaces, encoders, growing, and weights in folders."""
+"""What a model is: players and their game, latent spaces, encoders, growing, weights."""

@@ -1,7 +1,7 @@
 """Where the weights of a new run begin, if not at random: fine-tuning."""
 
-from kgan.models import weights
 from kgan.core.errors import UserError
+from kgan.models import weights
 
 
 def begin_from(model, source):
@@ -9,8 +9,8 @@ def begin_from(model, source):
 
     Args:
         model: fresh.
-        source: as of `kgan.models.weights.load`: packaged weights, or a folder. Of these the networks are
-            there that are deployed.
+        source: as of `kgan.models.weights.load`: packaged weights, or a folder. Of these the
+            networks are there that are deployed.
 
     Returns:
         `{"from": source, "taken": names of networks, "anew": [...], "shapes": those of "anew" that

@@ -15,11 +15,11 @@ import shutil
 
 import tensorflow as tf
 
-from kgan.models import slots
 from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.paths import replacing
 from kgan.core.progress import say
 from kgan.core.reading import read_json
+from kgan.models import slots
 
 LARGEST = 1e4  # weights begin below 10, and Adam moves one by about the learning rate a step
 VALUE = ".ATTRIBUTES/VARIABLE_VALUE"  # how TensorFlow ends the names of what it saved

@@ -7,13 +7,13 @@ a generator without tanh makes too bright or too dark has no gradient any more o
 
 import functools
 
+from kgan.core.errors import UsageError, UserError
+from kgan.core.lazy import generators, np, pixels, tf
+from kgan.core.progress import progress
 from kgan.data.pictures import BrokenPicture, read_reduced, resize_cover
 from kgan.editing.inversion import invert
 from kgan.models.encoding import BATCH, EncoderGAN
-from kgan.core.errors import UsageError, UserError
 from kgan.models.latent import LatentGAN
-from kgan.core.lazy import generators, np, tf
-from kgan.core.progress import progress
 
 RATES = {"prior": 0.01}  # the authors' of each method; 1 of the others
 
@@ -66,7 +66,8 @@ class Coder:
         """Codes of pictures.
 
         Args:
-            pictures: uint8 [n, size, size, 3].
+            pictures: [n, size, size, 3], uint8 or else as `kgan.core.pixels.checked` takes them;
+                floats are rounded to levels.
             refine: whether descent follows an encoder; where it makes a picture worse, the
                 encoder's code stays. Without an encoder it always runs.
 
@@ -74,14 +75,18 @@ class Coder:
             float32 [n, latent].
 
         Raises:
+            TypeError, ValueError: `pictures` are something else, or of another size.
             UsageError: there is neither an encoder nor descent.
         """
+        pictures = self._levels(pictures)
+        if not (self.encoder or self.refine):
+            raise UsageError(f"{self.model.name_in_zoo} has no encoder: look for the codes of "
+                             "pictures by descent, as --refine 500, or edit --samples 8.")
+        if not len(pictures):
+            return np.zeros((0, self.model.latent), np.float32)
         codes = _in_parts(self.encoder, pictures) if self.encoder else None
         if self.encoder and not (refine and self.refine):
             return codes
-        if not self.refine:
-            raise UsageError(f"{self.model.name_in_zoo} has no encoder: look for the codes of "
-                             "pictures by descent, as --refine 500, or edit --samples 8.")
         found = invert(
             lambda z: self.model.generate(z), pictures / np.float32(127.5) - 1, seed=self.seed,
             latent=self.model.latent, prior=self.model.prior, method=self.method, start=codes,
@@ -92,12 +97,33 @@ class Coder:
         before, after = (self._errors(pictures, z) for z in (codes, found))
         return np.where((after < before)[:, None], found, codes)
 
+    def _levels(self, pictures):
+        """Given pictures as uint8 [n, size, size, 3]."""
+        x = pixels.checked(pictures)
+        x = (x if x.dtype == tf.uint8 else pixels.to_uint8(x)).numpy()
+        if x.shape[1:3] != (self.size, self.size):
+            raise ValueError(f"pictures are [n, {self.size}, {self.size}, 3], not {list(x.shape)}: "
+                             "`read` brings files to that size.")
+        return x
+
     def _errors(self, pictures, codes):
         """Mean squared differences of levels between pictures and those of codes, [n]."""
         return ((self.decode(codes).astype(np.float32) - pictures) ** 2).mean(axis=(1, 2, 3))
 
     def decode(self, codes):
-        """Pictures of codes, uint8 [n, size, size, 3]."""
+        """Pictures of codes, uint8 [n, size, size, 3].
+
+        Args:
+            codes: float32 [n, latent].
+
+        Raises:
+            ValueError: codes of another shape.
+        """
+        codes = np.asarray(codes, np.float32)
+        if codes.ndim != 2 or codes.shape[1] != self.model.latent:
+            raise ValueError(f"codes are [n, {self.model.latent}], not {list(codes.shape)}.")
+        if not len(codes):
+            return np.zeros((0, self.size, self.size, 3), np.uint8)
         made = _in_parts(self.decoder, codes)
         return np.clip(np.round((made + 1.0) * 127.5), 0, 255).astype(np.uint8)
 

@@ -1,8 +1,8 @@
 """Encoders of a generator that is already there: pictures in, codes out, edits in between.
 
 What a family adds is its network `e` and what it pays. Here is the rest: the generator below it
-(`--generator`, see `kgan.models.generators`), the held-out part of the training pictures that says when to
-slow down, when to stop and which weights are kept, directions of the labels that the pictures have,
+(`--generator`, see `kgan.models.generators`), the held-out part of the training pictures that says
+when to slow down, when to stop and which weights are kept, directions of the labels that they have,
 and an export that carries both networks: `serving_default` reconstructs PNG or JPEG bytes,
 `encode` gives codes, `decode` pictures of codes, `edit` pictures whose codes were moved.
 """
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kgan.core.errors import UsageError, UserError, printable
-from kgan.data.spec import FACES
-from kgan.models.latent import LatentGAN
 from kgan.core.lazy import generators, latent_directions, np, pixels, plateau, tf
 from kgan.core.recipe import Recipe, knob, nearest
+from kgan.data.spec import FACES
+from kgan.models.latent import LatentGAN
 
 BATCH = 64  # pictures that are encoded at a time
 WATCHED = 2000  # held-out pictures that a validation looks at, at most
@@ -229,14 +229,17 @@ class EncoderGAN(LatentGAN):
         """Codes of pictures.
 
         Args:
-            images: [n, h, w, 3], float in [-1, 1] or uint8; the central square is resized to the
-                model's size.
+            images: as `translate` takes them; the central square is resized to the model's size.
 
         Returns:
             float32 [n, latent].
+
+        Raises:
+            TypeError, ValueError: `images` are something else, see `kgan.core.pixels.checked`.
         """
-        x = tf.convert_to_tensor(images)
-        x = pixels.to_float(x) if x.dtype == tf.uint8 else tf.cast(x, tf.float32)
+        x, _ = pixels.given(images)
+        if x.shape[0] == 0:
+            return tf.zeros((0, self.latent))
         size = self.recipe.size
         top, left, side = _square(x)
         x = x[:, top : top + side, left : left + side]
@@ -245,11 +248,13 @@ class EncoderGAN(LatentGAN):
         return tf.cast(self.e(x, training=False), tf.float32)
 
     def encode_all(self, images, rows=None):
-        """`encode` for many pictures, a numpy array: float32 [n, latent]."""
+        """`encode` for many pictures, also those of `kgan.data`: a numpy array [n, latent]."""
+        if isinstance(images, (list, tuple)) or tf.is_tensor(images):
+            images = pixels.checked(images).numpy()
         rows = np.arange(len(images)) if rows is None else rows
         if not hasattr(self, "_encoder"):
             self._encoder = tf.function(self.encode, autograph=False, reduce_retracing=True)
-        parts = [self._encoder(tf.constant(images[rows[i : i + BATCH]])).numpy()
+        parts = [self._encoder(pixels.checked(images[rows[i : i + BATCH]])).numpy()
                  for i in range(0, len(rows), BATCH)]
         return np.concatenate([np.zeros((0, self.latent), np.float32), *parts])
 
@@ -258,6 +263,7 @@ class EncoderGAN(LatentGAN):
         top, left, side = _square(x)
         made = self.decode(self.encode(x))
         made = tf.image.resize(made, (side, side), "bicubic", antialias=True)
+        made = tf.clip_by_value(made, -1.0, 1.0)  # bicubic overshoots
         made = tf.concat([x[:, top : top + side, :left], made,
                           x[:, top : top + side, left + side :]], axis=2)
         return tf.concat([x[:, :top], made, x[:, top + side :]], axis=1)
@@ -266,20 +272,21 @@ class EncoderGAN(LatentGAN):
         """Pictures with attributes changed, CRG's equation (4).
 
         Args:
-            images: [n, h, w, 3], float in [-1, 1] or uint8.
+            images: as `translate` takes them.
             steps: [(a `kgan.editing.directions.Direction` or a name in `attributes`, k)]; k is how
                 far, in units of codes, below 0 to take the attribute away; a number or [n].
 
         Returns:
-            [n, size, size, 3] of the type of `images`.
+            A tensor [n, size, size, 3] of the type of `images`; of integers, uint8.
 
         Raises:
+            TypeError, ValueError: `images` are something else, see `kgan.core.pixels.checked`.
             UserError: no direction of that name, or one of another generator.
         """
         moves = [(self.attribute(direction), k) for direction, k in steps]
-        codes = latent_directions.moved(np.asarray(self.encode(images)), moves)
-        made = self.decode(codes)
-        return pixels.to_uint8(made) if np.asarray(images).dtype == np.uint8 else made
+        x, dtype = pixels.given(images)
+        codes = latent_directions.moved(np.asarray(self.encode(x)), moves)
+        return pixels.as_given(self.decode(codes), dtype)
 
     def attribute(self, direction):
         """A direction by name; one that is a `Direction` is checked and returned."""

@@ -1,8 +1,8 @@
 """GAN: what every model is.
 
 A model says which networks it has, which player owns which of them and what each player pays
-(`loss_terms`). How they are trained is in `kgan.models.trainer`, once for all; how pictures of any size go
-through them, and what a run asks of a model, is here.
+(`loss_terms`). How they are trained is in `kgan.models.trainer`, once for all; how pictures of any
+size go through them, and what a run asks of a model, is here.
 
 The class is light so that recipes can be read without TensorFlow: it becomes a `keras.Model` when
 an instance is made (`CycleGAN(recipe)` is one, with `fit`, `save_weights` and so on).
@@ -12,8 +12,8 @@ import contextlib
 import functools
 from typing import ClassVar
 
-from kgan.models.trainer import Game, Phase, Stage
 from kgan.core.lazy import keras, pixels, tf
+from kgan.models.trainer import Game, Phase, Stage
 
 
 @functools.cache
@@ -146,7 +146,7 @@ class GAN(Game):
         return data, None
 
     def build_plateau(self):
-        """A `kgan.models.plateau.Plateau` that follows `validate`; None = the training is not watched."""
+        """The `kgan.models.plateau.Plateau` that follows `validate`; None = nobody watches."""
 
     def validate(self, held):
         """`{term: float}` on held-out pictures, a `Data`; `"total"` is what is to fall."""
@@ -300,8 +300,8 @@ class GAN(Game):
 
 def _elsewhere(model):
     return (f"{type(model).__name__} is not copied or saved as a Keras model: keep its weights by "
-            "kgan.models.weights.write(model, FOLDER) and load them by kgan.zoo.load(FOLDER), or make a "
-            "SavedModel by tools/export.")
+            "kgan.models.weights.write(model, FOLDER) and load them by kgan.zoo.load(FOLDER), "
+            "or make a SavedModel by tools/export.")
 
 
 @contextlib.contextmanager

@@ -13,8 +13,8 @@ import hashlib
 import json
 
 from kgan.core import registry
-from kgan.models import source
 from kgan.core.errors import UsageError, UserError
+from kgan.models import source
 
 
 def find(spec, *, data, size, seed):

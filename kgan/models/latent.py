@@ -5,8 +5,8 @@ directions; it is exported with the signatures `serving_default` (codes -> PNG b
 (codes -> uint8 pictures).
 """
 
-from kgan.models.gan import GAN
 from kgan.core.lazy import np, pixels, tf
+from kgan.models.gan import GAN
 
 PRIORS = ("normal", "uniform")
 
@@ -46,7 +46,13 @@ class LatentGAN(GAN):
         return self.recipe.prior
 
     def codes(self, count, seed=0):
-        """Codes of the prior, float32 [count, latent], the same for a seed."""
+        """Codes of the prior, float32 [count, latent], the same for a seed.
+
+        Raises:
+            ValueError: `count` is below 0.
+        """
+        if count < 0:
+            raise ValueError(f"the number of codes or samples is 0 or more, not {count}.")
         return draw(self.prior, (count, self.latent), tf.constant([seed, 0x51A7]))
 
     @property
@@ -54,25 +60,47 @@ class LatentGAN(GAN):
         """How many labels a picture is made by, beside its code; 0 = none."""
         return 0
 
+    @property
+    def exclusive(self):
+        """Whether the labels are classes, of which each picture has one."""
+        return False
+
     def decode(self, codes, labels=None):
         """Pictures of codes.
 
         Args:
             codes: float32 [n, latent].
             labels: of a conditional model, float32 [n, conditions] of -1 and 1; None = none of
-                them in the first picture, the first in the second and so on, over and over.
+                them in the first picture, the first in the second and so on, over and over. Where
+                labels are classes, no picture has none of them.
 
         Returns:
             float32 [n, size, size, 3] in [-1, 1].
+
+        Raises:
+            ValueError: codes or labels of another shape, or labels of a model that takes none.
         """
-        given = tf.convert_to_tensor(codes, tf.float32)
+        given = _rows(codes, "codes", self.latent)
+        count = given.shape[0]
         if self.conditions:
-            given = [given, self._in_turn(tf.shape(given)[0]) if labels is None else labels]
+            labels = self._in_turn(tf.shape(given)[0]) if labels is None else (
+                _rows(labels, "labels", self.conditions)
+            )
+            if not labels.shape[:1].is_compatible_with([count]):
+                raise ValueError(f"{count} codes need as many rows of labels, not "
+                                 f"{labels.shape[0]}.")
+            given = [given, labels]
+        elif labels is not None:
+            raise ValueError(f"{self.name_in_zoo} takes no labels beside codes.")
+        if count == 0:
+            return tf.zeros((0, self.recipe.size, self.recipe.size, 3))
         return tf.clip_by_value(tf.cast(self.generate(given), tf.float32), -1.0, 1.0)
 
     def _in_turn(self, count):
-        rows = tf.concat([-tf.ones((1, self.conditions)), 2 * tf.eye(self.conditions) - 1], 0)
-        return tf.gather(rows, tf.range(count) % (self.conditions + 1))
+        rows = 2.0 * tf.eye(self.conditions) - 1.0
+        if not self.exclusive:
+            rows = tf.concat([-tf.ones((1, self.conditions)), rows], 0)
+        return tf.gather(rows, tf.range(count) % rows.shape[0])
 
     def generate(self, given):
         """What `decode` does before clipping, with codes or [codes, labels]: `g` as deployed."""
@@ -102,13 +130,36 @@ class LatentGAN(GAN):
             for name, f in functions.items()
         }
 
-    def sample(self, count, seed=0, batch=64):
-        """Generated pictures, uint8 [count, size, size, 3]."""
+    def sample(self, count, seed=0, labels=None, batch=64):
+        """Generated pictures.
+
+        Args:
+            count: how many.
+            seed: of their codes.
+            labels: of a conditional model, as `decode` takes them, [m, conditions]: the rows are
+                taken over and over; None = see there.
+            batch: how many are made together.
+
+        Returns:
+            uint8 [count, size, size, 3].
+
+        Raises:
+            ValueError: `count` is below 0; labels of another shape, of no row, or of a model that
+                takes none.
+        """
         codes = self.codes(count, seed)
-        return np.concatenate([
-            pixels.to_uint8(self.decode(codes[i : i + batch])).numpy()
-            for i in range(0, count, batch)
-        ])
+        if labels is not None and self.conditions:
+            rows = _rows(labels, "labels", self.conditions)
+            if count and not len(rows):
+                raise ValueError("labels of samples need a row at least.")
+            labels = tf.gather(rows, tf.range(count) % max(len(rows), 1))
+        elif self.conditions:
+            labels = self._in_turn(count)  # of all batches: each would begin anew
+        parts = [np.zeros((0, self.recipe.size, self.recipe.size, 3), np.uint8)]
+        for i in range(0, count, batch):
+            some = None if labels is None else labels[i : i + batch]
+            parts.append(pixels.to_uint8(self.decode(codes[i : i + batch], some)).numpy())
+        return np.concatenate(parts)
 
     def show(self, batch):
         count = len(batch["a"])
@@ -121,3 +172,16 @@ class LatentGAN(GAN):
         """A code of the prior for each picture of a batch, from its key."""
         key = tf.random.experimental.stateless_fold_in(batch["key"], 7, alg="philox")
         return draw(self.prior, (batch["a"].shape[0], self.latent), key)
+
+
+def _rows(values, what, width):
+    """Given codes or labels as float32 [n, width]; `ValueError` if they are of another shape."""
+    try:
+        x = tf.convert_to_tensor(values)
+    except (TypeError, ValueError):
+        raise ValueError(f"{what} are numbers [n, {width}].") from None
+    if not (x.dtype.is_floating or x.dtype.is_integer):
+        raise ValueError(f"{what} are numbers [n, {width}], not {x.dtype.name}.")
+    if not x.shape.is_compatible_with([None, width]):
+        raise ValueError(f"{what} are [n, {width}], not {list(x.shape)}.")
+    return tf.cast(x, tf.float32)

@@ -18,10 +18,10 @@ import pathlib
 import sys
 
 from kgan.core import registry
-from kgan.models import source
 from kgan.core.errors import UsageError, UserError
 from kgan.core.lazy import keras, networks, np, ops
 from kgan.core.recipe import nearest
+from kgan.models import source
 
 IMAGENET = {
     "vgg16": {"depth": 16},

@@ -10,8 +10,8 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from kgan.models import slots
 from kgan.core.lazy import keras, pixels, schedules, tf
+from kgan.models import slots
 
 
 @dataclass(frozen=True)

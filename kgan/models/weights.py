@@ -50,8 +50,8 @@ def load(name, weights="auto", precision="float32"):
     """A model of the zoo, ready to translate.
 
     Args:
-        name: what `kgan.models.source.resolve` takes: `"cyclegan"`, `"cyclegan.avatars_smiling_64"` for
-            one of its weights, or the folder of a run (of which the newest state is taken, be it a
+        name: what `kgan.models.source.resolve` takes: `"cyclegan"`,
+            `"cyclegan.avatars_smiling_64"` for one of its weights, or the folder of a run (of which the newest state is taken, be it a
             checkpoint or the weights at the end), of an export or of weights.
         weights: `"auto"`: the packaged weights if there are any, else fresh ones with a warning;
             `"required"`: an error instead of that warning; None: fresh, silently.

@@ -13,7 +13,7 @@ from kgan import data
 from kgan.core import registry
 from kgan.core.errors import UserError
 from kgan.core.pixels import to_uint8
-from kgan.evaluation import avatar_edits, features, generation
+from kgan.evaluation import avatar_edits, evaluate, features, generation
 from kgan.evaluation import judge as classifier
 from kgan.metrics import c2st
 from kgan.metrics.reconstruction import baselines, similarity
@@ -82,6 +82,22 @@ def test_a_generator_by_other_features(tool, generator, monkeypatch):
     assert {"frechet_vgg_small_avatars", "precision"} <= done.json.keys()
     unknown = tool("evaluate", "--model", generator, "--reference", "vgg_smal.avatars")
     assert unknown.code == 2 and "Did you mean vgg_small.avatars" in unknown.stderr
+
+
+def test_a_conditional_generator_is_measured_by_the_labels_of_the_data(tiny, monkeypatch):
+    monkeypatch.setattr(generation, "avatar_shares", lambda *given: {})
+    monkeypatch.setattr(generation, "measure_samples", lambda real, made, **how: {"made": made})
+    model, held = tiny("cgan"), data.open_data(FACES, size=16)
+    figures, _ = evaluate._samples(model, held, 9, (3, "vgg_small.avatars", False), {})
+    labels = held.labels_of("test", np.arange(9))
+    np.testing.assert_array_equal(figures["made"], model.sample(9, 1, 2 * labels - 1))
+    assert (figures["made"] != model.sample(9, 1)).any()
+    again = generation.samples(model, held, 15)  # more than are held out
+    np.testing.assert_array_equal(
+        again, model.sample(15, 1, 2 * held.labels_of("test", np.arange(12)) - 1))
+    other = dataclasses.replace(held, label_names=("Bald", "Smiling"))
+    with pytest.raises(UserError, match=r"has not the labels that .* knows: Smiling,Eye"):
+        evaluate._samples(model, other, 9, (3, "vgg_small.avatars", False), {})
 
 
 def test_figures_that_cannot_be_had_cost_no_others(tool, generator, encoder, monkeypatch):

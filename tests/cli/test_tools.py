@@ -461,7 +461,7 @@ def test_zoo_pack_writes_nothing_that_it_cannot_measure(tool, zoo, run_folder, m
     def fail(*_, **__):
         raise UserError("these pictures cannot be measured")
 
-    monkeypatch.setattr("kgan.cli.evaluate.evaluate", fail)
+    monkeypatch.setattr("kgan.evaluation.evaluate.evaluate", fail)
     failed = tool("zoo", "pack", run_folder, "pair.two")
     assert (failed.code, failed.json) == (1, None)
     assert "cannot be measured" in failed.stderr
@@ -483,7 +483,7 @@ def test_zoo_pack_measures_a_model_of_many_labels_label_by_label(tmp_path, monke
         asked.append(spec)
         return {"status": "done", "model": folder, "data": spec, "n": len(spec)}
 
-    monkeypatch.setattr("kgan.cli.evaluate.evaluate", evaluate)
+    monkeypatch.setattr("kgan.evaluation.evaluate.evaluate", evaluate)
     model = registry.entry("stargan").model
     labels = types.SimpleNamespace(direction_for=model.direction_for, recipe=registry.recipe(
         "stargan").replace(labels="Smiling,Eyeglasses"))

@@ -9,7 +9,12 @@ import pytest
 import tensorflow as tf
 
 from kgan.core import pixels
+from kgan.core.errors import UsageError
 from kgan.core.recipe import Recipe
+from kgan.editing import dfi
+from kgan.editing.directions import Direction
+from kgan.evaluation.judge import DomainClassifier, _network
+from kgan.models.codec import Coder
 from kgan.models.gan import GAN, Phase
 
 LEVELS = np.random.default_rng(0).integers(0, 256, (3, 5, 4, 3), np.uint8)
@@ -65,6 +70,106 @@ def test_translate_takes_levels_of_any_type(tiny):
     assert model.translate(pictures[:0]).shape == (0, 16, 16, 3)
     with pytest.raises(ValueError, match=r"127\.5"):
         model.translate(pictures.astype(np.float32))
+
+
+# Everything that takes pictures takes the same ones
+
+
+@pytest.fixture(scope="module")
+def takers(tiny):
+    """`{name: function of pictures}`."""
+    model, labelled = tiny("fc_encoder"), tiny("stargan")
+    direction = Direction("x", np.eye(model.latent)[0], 1.0, model.generator_sha256)
+    return {
+        "encode": model.encode,
+        "encode_all": model.encode_all,
+        "edit": lambda x: model.edit(x, [(direction, 0.5)]),
+        "labelled edit": lambda x: labelled.edit(x, [1, 0]),
+        "coder": Coder(model).encode,
+        "dfi": lambda x: dfi.resized(x, (8, 8)),
+        "classify": tiny("vgg_star_small").classify,
+        "judge": DomainClassifier(_network(), 1.0).probability,
+    }
+
+
+@pytest.mark.parametrize("name", ["encode", "encode_all", "edit", "labelled edit", "coder", "dfi",
+                                  "classify", "judge"])
+def test_all_take_levels_of_any_type_and_refuse_what_is_no_pictures(takers, name):
+    side = 32 if name == "classify" else 16  # it halves five times
+    pictures = np.random.default_rng(1).integers(0, 256, (3, side, side, 3), np.uint8)
+    take = takers[name]
+    wanted = np.asarray(take(pictures))
+    assert len(wanted) == 3 and wanted.std() > 0
+    for images in (pictures.astype(np.int64), pictures.astype(np.int32), list(pictures)):
+        found = np.asarray(take(images))
+        assert found.dtype == wanted.dtype
+        np.testing.assert_array_equal(found, wanted)
+    with pytest.raises(ValueError, match=r"127\.5"):
+        take(pictures.astype(np.float32))
+    with pytest.raises(ValueError, match="batch axis"):
+        take(pictures[0])
+    assert np.asarray(take(pictures[:0])).shape == (0, *wanted.shape[1:])
+
+
+def test_an_edit_has_the_type_of_its_pictures(takers):
+    pictures = np.random.default_rng(1).integers(0, 256, (2, 16, 16, 3), np.uint8)
+    for name in ("edit", "labelled edit"):
+        levels = takers[name](pictures)
+        floats = takers[name](pictures / 127.5 - 1)
+        assert (levels.dtype, floats.dtype) == (tf.uint8, tf.float64)
+        np.testing.assert_allclose((floats + 1) * 127.5, levels, atol=0.51)
+
+
+def test_labels_of_another_shape_are_said(tiny):
+    model = tiny("stargan")
+    for labels in ([1], [[1, 0, 1]], [[1, 0]] * 3, 1, [[[1, 0]]]):
+        with pytest.raises(ValueError, match=r"labels of 2 pictures are \[2\] or \[n, 2\]"):
+            model.edit(np.zeros((2, 16, 16, 3), np.uint8), labels)
+
+
+@pytest.mark.parametrize("name", ["dcgan", "cgan"])
+def test_numbers_and_shapes_of_codes(tiny, name):
+    model = tiny(name)
+    none = model.sample(0)
+    assert (none.dtype, none.shape) == (np.uint8, (0, 16, 16, 3))
+    assert model.decode(model.codes(0)).shape == (0, 16, 16, 3)
+    for call in (model.codes, model.sample):
+        with pytest.raises(ValueError, match="0 or more, not -1"):
+            call(-1)
+    for codes in (np.zeros(8), np.zeros((2, 7)), np.zeros((1, 2, 8)), [[0.0] * 8, [0.0]], "code"):
+        with pytest.raises(ValueError, match=r"codes are .*\[n, 8\]"):
+            model.decode(codes)
+    np.testing.assert_array_equal(model.decode(model.codes(3).numpy().tolist()),
+                                  model.decode(model.codes(3)))
+
+
+def test_shapes_of_labels_beside_codes(tiny):
+    model, codes = tiny("cgan"), np.zeros((2, 8), np.float32)
+    for labels in (np.ones(2), np.ones((2, 3)), "x"):
+        for call in (lambda x: model.decode(codes, x), lambda x: model.sample(2, labels=x)):
+            with pytest.raises(ValueError, match=r"labels are .*\[n, 2\]"):
+                call(labels)
+    with pytest.raises(ValueError, match="2 codes need as many rows of labels, not 3"):
+        model.decode(codes, np.ones((3, 2)))
+    with pytest.raises(ValueError, match="a row at least"):
+        model.sample(1, labels=np.ones((0, 2)))
+    plain = tiny("dcgan")
+    for call in (lambda: plain.decode(codes, np.ones((2, 2))),
+                 lambda: plain.sample(2, labels=np.ones((2, 2)))):
+        with pytest.raises(ValueError, match="takes no labels"):
+            call()
+
+
+def test_a_coder_takes_pictures_of_its_size_and_codes_of_its_length(tiny):
+    coder = Coder(tiny("fc_encoder"))
+    with pytest.raises(ValueError, match=r"\[n, 16, 16, 3\], not \[1, 8, 8, 3\]"):
+        coder.encode(np.zeros((1, 8, 8, 3), np.uint8))
+    for codes in (np.zeros(coder.model.latent), np.zeros((2, 3))):
+        with pytest.raises(ValueError, match=r"codes are \[n, "):
+            coder.decode(codes)
+    assert coder.decode(coder.encode(np.zeros((0, 16, 16, 3), np.uint8))).shape == (0, 16, 16, 3)
+    with pytest.raises(UsageError, match="has no encoder"):
+        Coder(tiny("dcgan")).encode(np.zeros((0, 16, 16, 3), np.uint8))
 
 
 def test_a_picture_has_one_key_wherever_it_is():

@@ -21,13 +21,13 @@ from kgan.core import registry
 from kgan.core.errors import UsageError, UserError
 from kgan.core.recipe import Recipe
 from kgan.data import open_data
+from kgan.evaluation import edits
 from kgan.evaluation import judge as classifier
 from kgan.evaluation.suite import jobs as suite_job
 from kgan.evaluation.suite import kinds as suite_kinds
 from kgan.evaluation.suite import suite
 from kgan.evaluation.suite import time as suite_time
 from kgan.evaluation.suite.definitions import SUITES, Row, Suite
-from kgan.evaluation import edits
 from kgan.metrics.c2st import c2st
 from kgan.models.gan import GAN
 from kgan.training import callbacks

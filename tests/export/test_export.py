@@ -26,10 +26,10 @@ from tensorflow.core.framework import tensor_pb2
 from kgan.core import memory as pixels_cost
 from kgan.core import registry
 from kgan.core.errors import UserError
-from kgan.export import check as export_check
-from kgan.export import saved_model as export
-from kgan.export import serving
-from kgan.export import signatures as signing
+from kgan.export.saved_model import check as export_check
+from kgan.export.saved_model import saved_model as export
+from kgan.export.saved_model import serving
+from kgan.export.saved_model import signatures as signing
 from kgan.models import weights
 
 
@@ -373,6 +373,7 @@ def export_metadata(path):
     return json.loads((path / "assets.extra/metadata.json").read_text())
 
 
+@pytest.mark.slow  # test_signatures has them without another process
 def test_saved_model_cli_lists_the_signatures(path):
     command = [sys.executable, "-m", "tensorflow.python.tools.saved_model_cli", "show"]
     command += ["--dir", str(path), "--tag_set", "serve"]

@@ -343,6 +343,15 @@ def test_codes_of_pictures_of_any_size_and_type(model, faces):
     )
 
 
+def test_reconstructions_stay_within_the_range_of_pictures(model, monkeypatch):
+    edges = np.where(np.indices((16, 16)).sum(0)[..., None] % 8 < 4, -1, 1).repeat(3, -1)
+    edges = tf.constant(edges[None], tf.float32)
+    monkeypatch.setattr(model, "decode", lambda codes: edges)
+    made = model.translate(np.zeros((1, 40, 32, 3), np.float32)).numpy()
+    assert np.abs(tf.image.resize(edges, (32, 32), "bicubic")).max() > 1.01
+    assert (made.min(), made.max()) == (-1, 1)
+
+
 def test_the_square_in_the_middle_is_reconstructed_and_what_is_beside_it_stays(model, faces):
     picture = faces.test["a"][np.arange(1)]
     wide = np.pad(picture, ((0, 0), (0, 0), (4, 4), (0, 0)), "reflect")

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from kgan import networks
-from kgan.core import registry
+from kgan.core import pixels, registry
 from kgan.core.errors import UsageError
 from kgan.data import Data
 
@@ -79,6 +79,32 @@ def test_conditions_reach_both_players(tiny, tiny_batch):
     np.testing.assert_allclose(model.decode(codes), shown, atol=1e-6)
     np.testing.assert_allclose(model.decode(codes, in_turn), shown, atol=1e-6)
     assert (model.decode(codes, -in_turn).numpy() != shown.numpy()).any()
+
+
+def test_samples_by_labels(tiny):
+    model = tiny("cgan")
+    codes = model.codes(7, seed=2)
+    rows = np.float32([[1, 1], [-1, 1]])
+    cycled = np.concatenate([rows] * 4)[:7]
+    np.testing.assert_array_equal(model.sample(7, 2, rows, batch=3),
+                                  pixels.to_uint8(model.decode(codes, cycled)))
+    whole = model.sample(7, seed=2)
+    np.testing.assert_array_equal(model.sample(7, seed=2, batch=2), whole)  # in turn, all over
+    np.testing.assert_array_equal(whole, pixels.to_uint8(model.decode(codes)))
+
+
+def test_of_classes_no_sample_has_none(tiny):
+    model = tiny("cgan", one_label=True)
+    codes = model.codes(3)
+    wanted = model.decode(codes, [[1.0, -1], [-1, 1], [1, -1]])
+    np.testing.assert_array_equal(model.decode(codes), wanted)
+    np.testing.assert_array_equal(model.sample(3), pixels.to_uint8(wanted))
+    assert (tiny("cgan").decode(codes).numpy() != wanted.numpy()).any()
+    pictures = {"a": np.zeros((2, 16, 16, 3), np.uint8)}
+    classes = {"train": np.zeros(2, int), "test": np.zeros(2, int)}
+    data = Data("c", pictures, pictures, labels=classes, label_names=("x", "y"), exclusive=True)
+    assert registry.recipe("cgan").complete(data).one_label
+    assert not registry.recipe("dcgan").complete(data).one_label
 
 
 def test_labels_of_the_data_fill_the_recipe():

@@ -15,6 +15,17 @@ from kgan.networks.pggan import doubled, halved
 from kgan.training import run
 
 
+@pytest.fixture(scope="module")
+def grown():
+    """`grown(**changes to the tiny recipe)`: a model that is not compiled, so no step is traced."""
+
+    def make(**changes):
+        entry = registry.entry("pggan")
+        return entry.model(entry.recipe.replace(**{**entry.tiny, **changes}))
+
+    return make
+
+
 def test_growing_is_counted_in_pictures():
     recipe = registry.recipe("pggan")
     assert recipe.levels == 6
@@ -23,28 +34,28 @@ def test_growing_is_counted_in_pictures():
     assert recipe.steps * recipe.batch * recipe.discriminator_steps == 12_000_000
 
 
-def test_stages_follow_each_other(tiny):
-    model = tiny("pggan", size=16, steps=20, fade_images=16)
+def test_stages_follow_each_other(grown):
+    model = grown(size=16, steps=20, fade_images=16)
     found = [(s.name, s.steps, level, begin) for s, level, begin, _ in model.growth()]
     assert found == [
         ("4 px", 2, 0, None), ("8 px, fading in", 2, 1, 2), ("8 px", 2, 1, None),
         ("16 px, fading in", 2, 2, 6), ("16 px", 12, 2, None),
     ]
-    at_once = tiny("pggan")
+    at_once = grown()
     assert [s.name for s in at_once.stages()] == ["4 px", "8 px"]
     assert sum(s.steps for s in at_once.stages()) == at_once.recipe.steps
 
 
-def test_a_level_fades_in(tiny):
-    model = tiny("pggan", fade_images=16)
+def test_a_level_fades_in(grown):
+    model = grown(fade_images=16)
     _, *place = model.growth()[1]
     assert place[:2] == [1, 2]
     assert [float(model.alpha(place, tf.constant(step))) for step in (2, 3, 4)] == [0, 0.5, 1]
     assert model.alpha((0, None, 2), tf.constant(1)) is None
 
 
-def test_real_pictures_are_those_of_the_level(tiny):
-    model = tiny("pggan", size=16, steps=20, fade_images=16)
+def test_real_pictures_are_those_of_the_level(grown):
+    model = grown(size=16, steps=20, fade_images=16)
     pictures = tf.random.stateless_uniform((2, 16, 16, 3), [0, 1])
     np.testing.assert_allclose(model.shrunk(pictures, 0, None), halved(halved(pictures)))
     np.testing.assert_array_equal(model.shrunk(pictures, 2, None), pictures)
@@ -67,8 +78,8 @@ def test_what_is_paid(tiny, tiny_batch):
     assert float(paid) == pytest.approx(-fake.mean(), rel=1e-5)
 
 
-def test_a_stage_trains_its_level_alone(tiny, tiny_batch):
-    model = tiny("pggan")
+def test_a_stage_trains_its_level_alone_and_optimizers_begin_anew(tiny, tiny_batch):
+    model = tiny("pggan", restart=True, fade_images=16)
     batch = {"a": tf.concat([tiny_batch(model)["a"]] * 3, 0)}
     before = {v.path: v.numpy() for v in model.g.trainable_variables}
     model.train_step(batch)
@@ -77,11 +88,6 @@ def test_a_stage_trains_its_level_alone(tiny, tiny_batch):
     sheet = model.show(tiny_batch(model))["generated 1"].numpy()
     np.testing.assert_array_equal(sheet[:, ::2, ::2], sheet[:, 1::2, 1::2])  # 4 px, enlarged
 
-
-def test_optimizers_begin_anew(tiny, tiny_batch):
-    model = tiny("pggan", restart=True, fade_images=16)
-    batch = {"a": tf.concat([tiny_batch(model)["a"]] * 3, 0)}
-    model.train_step(batch)
     optimizer = model.optimizers["discriminator"]
     assert int(optimizer.iterations) == 2
     model.enter_stage("8 px, fading in")

@@ -103,15 +103,15 @@ def _edits(asked, run):
 
 def _translator(asked, run):
     """The data, `translate(pictures, direction)` and the directions of a row's model."""
-    from kgan.cli.evaluate import translator
+    from kgan.evaluation.evaluate import translator
 
     model, data = _model(asked, run)
     return data, *translator(model, asked.get("label", ""))
 
 
 def _figures(translate, data, classifier, directions, asked):
-    from kgan.cli.evaluate import EMBEDDED
     from kgan.evaluation.edits import measure_distribution, measure_edits
+    from kgan.evaluation.evaluate import EMBEDDED
 
     figures, pictures = measure_edits(
         translate, data, classifier, asked["n"] or None, directions=directions
@@ -123,8 +123,8 @@ def _figures(translate, data, classifier, directions, asked):
 
 def _real(data, classifier, asked):
     """Figures of real pictures of the target domain: one half as results, the other as real."""
-    from kgan.cli.evaluate import EMBEDDED
     from kgan.evaluation.edits import DIRECTIONS, measure_distribution
+    from kgan.evaluation.evaluate import EMBEDDED
 
     figures = {}
     for direction in DIRECTIONS:
@@ -146,9 +146,9 @@ def _real(data, classifier, asked):
 
 
 def _codes(asked, run):
-    from kgan.cli.evaluate import EMBEDDED, reconstructions
+    from kgan.evaluation.evaluate import EMBEDDED, reconstructions
     from kgan.evaluation.features import feature_name
-    from kgan.evaluation.generation import measure_samples
+    from kgan.evaluation.generation import measure_samples, samples
     from kgan.metrics.reconstruction import baselines
 
     if "name" not in asked:
@@ -161,8 +161,8 @@ def _codes(asked, run):
     model, data = _model(asked, run)
     real = _held(data, asked)
     figures, made = reconstructions(model, real)
-    samples = measure_samples(real, model.sample(len(real), seed=1), reference=EMBEDDED)
-    named = {k: v for k, v in samples.items() if feature_name(EMBEDDED) in k}
+    found = measure_samples(real, samples(model, data, len(real)), reference=EMBEDDED)
+    named = {k: v for k, v in found.items() if feature_name(EMBEDDED) in k}
     return {"n": len(real), "figures": {**figures, **named}}, {"": made}
 
 
