@@ -4,9 +4,8 @@ import json
 import pathlib
 import sys
 
-import numpy as np
-
 from kgan.core.errors import UsageError, UserError
+from kgan.core.lazy import np
 from kgan.core.reading import json_or_empty
 from kgan.metrics.figures import gather
 from kgan.models.source import resolve

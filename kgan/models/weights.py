@@ -51,8 +51,9 @@ def load(name, weights="auto", precision="float32"):
 
     Args:
         name: what `kgan.models.source.resolve` takes: `"cyclegan"`,
-            `"cyclegan.avatars_smiling_64"` for one of its weights, or the folder of a run (of which the newest state is taken, be it a
-            checkpoint or the weights at the end), of an export or of weights.
+            `"cyclegan.avatars_smiling_64"` for one of its weights, or the folder of a run (of which
+            the newest state is taken, be it a checkpoint or the weights at the end), of an export
+            or of weights.
         weights: `"auto"`: the packaged weights if there are any, else fresh ones with a warning;
             `"required"`: an error instead of that warning; None: fresh, silently.
         precision: see `kgan.models.gan.GAN`.
