@@ -9,7 +9,7 @@ SIDES = (128, 256)  # of the pictures that a network is traced with
 ROWS = (64, 128)  # likewise, so many that weights are not what fills the memory most
 # A process takes other amounts than what is alive: scratch memory of kernels (a convolution may
 # unfold its input), copies and what the allocator keeps come on top. Of a full CycleGAN, with 527
-# bytes a pixel alive, a process on two cores grew by 1,020 a pixel at 128 x 128, by 710 at 512 x 512
+# bytes a pixel alive, a process on two cores grew by 1,020 a pixel at 128 x 128, 710 at 512 x 512
 # and by 490 to 580 from 1.5 to 9 million pixels: up to 1.94 times as much. The rest is for other
 # networks, machines and kernels.
 FACTOR = 2.5
