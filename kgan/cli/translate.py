@@ -162,6 +162,7 @@ def _read(picture, max_side, model, needed):
     needs, free = (needed or 0) * int(np.prod(seen)), available_memory()
     if free is not None and needs > free:
         side = int(max(size) * (0.9 * free / needs) ** 0.5)
+        side = max(1, side // model.multiple * model.multiple)  # which extends no further
         raise BrokenPicture(picture, f"{size[0]}x{size[1]} pixels need {needs / 1e9:.1f} GB and "
                             f"{free / 1e9:.1f} GB are free: take a smaller picture, or say "
                             f"--max_side {side}")

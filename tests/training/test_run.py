@@ -334,6 +334,19 @@ def test_an_export_that_was_killed_is_made_the_next_time(toy, tmp_path, monkeypa
     assert (tmp_path / "export/toy/1/saved_model.pb").exists()
 
 
+def test_an_export_that_is_refused_is_no_done_run(toy, tmp_path, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("kgan.export.check.FRESH", "raise ValueError('no such op')")
+        with pytest.raises(UserError, match=r"toy was not exported: .*no such op.* --noexport"):
+            toy(tmp_path, steps=2, export=True, check_export=True)
+    status = json.loads((tmp_path / "run.json").read_text())
+    assert status["status"] == "failed" and "no such op" in status["message"]
+    assert verify(tmp_path / "weights")["step"] == 2
+    assert not (tmp_path / "export").exists()
+    assert toy(tmp_path, steps=2, export=True)["status"] == "done"
+    assert (tmp_path / "export/toy/1/saved_model.pb").exists()
+
+
 @pytest.mark.parametrize("content", [b"", b"[]", b"[" * 100_000])
 def test_what_is_broken_in_a_finished_run_is_made_anew(toy, tmp_path, content):
     assert toy(tmp_path)["status"] == "done"
