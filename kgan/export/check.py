@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from kgan.core import pixels
 from kgan.core.errors import UserError
-from kgan.export.saved_model import serving
+from kgan.export import serving
 
 # What the loaded model may differ from the Keras model, by the precision that it computes in:
 # float in [-1, 1], and levels of uint8. Half precisions are rounded anew wherever ops are fused.

@@ -29,9 +29,9 @@ import tensorflow as tf
 import kgan
 from kgan.core import paths
 from kgan.core.errors import UserError
-from kgan.export.saved_model import check as export_check
-from kgan.export.saved_model import serving
-from kgan.export.saved_model import signatures as signing
+from kgan.export import check as export_check
+from kgan.export import serving
+from kgan.export import signatures as signing
 from kgan.models import weights
 
 

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from kgan.core import pixels
 from kgan.core.memory import bytes_per_pixel, bytes_per_row
-from kgan.export.saved_model import serving
+from kgan.export import serving
 
 REQUEST_BYTES = 2 * 10**9
 

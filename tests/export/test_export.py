@@ -26,10 +26,10 @@ from tensorflow.core.framework import tensor_pb2
 from kgan.core import memory as pixels_cost
 from kgan.core import registry
 from kgan.core.errors import UserError
-from kgan.export.saved_model import check as export_check
-from kgan.export.saved_model import saved_model as export
-from kgan.export.saved_model import serving
-from kgan.export.saved_model import signatures as signing
+from kgan.export import check as export_check
+from kgan.export import saved_model as export
+from kgan.export import serving
+from kgan.export import signatures as signing
 from kgan.models import weights
 
 
