@@ -91,7 +91,7 @@ def test_a_conditional_generator_is_measured_by_the_labels_of_the_data(tiny, mon
     np.testing.assert_array_equal(
         again, model.sample(15, 1, 2 * held.labels_of("test", np.arange(12)) - 1))
     other = dataclasses.replace(held, label_names=("Bald", "Smiling"))
-    with pytest.raises(UserError, match="has not the labels that .* knows: Smiling,Eye"):
+    with pytest.raises(UserError, match=r"has not the labels that .* knows: Smiling,Eye"):
         evaluate._samples(model, other, 9, (3, "vgg_small.avatars", False), {})
 
 
