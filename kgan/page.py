@@ -17,7 +17,6 @@ checkpoint, the newer lines replace those that they repeat.
 import datetime
 import html
 import itertools
-import json
 import math
 import pathlib
 import re
@@ -26,7 +25,7 @@ import statistics
 from kgan.chart import line_chart
 from kgan.errors import UserError
 from kgan.paths import replacing
-from kgan.reading import read_json
+from kgan.reading import json_lines, read_json
 from kgan.run_folder import as_it_is
 
 MAX_POINTS = 100  # of a curve; more would show the noise of single steps
@@ -173,17 +172,12 @@ def _read_json(path):
 def _read_history(path):
     """The lines of `metrics.jsonl` by rising step, without broken and outdated ones."""
     lines = []
-    if path.exists():
-        for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                line = json.loads(text)
-            except (ValueError, RecursionError):
-                continue
-            if not isinstance(line, dict) or not _is_number(line.get("step")):
-                continue
-            while lines and lines[-1]["step"] >= line["step"]:
-                lines.pop()
-            lines.append(line)
+    for _, line in json_lines(path):
+        if not _is_number(line.get("step")):
+            continue
+        while lines and lines[-1]["step"] >= line["step"]:
+            lines.pop()
+        lines.append(line)
     return lines
 
 

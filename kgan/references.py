@@ -18,7 +18,7 @@ import pathlib
 import sys
 
 from kgan import registry, source
-from kgan.errors import UsageError, UserError
+from kgan.errors import UsageError, UserError, printable
 from kgan.lazy import keras, networks, np, ops
 from kgan.recipe import nearest
 
@@ -114,8 +114,8 @@ def _copy(source, network):
         elif layer.weights and not isinstance(layer, networks.vgg.Scale):
             left.append(layer.name)
     if left:
-        print(f"note: {', '.join(left)} of {network.name}: no such weights, so they begin at "
-              "random", file=sys.stderr)
+        print(f"note: {printable(', '.join(left))} of {network.name}: no such weights, so they "
+              "begin at random", file=sys.stderr)
 
 
 def calibrate(network, pictures, batch=8):

@@ -22,7 +22,7 @@ from kgan.editing.directions import LONGEST, Direction, plot
 from kgan.editing.inversion import METHODS
 from kgan.edits import LENGTH, SAFE, Edits, from_pictures, from_populations, without_others
 from kgan.encoder import BATCH, EncoderGAN
-from kgan.errors import UsageError, UserError
+from kgan.errors import UsageError, UserError, printable
 from kgan.machine import quiet
 from kgan.paths import replacing
 from kgan.source import resolve
@@ -324,7 +324,7 @@ def _steps(coder, flags, named, others, pairs, references):
 def _population(coder, paths):
     """Codes of reference pictures; broken ones are named and left out."""
     def skip(path, reason):
-        print(f"skipped: {path}: {reason}", file=sys.stderr)
+        print(f"skipped: {printable(path)}: {printable(reason)}", file=sys.stderr)
 
     found = [codes for *_, codes in coder.read_all(paths, skip, refine=False)]
     if not found:

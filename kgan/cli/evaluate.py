@@ -9,7 +9,7 @@ import sys
 import numpy as np
 
 from kgan.cli.flags import Flags, tool
-from kgan.errors import UsageError, UserError
+from kgan.errors import UsageError, UserError, printable
 from kgan.machine import quiet
 from kgan.metrics.figures import gather
 from kgan.reading import json_or_empty
@@ -178,8 +178,8 @@ def _other_data(name, data):
         return {}
     trained = sum(len(set(names) - set(known["held_out"].get(domain, names)))
                   for domain, names in data.held_out.items())
-    print(f"warning: {data.spec} has changed since {name} was trained on it; {trained} of the "
-          "pictures that are measured were not held out then", file=sys.stderr)
+    print(f"warning: {printable(data.spec)} has changed since {printable(name)} was trained on it; "
+          f"{trained} of the pictures that are measured were not held out then", file=sys.stderr)
     return {"data_changed": True, "not_held_out": trained}
 
 

@@ -25,6 +25,7 @@ from kgan.data.pictures import BrokenPicture
 from kgan.errors import UsageError, UserError
 from kgan.paths import cache_dir, replacing
 from kgan.progress import progress
+from kgan.reading import LARGEST_INDEX, read_json
 
 CACHE_LIMIT = 8 * 2**30  # bytes of one stored array
 WORKERS = 2
@@ -211,7 +212,7 @@ def load(place, stored=True):
     A stored array is taken even where none is asked for.
     """
     try:
-        index = json.loads((place / "index.json").read_text())
+        index = read_json(place / "index.json", LARGEST_INDEX)
         array = place / "pictures.npy"
         if not stored and not array.exists():
             return {**index, "stored": None}
