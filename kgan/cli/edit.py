@@ -19,7 +19,7 @@ from kgan.cli.results import Results, refuse_replacing
 from kgan.cli.translate import jobs_of
 from kgan.core import registry
 from kgan.core.devices import quiet
-from kgan.core.errors import UsageError, UserError
+from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.paths import replacing
 from kgan.core.process import tool
 from kgan.editing.directions import LONGEST, Direction, plot
@@ -325,7 +325,7 @@ def _steps(coder, flags, named, others, pairs, references):
 def _population(coder, paths):
     """Codes of reference pictures; broken ones are named and left out."""
     def skip(path, reason):
-        print(f"skipped: {path}: {reason}", file=sys.stderr)
+        print(f"skipped: {printable(path)}: {printable(reason)}", file=sys.stderr)
 
     found = [codes for *_, codes in coder.read_all(paths, skip, refine=False)]
     if not found:

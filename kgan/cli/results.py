@@ -89,7 +89,7 @@ class Results:
 
     def skip(self, picture, reason):
         """Notes that a picture fails."""
-        print(f"skipped: {printable(picture)}: {reason}", file=sys.stderr)
+        print(f"skipped: {printable(picture)}: {printable(reason)}", file=sys.stderr)
         self.skipped[str(picture)] = reason
 
     def summary(self):

@@ -10,7 +10,7 @@ import shutil
 import sys
 import tempfile
 
-from kgan.core.errors import UserError
+from kgan.core.errors import UserError, printable
 from kgan.core.lazy import filelock
 
 PATIENCE = 3.0  # seconds of waiting for a lock before it is said
@@ -48,7 +48,8 @@ def locked(path):
     try:
         lock.acquire(timeout=PATIENCE)
     except filelock.Timeout:
-        print(f"waiting for another process that makes {path}", file=sys.stderr, flush=True)
+        print(f"waiting for another process that makes {printable(path)}", file=sys.stderr,
+              flush=True)
         lock.acquire()
     try:
         yield

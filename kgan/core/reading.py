@@ -9,6 +9,8 @@ import pathlib
 import stat
 
 LARGEST_JSON = 4_000_000  # bytes; what runs and weights write takes some thousands
+LARGEST_INDEX = 1_000_000_000  # of the cache, with the names of all pictures of a data set
+LARGEST_LINE = 1_000_000
 
 
 def size_of(path, most):
@@ -53,3 +55,30 @@ def json_or_empty(path):
         return read_json(path)
     except (OSError, ValueError):
         return {}
+
+
+def json_lines(path, most=LARGEST_LINE):
+    """The objects in a file of one JSON object a line; broken and longer lines are passed over.
+
+    Args:
+        path: of the file. If there is none, or no ordinary one, it has no lines.
+        most: bytes that a line may have.
+
+    Yields:
+        (the line as bytes, without its end; the dict in it).
+    """
+    if not os.path.isfile(path):
+        return
+    with open(path, "rb") as file:
+        while line := file.readline(most + 1):
+            if len(line) > most and not line.endswith(b"\n"):
+                while line and not line.endswith(b"\n"):  # the rest of it
+                    line = file.readline(most)
+                continue
+            line = line.rstrip(b"\r\n")
+            try:
+                found = json.loads(line.decode("utf-8", "replace"))
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(found, dict):
+                yield line, found

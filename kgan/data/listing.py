@@ -81,10 +81,12 @@ def left_out(folders, others):
         folders, others: see `Listing`.
     """
     counts = collections.Counter(kind for _, kind in folders)
-    said = [f"{count:,} {kind}" for kind, count in counts.items()]
+    said = [f"{count:,} {kind}" if count > 1 else f"1 {kind.replace('folders', 'folder')}"
+            for kind, count in counts.items()]
     if others:
         first = printable(others[0].name)
-        said.append(f"{len(others):,} files that are no pictures, such as {first}")
+        said.append(f"{len(others):,} files that are no pictures, such as {first}"
+                    if len(others) > 1 else f"1 file that is no picture, {first}")
     return [f"left out: {', '.join(said)}"] if said else []
 
 

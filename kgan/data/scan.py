@@ -23,6 +23,7 @@ from kgan.core.cache import made_once
 from kgan.core.errors import UsageError, UserError
 from kgan.core.paths import cache_dir, replacing
 from kgan.core.progress import progress
+from kgan.core.reading import LARGEST_INDEX, read_json
 from kgan.data import pictures
 from kgan.data.pictures import BrokenPicture
 
@@ -211,7 +212,7 @@ def load(place, stored=True):
     A stored array is taken even where none is asked for.
     """
     try:
-        index = json.loads((place / "index.json").read_text())
+        index = read_json(place / "index.json", LARGEST_INDEX)
         array = place / "pictures.npy"
         if not stored and not array.exists():
             return {**index, "stored": None}

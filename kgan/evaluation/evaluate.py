@@ -4,7 +4,7 @@ import json
 import pathlib
 import sys
 
-from kgan.core.errors import UsageError, UserError
+from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.lazy import np
 from kgan.core.reading import json_or_empty
 from kgan.metrics.figures import gather
@@ -120,8 +120,8 @@ def _other_data(name, data):
         return {}
     trained = sum(len(set(names) - set(known["held_out"].get(domain, names)))
                   for domain, names in data.held_out.items())
-    print(f"warning: {data.spec} has changed since {name} was trained on it; {trained} of the "
-          "pictures that are measured were not held out then", file=sys.stderr)
+    print(f"warning: {printable(data.spec)} has changed since {printable(name)} was trained on it; "
+          f"{trained} of the pictures that are measured were not held out then", file=sys.stderr)
     return {"data_changed": True, "not_held_out": trained}
 
 

@@ -16,8 +16,10 @@ import tensorflow as tf
 from keras import layers
 
 from kgan.core.cache import made_once
+from kgan.core.errors import printable
 from kgan.core.paths import cache_dir, replacing
 from kgan.core.pixels import given
+from kgan.core.reading import read_json
 from kgan.models.weights import sha256
 
 VERSION = 1  # of the network and its training
@@ -68,7 +70,7 @@ def domain_classifier(data, stream=None):
 
     def load():
         try:
-            known = json.loads((folder / "metadata.json").read_text())
+            known = read_json(folder / "metadata.json")
             if sha256(weights) != known["sha256"]:
                 return None
             network.load_weights(weights)
@@ -77,7 +79,8 @@ def domain_classifier(data, stream=None):
             return None
 
     def make():
-        print(f"training the classifier of {data.spec} (once, about a minute) …", file=stream)
+        print(f"training the classifier of {printable(data.spec)} (once, about a minute) …",
+              file=stream)
         _train(network, data)
         found = DomainClassifier(network, None)
         found.accuracy = found.accuracy_on(_all(data.test["a"]), _all(data.test["b"]))
@@ -89,7 +92,7 @@ def domain_classifier(data, stream=None):
         return found
 
     found = made_once(folder, load, make)
-    print(f"classifier of {data.spec}: {100 * found.accuracy:.2f} % on "
+    print(f"classifier of {printable(data.spec)}: {100 * found.accuracy:.2f} % on "
           f"{len(data.test['a']) + len(data.test['b'])} held-out pictures", file=stream)
     return found
 

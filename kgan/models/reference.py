@@ -18,7 +18,7 @@ import pathlib
 import sys
 
 from kgan.core import registry
-from kgan.core.errors import UsageError, UserError
+from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.lazy import keras, networks, np, ops
 from kgan.core.recipe import nearest
 from kgan.models import source
@@ -115,8 +115,8 @@ def _copy(source, network):
         elif layer.weights and not isinstance(layer, networks.vgg.Scale):
             left.append(layer.name)
     if left:
-        print(f"note: {', '.join(left)} of {network.name}: no such weights, so they begin at "
-              "random", file=sys.stderr)
+        print(f"note: {printable(', '.join(left))} of {network.name}: no such weights, so they "
+              "begin at random", file=sys.stderr)
 
 
 def calibrate(network, pictures, batch=8):

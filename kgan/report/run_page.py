@@ -16,7 +16,6 @@ checkpoint, the newer lines replace those that they repeat.
 
 import datetime
 import itertools
-import json
 import math
 import pathlib
 import re
@@ -24,7 +23,7 @@ import statistics
 
 from kgan.core.errors import UserError
 from kgan.core.paths import replacing
-from kgan.core.reading import read_json
+from kgan.core.reading import json_lines, read_json
 from kgan.core.status import as_it_is
 from kgan.report.chart import line_chart
 from kgan.report.html import document, escape, table
@@ -86,17 +85,12 @@ def _read_json(path):
 def _read_history(path):
     """The lines of `metrics.jsonl` by rising step, without broken and outdated ones."""
     lines = []
-    if path.exists():
-        for text in path.read_text(encoding="utf-8", errors="replace").splitlines():
-            try:
-                line = json.loads(text)
-            except (ValueError, RecursionError):
-                continue
-            if not isinstance(line, dict) or not _is_number(line.get("step")):
-                continue
-            while lines and lines[-1]["step"] >= line["step"]:
-                lines.pop()
-            lines.append(line)
+    for _, line in json_lines(path):
+        if not _is_number(line.get("step")):
+            continue
+        while lines and lines[-1]["step"] >= line["step"]:
+            lines.pop()
+        lines.append(line)
     return lines
 
 

@@ -4,10 +4,10 @@ A run that was killed, or that goes on from an earlier checkpoint, has lines, sh
 weights of steps that come again.
 """
 
-import json
 import shutil
 
 from kgan.core.paths import replacing
+from kgan.core.reading import json_lines, json_or_empty
 
 
 def rewind(folder, step):
@@ -19,7 +19,7 @@ def rewind(folder, step):
     for path in folder.glob("tensorboard/events.out.tfevents.*"):
         _events(path, step)
     weights = folder / "weights" / "metadata.json"
-    if weights.exists() and _step_of(weights.read_text(errors="replace")) > step:
+    if _step_of(json_or_empty(weights)) > step:
         shutil.rmtree(folder / "weights")
 
 
@@ -27,11 +27,11 @@ def _number(text):
     return int(text) if text.isdigit() else 0
 
 
-def _step_of(text):
-    """The step that a JSON object says; 0 if it is none."""
+def _step_of(content):
+    """The step that a JSON object says; 0 if it says none."""
     try:
-        return int(json.loads(text)["step"])
-    except (ValueError, LookupError, TypeError, RecursionError):
+        return int(content["step"])
+    except (ValueError, LookupError, TypeError, OverflowError):
         return 0
 
 
@@ -39,11 +39,10 @@ def _lines(path, step):
     """Keeps whole lines until `step`; a kill may have cut the last."""
     if not path.exists():
         return
-    old = path.read_text(encoding="utf-8", errors="replace")
-    new = "".join(f"{line}\n" for line in old.splitlines() if 0 < _step_of(line) <= step)
-    if new != old:
+    new = b"".join(line + b"\n" for line, found in json_lines(path) if 0 < _step_of(found) <= step)
+    if len(new) != path.stat().st_size:  # nothing is added, so lines were left out
         with replacing(path) as file:
-            file.write_text(new, encoding="utf-8")
+            file.write_bytes(new)
 
 
 def _events(path, step):

@@ -466,8 +466,8 @@ def test_what_kgan_and_systems_make_is_no_data(root):
     data = open_folder(str(root), size=4)
     assert sorted(values(data.train["a"]) + values(data.test["a"])) == [0, 1, 2, 50]
     (line,) = [line for line in data.summary if line.startswith("left out")]
-    for words in ("2 folders of runs", "2 folders of exports", "1 folders of weights",
-                  "2 folders of results", "5 system folders", "1 files that are no pictures, such"):
+    for words in ("2 folders of runs", "2 folders of exports", "1 folder of weights",
+                  "2 folders of results", "5 system folders", "1 file that is no picture, "):
         assert words in line
 
 

@@ -139,3 +139,13 @@ def test_large_pictures_are_reduced():
     small = pictures(2, 50, 0, side=20)
     assert np.allclose(classifier._prepared(small), small / 127.5 - 1, atol=1e-6)
     assert domain_classifier(bright_and_dark(side=80), io.StringIO()).accuracy == 1
+
+
+def test_a_deep_metadata_is_none_and_what_is_said_of_data_is_printable(trained, tmp_path):
+    data, said = bright_and_dark(spec="folder:\x1b[2Jx"), io.StringIO()
+    domain_classifier(data, stream=said)
+    assert "\x1b" not in said.getvalue() and said.getvalue().count("folder:?[2Jx") == 2
+    (path,) = tmp_path.glob("classifier-*/metadata.json")
+    path.write_text('{"accuracy": ' + "[" * 100_000)
+    domain_classifier(data, stream=said)
+    assert len(trained) == 2

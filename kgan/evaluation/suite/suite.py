@@ -27,7 +27,7 @@ import sys
 import time
 
 from kgan.core import registry
-from kgan.core.errors import UsageError, UserError
+from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.paths import replacing
 from kgan.core.reading import json_or_empty
 from kgan.core.recipe import differences, nearest
@@ -164,13 +164,14 @@ class _Suite:
             self.failures[job.name] = self.failures[broken[0]]
             return
         minutes = sum(self._seconds(j) for j in left if not j.done()) / 60
-        print(f"{number} {job.text}; about {minutes:.0f} min left", file=sys.stderr, flush=True)
+        print(f"{number} {printable(job.text)}; about {minutes:.0f} min left", file=sys.stderr,
+              flush=True)
         begun = time.monotonic()
         why = job.do()
         self.spent[job.kind] = time.monotonic() - begun
         if why:
             self.failures[job.name] = why
-            print(f"{number} failed: {why}", file=sys.stderr, flush=True)
+            print(f"{number} failed: {printable(why)}", file=sys.stderr, flush=True)
         self.write()
 
     def _broken(self, job):
