@@ -159,7 +159,7 @@ def tool():
 
     def run(name, *arguments):
         if name == "train" and "--check_export" not in arguments:
-            arguments = [*arguments, "--nocheck_export"]
+            arguments = ["--nocheck_export", *arguments]
         out, err = io.StringIO(), io.StringIO()
         main = importlib.import_module(f"kgan.cli.{name}").main
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
