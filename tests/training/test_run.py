@@ -32,6 +32,7 @@ from kgan.models.checkpoint import RunState
 from kgan.models.gan import GAN, Phase, Stage
 from kgan.models.weights import load, verify
 from kgan.training import run
+from kgan.training.callbacks import Report
 
 TRAIN = pathlib.Path(__file__).resolve().parents[2] / "tools" / "train"
 
@@ -232,7 +233,6 @@ def flip(path):
 
 def counted_steps(monkeypatch):
     """A list that gets the number of every step that is trained from now on."""
-    
     seen, report = [], Report.after_step
 
     def after_step(self, step, logs):
@@ -547,7 +547,6 @@ def test_signals_go_back_to_whoever_had_them(toy, tmp_path):
 
 
 def test_ctrl_c_saves_and_the_rest_comes_later(toy, tmp_path, monkeypatch):
-    
     told = Report.after_step
 
     def press(self, step, logs):
