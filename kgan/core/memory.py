@@ -6,6 +6,7 @@ import pathlib
 from kgan.core.lazy import np, tf
 
 SIDES = (128, 256)  # of the pictures that a network is traced with
+VIEWS = ("Identity", "IdentityN", "Reshape", "StopGradient")  # take no memory of their own
 ROWS = (64, 128)  # likewise, so many that weights are not what fills the memory most
 # A process takes other amounts than what is alive: scratch memory of kernels (a convolution may
 # unfold its input), copies and what the allocator keeps come on top. Of a full CycleGAN, with 527
@@ -53,15 +54,24 @@ def _peak(function, specs):
     """Bytes that are alive at most while inputs of these shapes go through."""
     function = tf.function(function, input_signature=specs, autograph=False)
     operations = function.get_concrete_function().graph.get_operations()
-    uses = collections.Counter(x.ref() for op in operations for x in op.inputs)
+    own = {}  # what a tensor shows, for those that show another's memory
+
+    def memory(x):
+        return own.get(x.ref(), x)
+
+    for op in operations:
+        if op.type in VIEWS:
+            own |= {y.ref(): memory(x) for x, y in zip(op.inputs, op.outputs, strict=False)}
+    uses = collections.Counter(memory(x).ref() for op in operations for x in op.inputs)
     alive = most = 0
     for op in operations:
-        alive += sum(map(_bytes, op.outputs))
+        made = [x for x in op.outputs if x.ref() not in own]
+        alive += sum(map(_bytes, made))
         most = max(most, alive)
-        for x in op.inputs:
+        for x in map(memory, op.inputs):
             uses[x.ref()] -= 1
             alive -= 0 if uses[x.ref()] else _bytes(x)
-        alive -= sum(_bytes(x) for x in op.outputs if not uses[x.ref()])
+        alive -= sum(_bytes(x) for x in made if not uses[x.ref()])
     return most
 
 

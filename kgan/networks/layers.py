@@ -78,9 +78,9 @@ def _normalised(x, epsilon):
         return tf.reduce_mean(values, axis=(1, 2), keepdims=True)
 
     wide = tf.cast(x, tf.float32)
-    centred = wide - mean(wide)
-    scale = tf.math.rsqrt(mean(tf.square(centred)) + epsilon)
-    result = tf.cast(centred * scale, x.dtype)
+    centre = mean(wide)
+    scale = tf.math.rsqrt(mean(tf.math.squared_difference(wide, centre)) + epsilon)
+    result = tf.cast(wide * scale - centre * scale, x.dtype)  # two maps in memory at a time
 
     def gradient(upstream):
         upstream, kept = tf.cast(upstream, tf.float32), tf.cast(result, tf.float32)
