@@ -4,7 +4,7 @@ A zoo file names its recipe and its model in one place, and the tools read recip
 flags before TensorFlow is loaded (`tools/train --help` answers in a fraction of a second). So a zoo
 file takes what it needs of TensorFlow from here:
 
-    from kgan.lazy import losses, networks, ops
+    from kgan.core.lazy import losses, networks, ops
 """
 
 import importlib

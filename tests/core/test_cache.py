@@ -30,7 +30,7 @@ def entry(folder, name, size, age=0):
 
 MAKER = """
 import os, sys, time
-from kgan import cache, paths
+from kgan.core import cache, paths
 place = paths.cache_dir() / "folders-v1-x"
 
 def load():

@@ -162,7 +162,7 @@ def test_sweep_leaves_a_living_writer_alone(tmp_path):
 
 HOLD = """
 import sys, time
-from kgan import paths
+from kgan.core import paths
 with paths.locked(sys.argv[1]), paths.replacing(sys.argv[1]) as new:
     new.touch()
     print("held", flush=True)
