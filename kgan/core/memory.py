@@ -9,10 +9,10 @@ SIDES = (128, 256)  # of the pictures that a network is traced with
 VIEWS = ("Identity", "IdentityN", "Reshape", "StopGradient")  # take no memory of their own
 ROWS = (64, 128)  # likewise, so many that weights are not what fills the memory most
 # A process takes other amounts than what is alive: scratch memory of kernels (a convolution may
-# unfold its input), copies and what the allocator keeps come on top. Of a full CycleGAN, with 527
-# bytes a pixel alive, a process on two cores grew by 1,020 a pixel at 128 x 128, 710 at 512 x 512
-# and by 490 to 580 from 1.5 to 9 million pixels: up to 1.94 times as much. The rest is for other
-# networks, machines and kernels.
+# unfold its input), copies and what the allocator keeps come on top. Of a full CycleGAN, with 768
+# bytes a pixel alive, a process on two cores grew by 990 to 1,040 a pixel at 768 x 768: up to 1.35
+# times as much. With a fused norm, of 527 alive, it was 1,020 at 128 x 128, 1.94 times as much. The
+# rest is for other networks, machines and kernels.
 FACTOR = 2.5
 
 
