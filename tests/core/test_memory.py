@@ -44,3 +44,13 @@ def test_what_is_free_is_told_where_the_system_tells_it(tmp_path, monkeypatch):
     assert available_memory() == 1500
     del files["/proc/meminfo"]
     assert available_memory() is None
+
+
+def test_views_take_no_memory_of_their_own():
+    def plain(x):
+        return tf.cast(x, tf.float32)  # 12 bytes a pixel, and 3 of the picture before
+
+    def viewed(x):
+        return tf.identity(tf.reshape(tf.identity(plain(x)), [-1, 3]))
+
+    assert bytes_per_pixel(plain) == bytes_per_pixel(viewed) == FACTOR * 15
