@@ -9,6 +9,7 @@ the process meets the numbers of the first.
 import contextlib
 import dataclasses
 import fcntl
+import gc
 import importlib
 import io
 import json
@@ -36,6 +37,8 @@ from kgan.training.run import RunOptions, train
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2
 )
+# Models live in cycles by the thousand, and looking for dead ones takes longer than the tests.
+gc.set_threshold(50_000, 20, 100)
 
 
 def pytest_addoption(parser):

@@ -56,7 +56,7 @@ class CRGRecipe(EncoderRecipe):
             return self._layout()
         try:
             return dict(json.loads(self.trunk_layout))
-        except ValueError as error:
+        except (ValueError, TypeError, RecursionError) as error:
             raise UserError(f"The recipe does not say how its trunk is built ({error}).") from None
 
     def _layout(self):

@@ -128,7 +128,10 @@ class Classifier(GAN):
         Raises:
             TypeError, ValueError: `images` are something else.
         """
-        logits = self.classifier(pixels.given(images)[0], training=False)
+        images, _ = pixels.given(images)
+        if images.shape[0] == 0:
+            return ops.zeros((0, self.classifier.output_shape[-1]))
+        logits = self.classifier(images, training=False)
         return ops.softmax(logits) if self.recipe.classes else ops.sigmoid(logits)
 
 

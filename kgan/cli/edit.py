@@ -22,6 +22,7 @@ from kgan.core.devices import quiet
 from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.paths import replacing
 from kgan.core.process import tool
+from kgan.core.reading import LARGEST_INDEX, read_json
 from kgan.editing.directions import LONGEST, Direction, plot
 from kgan.editing.inversion import METHODS
 from kgan.editing.strips import LENGTH, SAFE, Edits, from_pictures, from_populations, without_others
@@ -275,7 +276,7 @@ class _Journal:
         if overwrite or not path.exists():
             return
         try:
-            known = json.loads(path.read_text(encoding="utf-8"))
+            known = read_json(path, LARGEST_INDEX)
             pictures = {record["strip"]: record for record in known["pictures"]}
         except (OSError, ValueError, KeyError, TypeError):
             known, pictures = {}, {}

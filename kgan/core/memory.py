@@ -7,12 +7,15 @@ from kgan.core.lazy import np, tf
 
 SIDES = (128, 256)  # of the pictures that a network is traced with
 VIEWS = ("Identity", "IdentityN", "Reshape", "StopGradient")  # take no memory of their own
+FORWARDED = (  # may write their result where an input was that nothing else needs
+    "Add", "AddN", "AddV2", "BiasAdd", "Cast", "Elu", "Exp", "LeakyRelu", "Maximum", "Minimum",
+    "Mul", "Neg", "Relu", "Relu6", "RealDiv", "Sigmoid", "Sub", "Tanh")
 ROWS = (64, 128)  # likewise, so many that weights are not what fills the memory most
 # A process takes other amounts than what is alive: scratch memory of kernels (a convolution may
-# unfold its input), copies and what the allocator keeps come on top. Of a full CycleGAN, with 768
-# bytes a pixel alive, a process on two cores grew by 990 to 1,040 a pixel at 768 x 768: up to 1.35
-# times as much. With a fused norm, of 527 alive, it was 1,020 at 128 x 128, 1.94 times as much. The
-# rest is for other networks, machines and kernels.
+# unfold its input), copies and what the allocator keeps come on top. Of a full CycleGAN, with 524
+# bytes a pixel alive, a process on two cores grew by 790 a pixel at 768 x 768 with oneDNN, and with
+# TensorFlow's own convolutions, measured with a norm that kept more, by 1,040: up to twice as much.
+# The rest is for other networks, machines and kernels.
 FACTOR = 2.5
 
 
@@ -66,11 +69,14 @@ def _peak(function, specs):
     alive = most = 0
     for op in operations:
         made = [x for x in op.outputs if x.ref() not in own]
-        alive += sum(map(_bytes, made))
+        taken = {memory(x).ref(): memory(x) for x in op.inputs}
+        uses.subtract(memory(x).ref() for x in op.inputs)
+        done = [_bytes(x) for name, x in taken.items() if not uses[name]]
+        size = sum(map(_bytes, made))
+        into = op.type in FORWARDED and size in done  # the place of one of its inputs
+        alive += 0 if into else size
         most = max(most, alive)
-        for x in map(memory, op.inputs):
-            uses[x.ref()] -= 1
-            alive -= 0 if uses[x.ref()] else _bytes(x)
+        alive -= sum(done) - (size if into else 0)
         alive -= sum(_bytes(x) for x in made if not uses[x.ref()])
     return most
 

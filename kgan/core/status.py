@@ -5,6 +5,7 @@ import json
 import pathlib
 
 from kgan.core.paths import replacing
+from kgan.core.reading import json_or_empty
 
 
 def taken(file, how=fcntl.LOCK_EX):
@@ -31,11 +32,7 @@ def read_status(folder):
         `{"status": "running", "done", "interrupted", "failed" or "stopped", "message", "plan",
         "devices", "precision", "data", ...}`; `{}` if there is no such file, or not a whole one.
     """
-    try:
-        found = json.loads((pathlib.Path(folder) / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return as_it_is(folder, found) if isinstance(found, dict) else {}
+    return as_it_is(folder, json_or_empty(pathlib.Path(folder) / "run.json"))
 
 
 def write_status(folder, content):

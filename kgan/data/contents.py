@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from kgan.core.paths import cache_dir, replacing
 from kgan.core.progress import progress
+from kgan.core.reading import LARGEST_INDEX, read_json
 
 START = 16  # bytes
 REMEMBERED = 1_000_000  # files of one folder
@@ -114,12 +115,12 @@ def _recall(entry, state):
 def _remembered(place):
     """name -> [*state, first bytes in hex, digest]; empty if there is none or it is damaged."""
     try:
-        memory = json.loads(place.read_text())
+        memory = read_json(place, LARGEST_INDEX)
         for *_, start, digest in memory.values():
             if not (isinstance(digest, str) and bytes.fromhex(start)):
                 return {}
         return memory
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 

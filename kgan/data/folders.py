@@ -196,7 +196,7 @@ class Reader:
             lines.append(f"skipped {len(self._broken):,} broken: {', '.join(named)}{more}")
         if self._dark:
             lines.append(
-                f"nearly black: {len(self._dark):,} pictures, such as "
+                f"nearly black pictures: {len(self._dark):,}, such as "
                 f"{printable(next(iter(self._dark)).name)}; if they hold 12-bit values in 16 bits, "
                 "scale these first"
             )

@@ -143,7 +143,9 @@ def _write(new, model, name, version, direction, max_pixels):
     """Writes the version's folder at `new`."""
     allowed = signing.limits(model, max_pixels)
     module, precision = signing.module(model, direction, allowed)
-    tf.saved_model.save(module, str(new), signatures=module.signatures_to_save)
+    # Nobody trains an export, and gradients of layers' own take as long to save as all the rest.
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)
+    tf.saved_model.save(module, str(new), module.signatures_to_save, options)
     extra = new / "assets.extra"
     extra.mkdir()
     metadata = _metadata(model, name, version, direction)

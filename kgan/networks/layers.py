@@ -70,22 +70,28 @@ def _reflected(x, padding):
     return reflect(x)
 
 
-@tf.custom_gradient
+def _mean(x):
+    """Of each map of each picture."""
+    return tf.reduce_mean(x, axis=(1, 2), keepdims=True)
+
+
 def _normalised(x, epsilon):
-    """Each map of each picture to mean 0, variance 1; statistics in float32."""
-
-    def mean(values):
-        return tf.reduce_mean(values, axis=(1, 2), keepdims=True)
-
+    """Each map of each picture to mean 0, variance 1, by what scale; statistics in float32."""
     wide = tf.cast(x, tf.float32)
-    centre = mean(wide)
-    scale = tf.math.rsqrt(mean(tf.math.squared_difference(wide, centre)) + epsilon)
-    result = tf.cast(wide * scale - centre * scale, x.dtype)  # two maps in memory at a time
+    centre = _mean(wide)
+    scale = tf.math.rsqrt(_mean(tf.math.squared_difference(wide, centre)) + epsilon)
+    return tf.cast(wide * scale - centre * scale, x.dtype), scale  # two maps in memory at a time
+
+
+@tf.custom_gradient
+def _normalised_in_training(x, epsilon):
+    """The same with a gradient that keeps the result and nothing else."""
+    result, scale = _normalised(x, epsilon)
 
     def gradient(upstream):
         upstream, kept = tf.cast(upstream, tf.float32), tf.cast(result, tf.float32)
-        along = mean(upstream * kept)
-        return tf.cast(scale * (upstream - mean(upstream) - kept * along), x.dtype), None
+        along = _mean(upstream * kept)
+        return tf.cast(scale * (upstream - _mean(upstream) - kept * along), x.dtype), None
 
     return result, gradient
 
@@ -117,8 +123,8 @@ class ReflectionPadding2D(keras.layers.Layer):
 class InstanceNormalization(keras.layers.Layer):
     """Instance normalisation (Ulyanov et al. 2016): each map of each picture to mean 0, variance 1.
 
-    The same function as `keras.layers.GroupNormalization(groups=-1)`, with a gradient of its own
-    that keeps the result and nothing else. Statistics are float32 whatever the compute type. The
+    The same function as `keras.layers.GroupNormalization(groups=-1)`; in training, with a gradient
+    of its own that keeps the result and nothing else. Statistics are float32 whatever the compute type. The
     defaults are those of the PyTorch CycleGAN: epsilon 1e-5, no learned scale or offset.
 
     Args:
@@ -136,8 +142,11 @@ class InstanceNormalization(keras.layers.Layer):
             self.gamma = self.add_weight(shape=(shape[-1],), initializer="ones", name="gamma")
             self.beta = self.add_weight(shape=(shape[-1],), initializer="zeros", name="beta")
 
-    def call(self, x):
-        result = _normalised(x, self.epsilon)
+    def call(self, x, training=None):
+        if training:
+            result = _normalised_in_training(x, self.epsilon)
+        else:  # TensorFlow keeps what a custom gradient is of, whether one is asked for or not
+            result, _ = _normalised(x, self.epsilon)
         if self.affine:
             result = result * ops.cast(self.gamma, x.dtype) + ops.cast(self.beta, x.dtype)
         return result

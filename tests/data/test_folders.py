@@ -492,7 +492,7 @@ def test_twelve_bits_in_sixteen_are_said(root):
     Image.fromarray(np.full((8, 8), 4095, np.uint16)).save(root / "dark.png")
     for _ in range(2):
         (line,) = [x for x in open_folder(str(root), size=4).summary if "nearly black" in x]
-        assert line.startswith("nearly black: 1 pictures, such as dark.png; if they hold 12-bit")
+        assert line.startswith("nearly black pictures: 1, such as dark.png; if they hold 12-bit")
 
 
 def test_places_of_specifications(monkeypatch, tmp_path):

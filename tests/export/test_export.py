@@ -18,7 +18,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import each_name
+from conftest import Toy, ToyRecipe, each_name
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from PIL import Image, ImageOps
 from tensorflow.core.framework import tensor_pb2
@@ -55,6 +55,14 @@ def levels(model, picture, direction="a2b"):
 @pytest.fixture(scope="module")
 def model():
     return translator()
+
+
+@pytest.fixture(scope="module")
+def small():
+    """A model of a few weights and one direction, quick to export."""
+    model = Toy(ToyRecipe(data="avatars:Bald", size=8))
+    model.name_in_zoo, model.trained = "tiny", True
+    return model
 
 
 @pytest.fixture(scope="module")
@@ -468,12 +476,12 @@ def test_warmup_requests_run(path, loaded):
     assert seen == set(loaded.signatures)
 
 
-def test_versions_count_up_and_models_are_listed(model, tmp_path):
-    assert export.export_model(model, tmp_path, version=9).name == "9"
+def test_versions_count_up_and_models_are_listed(small, tmp_path):
+    assert export.export_model(small, tmp_path, version=9).name == "9"
     (tmp_path / "compose.yaml").write_text("mine")
-    made = export.export_model(model, tmp_path, direction="b2a", name="other")
-    assert made == tmp_path / "other" / "1" and export_metadata(made)["direction"] == "b2a"
-    assert export.export_model(model, tmp_path).name == "10"
+    made = export.export_model(small, tmp_path, name="other")
+    assert made == tmp_path / "other" / "1" and export_metadata(made)["direction"] == "a2b"
+    assert export.export_model(small, tmp_path).name == "10"
     config = (tmp_path / "models.config").read_text()
     assert config.count("config {") == 2 and 'base_path: "/models/tiny"' in config
     assert 'name: "other"' in config
@@ -487,7 +495,7 @@ def test_default_compose_file(path):
         assert part in text
 
 
-def test_what_is_refused(model, tmp_path):
+def test_what_is_refused(small, tmp_path):
     for wrong, words in (
         ({"direction": "b2c"}, "no direction 'b2c'"),
         ({"name": "../tiny"}, "cannot be a served name"),
@@ -495,24 +503,24 @@ def test_what_is_refused(model, tmp_path):
         ({"version": 0}, "version 0"),
     ):
         with pytest.raises(UserError, match=words):
-            export.export_model(model, tmp_path, **wrong)
-    fresh = translator()
-    fresh.trained = False
+            export.export_model(small, tmp_path, **wrong)
+    fresh = Toy(small.recipe)
+    fresh.name_in_zoo = "tiny"
     with pytest.raises(UserError, match="untrained"):
         export.export_model(fresh, tmp_path)
     assert list(tmp_path.iterdir()) == []
     assert export.export_model(fresh, tmp_path, allow_untrained=True).is_dir()
     with pytest.raises(UserError, match="version 1 of"):
-        export.export_model(model, tmp_path, version=1)
+        export.export_model(small, tmp_path, version=1)
 
 
-def test_failure_in_the_middle_leaves_no_version(model, tmp_path, monkeypatch):
+def test_failure_in_the_middle_leaves_no_version(small, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("no space left")
 
     monkeypatch.setattr(serving, "write_warmup", fail)
     with pytest.raises(OSError, match="no space left"):
-        export.export_model(model, tmp_path)
+        export.export_model(small, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 

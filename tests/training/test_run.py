@@ -84,6 +84,7 @@ def lines(folder):
 # Interruptions
 
 
+@pytest.mark.slow  # the same of toys, encoders and stages is in the default tests
 def test_killed_and_stopped_and_taken_up_again_bit_for_bit(
     finished, tiny_flags, tool, tmp_path, monkeypatch
 ):
