@@ -124,8 +124,8 @@ class InstanceNormalization(keras.layers.Layer):
     """Instance normalisation (Ulyanov et al. 2016): each map of each picture to mean 0, variance 1.
 
     The same function as `keras.layers.GroupNormalization(groups=-1)`; in training, with a gradient
-    of its own that keeps the result and nothing else. Statistics are float32 whatever the compute type. The
-    defaults are those of the PyTorch CycleGAN: epsilon 1e-5, no learned scale or offset.
+    of its own that keeps the result and nothing else. Statistics are float32 whatever the compute
+    type. The defaults are those of the PyTorch CycleGAN: epsilon 1e-5, no learned scale or offset.
 
     Args:
         epsilon: added to the variance.
