@@ -27,7 +27,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan.core import registry
+from kgan.core import devices, registry
 from kgan.core.recipe import Machine, Recipe, knob
 from kgan.models.encoding import EncoderGAN
 from kgan.models.gan import GAN
@@ -58,6 +58,14 @@ def pytest_collection_modifyitems(config, items):
 
 def pytest_unconfigure():
     shutil.rmtree(os.environ["KGAN_CACHE"], ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def alike():
+    """Here `--precision auto` is float32 on every machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(devices, "bfloat16_is_fast", lambda: (False, "a test"))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -149,7 +157,8 @@ def rehash():
 TINY_RUN = shlex.split(
     "--model cyclegan --data avatars:Eyeglasses?n=24&test=8 --size 16 --load_size 18 --flip "
     "--batch 2 --steps 40 --decay_from 0.5 --ema 0.9 --pool 4 --filters 4 --blocks 1 "
-    "--discriminator_filters 4 --discriminator_layers 1 --log_every 10 --sample_every 20"
+    "--discriminator_filters 4 --discriminator_layers 1 --log_every 10 --sample_every 20 "
+    "--precision float32"
 )
 
 

@@ -23,8 +23,8 @@ def main(arguments):
     flags = Flags("demo", ABOUT, "tools/demo")
     flags.add("out", "runs/demo", "folder of the run")
     flags.add("steps", 500, "training steps", low=1)
-    flags.add("precision", "mixed_bfloat16", "see tools/train --help",
-              choices=("float32", "mixed_bfloat16"))
+    flags.add("precision", "auto", "see tools/train --help",
+              choices=("auto", "float32", "mixed_bfloat16"))
     flags.parse(arguments)
     quiet()
 

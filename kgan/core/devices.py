@@ -3,10 +3,14 @@
 import contextlib
 import functools
 import os
+import pathlib
 import sys
 
 from kgan.core.errors import UserError
 from kgan.core.lazy import tf
+
+# What a CPU's flags call instructions for products of bfloat16, and what people call them.
+PRODUCTS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
 
 
 def quiet():
@@ -21,6 +25,44 @@ def quiet():
         os.dup2(screen, 2)
         os.close(screen)
         os.close(nowhere)
+
+
+def decided(machine, before=None):
+    """A `kgan.core.recipe.Machine` whose precision is one, not "auto".
+
+    Args:
+        machine: what is asked for.
+        before: the precision that a run was begun with, None for a new one. "auto" stays with it,
+            if it is not bfloat16 where that is slow.
+
+    Returns:
+        (the machine; why it has that precision, "" if it was asked for).
+    """
+    if machine.precision != "auto":
+        return machine, ""
+    fast, why = bfloat16_is_fast()
+    if before and (fast or before != "mixed_bfloat16"):
+        return machine.replace(precision=before), "as this run was begun"
+    return machine.replace(precision="mixed_bfloat16" if fast else "float32"), why
+
+
+def bfloat16_is_fast():
+    """(whether the devices of this machine compute products of bfloat16; why, in words)."""
+    if tf.config.list_physical_devices("TPU"):
+        return True, "TPUs compute bfloat16 fast"
+    if gpus := tf.config.list_physical_devices("GPU"):
+        details = [tf.config.experimental.get_device_details(gpu) for gpu in gpus]
+        fast = all(found.get("compute_capability", (0, 0)) >= (8, 0) for found in details)
+        return fast, f"GPUs {'from' if fast else 'before'} Ampere: bfloat16 is " + (
+            "fast" if fast else "slow")
+    try:
+        flags = set(pathlib.Path("/proc/cpuinfo").read_text().split())
+    except OSError:
+        flags = set()
+    names = [name for flag, name in PRODUCTS.items() if flag in flags]
+    if names:
+        return True, f"this CPU has {names[0]}, which makes bfloat16 fast"
+    return False, "bfloat16 is fast on CPUs with AMX or AVX512-BF16, which this one is not"
 
 
 def prepare(machine):

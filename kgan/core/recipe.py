@@ -142,9 +142,11 @@ class Recipe(Knobs):
 class Machine(Knobs):
     """On what a model runs. Not part of a recipe: the same recipe runs anywhere."""
 
-    precision: str = knob("float32", "arithmetic of the networks; losses, normalisation and "
-                          "outputs stay float32", group="machine",
-                          choices=("float32", "mixed_bfloat16", "mixed_float16"), may_change=True)
+    precision: str = knob("auto", "arithmetic of the networks; losses, normalisation and outputs "
+                          "stay float32; auto = as the run was begun, else mixed_bfloat16 on GPUs "
+                          "from Ampere on, TPUs and CPUs with AMX or AVX512-BF16, float32 on "
+                          "others", group="machine", may_change=True,
+                          choices=("auto", "float32", "mixed_bfloat16", "mixed_float16"))
     xla: str = knob("auto", "compile the step with XLA; auto = on for GPU and TPU, off on CPU",
                     choices=("auto", "on", "off"), group="machine", may_change=True)
     strategy: str = knob("auto", "one device or all mirrored; auto = mirrored if there are several",

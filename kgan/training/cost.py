@@ -26,6 +26,7 @@ class Step:
         from kgan.models.weights import build
 
         self.name, self.recipe = name, recipe
+        machine, _ = places.decided(machine)
         strategy, xla, self.devices = places.prepare(machine)
         print(f"{name}: {recipe.size} px, batch {recipe.batch}, {self.devices}", file=sys.stderr)
         with places.scope(strategy):

@@ -137,6 +137,7 @@ class _Run:
         self.begun, self.changed = begun, changed
         known = read_status(folder) if begun is not None else {}
         self.facts = {field: known[field] for field in KEPT if field in known}
+        self.begun_in = known.get("precision")
         self.started = False
 
     @contextlib.contextmanager
@@ -168,6 +169,7 @@ class _Run:
 
         recipe = self.recipe
         keras.utils.set_random_seed(recipe.seed)
+        self.machine, self.why = devices.decided(self.machine, self.begun_in)
         strategy, xla, self.devices = devices.prepare(self.machine)
         replicas = strategy.num_replicas_in_sync if strategy else 1
         if recipe.batch % replicas:
@@ -250,6 +252,7 @@ class _Run:
             f"recipe   {changed}",
             *(f"data     {line}" for line in self.data.summary),
             f"devices  {self.devices}; batch {recipe.batch} over all of them",
+            *([f"precision {self.machine.precision}: {self.why}"] if self.why else []),
             f"steps    {self._steps()}, {where if found['step'] else 'from the start'}",
             f"run      {self.folder}; open {self.folder / 'index.html'} to watch",
         ]

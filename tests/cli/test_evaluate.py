@@ -210,6 +210,7 @@ def quick(monkeypatch):
     monkeypatch.setattr(classifier, "_STEPS", 5)
 
 
+@pytest.mark.slow  # as test_evaluate_a_run, of another model
 def test_evaluate_one_attribute_of_a_stargan(tool, tmp_path, quick, monkeypatch):
     monkeypatch.setattr(c2st, "STEPS", 5)
     run = tmp_path / "stargan"
@@ -264,6 +265,7 @@ def test_dfi_takes_its_neighbours_from_the_data(tool, tmp_path, quick, monkeypat
     assert len([*(tmp_path / "out").glob("*.png")]) == 2
 
 
+@pytest.mark.slow  # its parts are in tests of evaluation, edits and packing
 def test_evaluate_and_pack_an_encoder_with_directions(tool, tmp_path, quick, monkeypatch):
     """From a run to the zoo: edits beside true ones, no path of this machine in what is packed."""
     monkeypatch.setattr(avatar_edits, "open_data", lambda spec, size: data.open_data(

@@ -244,6 +244,7 @@ def pocket():
     del registry._entries["pocket"]
 
 
+@pytest.mark.slow  # as the other kinds, with a generator to train first
 def test_a_suite_of_encoders(tiny, pocket, tmp_path, monkeypatch):
     rows = [Row(f"FC {x}", "fc_encoder", {**FC, "loss": x}, tag=x) for x in ("l2", "l1")]
     run = tiny(*rows, kind="encoders", data=FACES)

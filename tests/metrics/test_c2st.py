@@ -57,13 +57,13 @@ def test_it_follows_from_its_seed_whatever_came_before():
     real, fake = pictures(40, 8), specked(pictures(40, 8, seed=1), 3, 3)
     python_random.seed(0)
     before = np.random.get_state()[1].copy(), python_random.getstate()
-    first = c2st(real, fake, seeds=2, steps=100)
+    first = c2st(real, fake, seeds=2, steps=30)
     c2st(real, pictures(30, 8, seed=2), **QUICK)  # other pictures with the same compiled functions
-    again = c2st(real, fake, seeds=2, steps=100)
+    again = c2st(real, fake, seeds=2, steps=30)
     for figure, value in first.items():
         assert again[figure] == pytest.approx(value, rel=1e-3), figure
     assert first["log_loss_std"] > 0
-    other = c2st(real, fake, seeds=2, steps=100, seed=1)
+    other = c2st(real, fake, seeds=2, steps=30, seed=1)
     assert other["log_loss"] != pytest.approx(first["log_loss"], rel=1e-3)
     assert (np.random.get_state()[1] == before[0]).all()
     assert python_random.getstate() == before[1]

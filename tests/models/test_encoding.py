@@ -273,6 +273,7 @@ def test_before_the_first_validation_the_weights_are_those_of_now(recipe, tmp_pa
         np.testing.assert_array_equal(kernel, moved)
 
 
+@pytest.mark.slow  # as in tests of runs, of a larger model
 def test_an_interrupted_training_goes_on_bit_for_bit(recipe, tmp_path):
     """Also what the plateau remembers, masks of dropout, and the best weights."""
     changes = {"dropout": 0.5, "steps": 8, "validate_every": 2, "generator_recipe": "",

@@ -359,7 +359,7 @@ def test_each_replica_drops_other_maps(mirrored):
 
 
 def test_one_device_or_several():
-    strategy, xla, text = machine.prepare(Machine())
+    strategy, xla, text = machine.prepare(Machine(precision="float32"))
     assert strategy is None
     assert not xla
     assert text == "1 x CPU, float32, XLA off"
@@ -400,6 +400,7 @@ def compare(models, tiny_batch, steps):
     same(*(run_values(model) for model in models))
 
 
+@pytest.mark.slow  # XLA and replicas are each in a test of their own
 def test_xla_on_replicas_computes_the_same(mirrored, steady_adam):
     one = toy(learning_rate=1e-2)
     with mirrored.scope():

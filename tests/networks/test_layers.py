@@ -103,41 +103,49 @@ def test_reflection_padding_knows_its_shape():
     assert ReflectionPadding2D.from_config(layer.get_config()).padding == 3
 
 
-# Instance normalisation
+# Instance normalisation: in training each picture by the kernel for batches, if they are counted
+
+MODES = pytest.mark.parametrize("training", [False, True])
 
 
-def test_instance_norm_is_numpys():
-    x = pictures((3, 5, 7, 4))
-    np.testing.assert_allclose(InstanceNormalization()(x), normalised(x), atol=1e-5)
+@MODES
+@pytest.mark.parametrize("shape", [(3, 5, 7, 4), (1, 1, 2, 16), (2, 1, 1, 3)])
+def test_instance_norm_is_numpys(shape, training):
+    x = pictures(shape)
+    made = InstanceNormalization()(x, training=training)
+    np.testing.assert_allclose(made, normalised(x), atol=1e-5)
 
 
+@MODES
 @pytest.mark.parametrize("epsilon", ["0.001", "1e-05"])
-def test_instance_norm_is_tensorflow_addons(epsilon):
+def test_instance_norm_is_tensorflow_addons(epsilon, training):
     golden = json.loads((HERE / "golden_instance_norm.json").read_text())
     x = np.float32(golden["input"])
     layer = InstanceNormalization(epsilon=float(epsilon), affine=True)
     layer.build(x.shape)
     layer.set_weights([np.float32(golden["gamma"]), np.float32(golden["beta"])])
-    np.testing.assert_allclose(layer(x), np.float32(golden["output"][epsilon]), atol=1e-6)
+    wanted = np.float32(golden["output"][epsilon])
+    np.testing.assert_allclose(layer(x, training=training), wanted, atol=1e-6)
 
 
-def pair(affine):
-    """Our layer and Keras', with the same weights."""
+def pair(affine, training):
+    """Our layer and Keras', with the same weights: functions and their variables."""
     ours = InstanceNormalization(affine=affine)
     theirs = keras.layers.GroupNormalization(groups=-1, epsilon=1e-5, center=affine, scale=affine)
     for layer in (ours, theirs):
         layer.build((None, 6, 5, 3))
         if affine:
             layer.set_weights([np.float32([1.5, -0.5, 0.25]), np.float32([0.1, -0.2, 0.3])])
-    return ours, theirs
+    variables = [[v.value for v in layer.trainable_variables] for layer in (ours, theirs)]
+    return zip((functools.partial(ours, training=training), theirs), variables, strict=True)
 
 
+@MODES
 @pytest.mark.parametrize("affine", [False, True])
-def test_instance_norm_and_its_gradients_are_keras_group_norm(affine):
+def test_instance_norm_and_its_gradients_are_keras_group_norm(affine, training):
     x, weight = tf.constant(pictures((2, 6, 5, 3))), pictures((2, 6, 5, 3), seed=1)
     results = []
-    for layer in pair(affine):
-        variables = [v.value for v in layer.trainable_variables]
+    for layer, variables in pair(affine, training):
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = layer(x)
@@ -149,42 +157,48 @@ def test_instance_norm_and_its_gradients_are_keras_group_norm(affine):
         np.testing.assert_allclose(ours, theirs, atol=2e-5, rtol=1e-5)
 
 
+@MODES
 @WAYS
-def test_instance_norm_has_its_gradient_in_every_graph(known, xla):
+def test_instance_norm_has_its_gradient_in_every_graph(known, xla, training):
     x, weight = tf.constant(pictures((2, 6, 5, 3))), pictures((2, 6, 5, 3), seed=1)
-    ours, theirs = pair(affine=False)
+    (ours, _), (theirs, _) = pair(False, training)
     expected = value_and_gradient(theirs, x, weight)
     found = value_and_gradient(ours, x, weight, known, xla)
     for made, wanted in zip(found, expected, strict=True):
         np.testing.assert_allclose(made, wanted, atol=2e-5, rtol=1e-5)
 
 
-def test_instance_norm_has_second_order_gradients():
+@MODES
+def test_instance_norm_has_second_order_gradients(training):
     # What a gradient penalty differentiates: the norm of the gradient by the input.
     x, weight = tf.constant(pictures((2, 6, 5, 3))), pictures((2, 6, 5, 3), seed=1)
     results = []
-    for layer in pair(affine=True):
+    for layer, (gamma, _) in pair(True, training):
         with tf.GradientTape() as outer:
             outer.watch(x)
             with tf.GradientTape() as inner:
                 inner.watch(x)
                 total = tf.reduce_sum(weight * tf.tanh(layer(x)))
             penalty = tf.reduce_sum(inner.gradient(total, x) ** 2)
-        results.append(outer.gradient(penalty, [x, layer.gamma.value]))
+        results.append(outer.gradient(penalty, [x, gamma]))
     for ours, theirs in zip(*results, strict=True):
         assert np.abs(theirs).max() > 0.1
         np.testing.assert_allclose(ours, theirs, atol=1e-4, rtol=1e-4)
 
 
+@MODES
+@pytest.mark.parametrize("maps", [3, 16])
 @pytest.mark.parametrize(
     "dtype, offset, step, tolerance", [("float16", 1500, 1, 2e-3), ("bfloat16", 1024, 8, 2e-2)]
 )
-def test_instance_norm_of_half_precision_has_float32_statistics(dtype, offset, step, tolerance):
+def test_instance_norm_of_half_precision_has_float32_statistics(
+    dtype, offset, step, tolerance, maps, training
+):
     # Whole numbers that the type holds exactly, far from 0: a half-precision sum or square of them
     # overflows or rounds everything away.
-    x = offset + step * np.random.default_rng(0).integers(0, 40, (2, 16, 16, 3))
+    x = offset + step * np.random.default_rng(0).integers(0, 40, (2, 16, 16, maps))
     layer = InstanceNormalization(dtype=f"mixed_{dtype}", affine=True)
-    result = layer(tf.cast(tf.constant(x, tf.float32), dtype))
+    result = layer(tf.cast(tf.constant(x, tf.float32), dtype), training=training)
     assert result.dtype == dtype
     assert layer.gamma.dtype == "float32"
     np.testing.assert_allclose(tf.cast(result, tf.float32), normalised(x), atol=tolerance)
@@ -199,8 +213,10 @@ def test_instance_norm_takes_any_size_in_a_graph():
         np.testing.assert_allclose(result(tf.constant(x)), normalised(x), atol=1e-5)
 
 
-def test_instance_norm_of_a_flat_map_is_zero():
-    np.testing.assert_array_equal(InstanceNormalization()(np.full((1, 4, 4, 2), 7.0, "f")), 0)
+@MODES
+def test_instance_norm_of_a_flat_map_is_zero(training):
+    flat = np.full((1, 4, 4, 2), 7.0, "f")
+    np.testing.assert_array_equal(InstanceNormalization()(flat, training=training), 0)
 
 
 # together
