@@ -6,13 +6,12 @@ import os
 import pathlib
 import re
 import subprocess
-import sys
 import tempfile
 
 import numpy as np
 import tensorflow as tf
 
-from kgan.core import pixels
+from kgan.core import pixels, process
 from kgan.core.errors import UserError
 from kgan.export import serving
 
@@ -88,11 +87,10 @@ def _given(metadata, model):
 
 
 FRESH = """
-import sys
 sys.modules["kgan"] = None  # an import of kgan fails
 import numpy as np
 import tensorflow as tf
-path, file = sys.argv[1:]
+path, file = given
 loaded = tf.saved_model.load(path)
 calls, made = {}, {}
 for name, value in np.load(file).items():
@@ -121,15 +119,15 @@ def _run_fresh(path, given):
     with tempfile.TemporaryDirectory() as room:
         file = os.path.join(room, "pictures.npz")
         np.savez(file, **given)
-        done = subprocess.run(
-            [sys.executable, "-c", FRESH, str(path.resolve()), file],
+        with process.child(
+            FRESH, [str(path.resolve()), file], cwd=room,
             env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"},
-            cwd=room,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise UserError(f"the export does not run in a fresh process: {_reason(done)}")
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        ) as fresh:
+            said = fresh.stderr.read().decode(errors="replace")
+        if fresh.returncode:
+            why = _reason(said) or f"it ended with code {fresh.returncode}"
+            raise UserError(f"the export does not run in a fresh process: {why}")
         with np.load(file) as found:
             made = dict(found)
     result = {key: made.pop(key).tolist() for key in ("signatures", "modules")}
@@ -143,10 +141,10 @@ def _run_fresh(path, given):
     return {**result, "outputs": outputs}
 
 
-def _reason(done):
-    """The first line of the exception that a process ended with, or its exit code."""
-    found = re.findall(r"^[\w.]+(?:Error|Exception|Interrupt)\b.*", done.stderr, re.M)
-    return found[-1] if found else f"it ended with code {done.returncode}"
+def _reason(said):
+    """The first line of the exception that a process ended with, "" if it said none."""
+    found = re.findall(r"^[\w.]+(?:Error|Exception|Interrupt)\b.*", said, re.M)
+    return found[-1] if found else ""
 
 
 def _compare(result, model, metadata):

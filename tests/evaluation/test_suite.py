@@ -6,6 +6,7 @@ of their own is tested apart.
 
 import contextlib
 import functools
+import importlib
 import io
 import json
 import signal
@@ -66,7 +67,8 @@ def in_process(main, arguments, log):
     """`run_child` without a child. A training that is told to stop stops the suite, too."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = suite_job.serve({"main": main, "arguments": json.loads(json.dumps(arguments))})
+        serve = importlib.import_module(suite_job.MAINS[main]).main
+        code = serve(json.loads(json.dumps(arguments)))
     result = json.loads((out.getvalue().splitlines() or ["{}"])[-1])
     if result.get("status") == "interrupted":
         raise KeyboardInterrupt
@@ -509,21 +511,8 @@ def test_a_child_answers_or_says_why_not(tmp_path):
     assert why == f"There is no flag --stepz. Did you mean steps? (see {tmp_path / 'b.log'})"
 
 
-def test_a_child_may_save_before_a_suite_stops(tmp_path, monkeypatch):
-    child = (
-        "import os, signal, sys, time; sys.stdin.read()\n"
-        "def end(*_): time.sleep(0.3); print('saved', file=sys.stderr); sys.exit(1)\n"
-        "signal.signal(signal.SIGTERM, end); os.kill(os.getppid(), signal.SIGUSR1); time.sleep(60)"
-    )
-    monkeypatch.setattr(suite_job, "_CHILD", child)
-    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            suite_job.run_child("train", [], tmp_path / "log")
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-    assert (tmp_path / "log").read_text() == "saved\n"
-    monkeypatch.setattr(suite_job, "_CHILD", "import os, signal; os.kill(os.getpid(), 9)")
+def test_a_child_that_is_killed_is_told_by_its_signal(tmp_path, monkeypatch):
+    monkeypatch.setattr(suite_job, "CALL", "import os; os.kill(os.getpid(), 9)")
     assert suite_job.run_child("train", [], tmp_path / "log")[1].startswith("ended by SIGKILL")
 
 

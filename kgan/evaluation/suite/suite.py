@@ -29,6 +29,7 @@ import time
 from kgan.core import registry
 from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.paths import replacing
+from kgan.core.process import sigterm_as_ctrl_c
 from kgan.core.reading import json_or_empty
 from kgan.core.recipe import differences, nearest
 from kgan.data import attribute, open_data
@@ -40,7 +41,6 @@ from kgan.evaluation.suite.jobs import (
     folder_of,
     joint_spec,
     run_child,
-    sigterm_as_ctrl_c,
 )
 from kgan.evaluation.suite.kinds import KINDS
 from kgan.evaluation.suite.page import write_page
