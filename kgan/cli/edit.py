@@ -18,6 +18,7 @@ from kgan.cli.flags import Flags, expanded
 from kgan.cli.results import Results, refuse_replacing
 from kgan.cli.translate import jobs_of
 from kgan.core import registry
+from kgan.core.batches import parts
 from kgan.core.devices import quiet
 from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.paths import replacing
@@ -341,8 +342,8 @@ def _batches(coder, flags, results):
         left = {strip for _, strip in results.left}
         rows = [(i, strip) for i, (_, strip) in enumerate(_jobs(flags, pathlib.Path(flags.output)))
                 if strip in left]
-        for i in range(0, len(rows), BATCH):
-            chosen, strips = zip(*rows[i : i + BATCH], strict=True)
+        for some in parts(rows, BATCH):
+            chosen, strips = zip(*some, strict=True)
             yield list(strips), [None] * len(strips), None, codes[list(chosen)]
         return
     strips = dict(results.left)

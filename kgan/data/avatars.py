@@ -29,11 +29,11 @@ from PIL import Image, ImageDraw
 from kgan.core import paths
 from kgan.core.cache import made_once
 from kgan.core.errors import UsageError
+from kgan.core.hashing import digest_of
 from kgan.core.process import child
 from kgan.core.progress import progress
 from kgan.data import avatar_parts as parts
 from kgan.data.avatar_parts import ATTRIBUTES, DETERMINISTIC
-from kgan.data.split import digest_of
 from kgan.data.types import Data
 
 __all__ = ["ATTRIBUTES", "DETERMINISTIC", "VERSION", "open_avatars", "picture", "sample"]

@@ -31,8 +31,11 @@ Pictures are solved one by one. A joint solution would share its steps among the
 of a picture would depend on the others.
 """
 
+import math
+
 import numpy as np
 
+from kgan.core.batches import parts
 from kgan.core.lazy import keras, pixels, tf
 from kgan.core.progress import progress
 
@@ -85,9 +88,10 @@ def describe(maps, pictures, size, batch):
         mean absolute activation of each filter, a float32 [channels] for each map.
     """
     descriptors, activations = [], []
-    starts = range(0, len(pictures), batch)
-    for i in progress(starts, len(starts), f"looking at pictures, {batch} at a time"):
-        found = [m.numpy() for m in maps(resized(pictures[i : i + batch], size))]
+    total = math.ceil(len(pictures) / batch)
+    label = f"looking at pictures, {batch} at a time"
+    for some in progress(parts(pictures, batch), total, label):
+        found = [m.numpy() for m in maps(resized(some, size))]
         flat = found[-1].reshape(len(found[-1]), -1)
         length = np.linalg.norm(flat, axis=1, keepdims=True)
         descriptors.append(flat / np.maximum(length, 1e-12))
@@ -117,8 +121,8 @@ def mean_features(phi, pictures, size, batch):
         batch: how many are looked at together.
     """
     total = 0.0
-    for i in range(0, len(pictures), batch):
-        total = total + tf.reduce_sum(phi(resized(pictures[i : i + batch], size)), axis=0)
+    for some in parts(pictures, batch):
+        total = total + tf.reduce_sum(phi(resized(some, size)), axis=0)
     return total / len(pictures)
 
 

@@ -4,6 +4,7 @@ import json
 import pathlib
 import sys
 
+from kgan.core.batches import in_parts
 from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.lazy import np
 from kgan.core.reading import json_or_empty
@@ -176,8 +177,8 @@ def _avatar_edits(model, n):
     from kgan.evaluation.avatar_edits import measure_avatar_edits
 
     def decode(codes):
-        parts = [model.decode(codes[i : i + 64]).numpy() for i in range(0, len(codes), 64)]
-        return np.clip(np.rint((np.concatenate(parts) + 1) * 127.5), 0, 255).astype(np.uint8)
+        made = in_parts(model.decode, codes, 64)
+        return np.clip(np.rint((made + 1) * 127.5), 0, 255).astype(np.uint8)
 
     return measure_avatar_edits(
         model.encode_all, decode, model.attributes, size=model.recipe.size, n=n or None

@@ -1,6 +1,5 @@
 """Whether an export does what its model does, where there is TensorFlow and nothing of kgan."""
 
-import hashlib
 import json
 import os
 import pathlib
@@ -13,6 +12,7 @@ import tensorflow as tf
 
 from kgan.core import pixels, process
 from kgan.core.errors import UserError
+from kgan.core.hashing import sha256_of_file
 from kgan.export import serving
 
 # What the loaded model may differ from the Keras model, by the precision that it computes in:
@@ -55,9 +55,7 @@ def check_export(path, model=None):
 def hashes(folder):
     """`{file: its sha256}` of a version's folder, without `assets.extra`."""
     files = sorted(f for f in folder.rglob("*") if f.is_file() and "assets.extra" not in f.parts)
-    return {
-        f.relative_to(folder).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest() for f in files
-    }
+    return {f.relative_to(folder).as_posix(): sha256_of_file(f) for f in files}
 
 
 def _ends(metadata):
