@@ -38,6 +38,7 @@ import numpy as np
 from kgan.core.batches import parts
 from kgan.core.lazy import keras, pixels, tf
 from kgan.core.progress import progress
+from kgan.editing.solve import LBFGSB, Box, minimise
 
 TAPS = ("relu3_1", "relu4_1", "relu5_1")
 
@@ -196,17 +197,9 @@ def solve(objective, x, goal, *, lambda_tv, iterations):
     Returns:
         float32 [h, w, 3] in [-1, 1].
     """
-    from scipy.optimize import Bounds, minimize
-
-    goal, lambda_tv = tf.constant(goal), tf.constant(lambda_tv, tf.float32)
-
-    def evaluate(z):
-        z = tf.constant(z.reshape(1, *x.shape), tf.float32)
-        loss, gradient = objective(z, goal, lambda_tv)
-        return float(loss), gradient.numpy().ravel().astype(np.float64)
-
-    found = minimize(
-        evaluate, np.asarray(x, np.float64).ravel(), jac=True, method="L-BFGS-B",
-        bounds=Bounds(-1.0, 1.0), options={"maxiter": iterations, "ftol": 1e-7, "gtol": 0.0},
+    weight = tf.constant(lambda_tv, tf.float32)
+    (found,), _ = minimise(
+        lambda z, goal: objective(z, goal[0], weight), np.asarray(x)[None], LBFGSB(), iterations,
+        Box(-1.0, 1.0), given=(np.asarray(goal)[None],),
     )
-    return found.x.reshape(x.shape).astype(np.float32)
+    return found
