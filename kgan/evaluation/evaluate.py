@@ -174,11 +174,11 @@ def _reconstructions(model, data, n, skipped):
 
 
 def _avatar_edits(model, n):
+    from kgan.core.pixels import array_to_uint8
     from kgan.evaluation.avatar_edits import measure_avatar_edits
 
     def decode(codes):
-        made = in_parts(model.decode, codes, 64)
-        return np.clip(np.rint((made + 1) * 127.5), 0, 255).astype(np.uint8)
+        return array_to_uint8(in_parts(model.decode, codes, 64))
 
     return measure_avatar_edits(
         model.encode_all, decode, model.attributes, size=model.recipe.size, n=n or None

@@ -13,7 +13,7 @@ import tensorflow as tf
 from kgan.core import pixels, process
 from kgan.core.errors import UserError
 from kgan.core.hashing import sha256_of_file
-from kgan.export import serving
+from kgan.export.files import example_picture
 
 # What the loaded model may differ from the Keras model, by the precision that it computes in:
 # float in [-1, 1], and levels of uint8. Half precisions are rounded anew wherever ops are fused.
@@ -67,8 +67,8 @@ def _ends(metadata):
 
 def _pictures():
     """Two of odd sizes, one after the other, and a batch."""
-    first = serving.example_picture(37, 51)
-    return first, serving.example_picture(45, 33), np.stack([first, first[::-1, ::-1]])
+    first = example_picture(37, 51)
+    return first, example_picture(45, 33), np.stack([first, first[::-1, ::-1]])
 
 
 def _given(metadata, model):
@@ -78,7 +78,7 @@ def _given(metadata, model):
     given = {}
     for direction, (of_bytes, of_arrays) in _ends(metadata).items():
         given |= {f"{of_bytes}:image_bytes": pngs, f"{of_arrays}:images": batch,
-                  f"translate:{direction}": np.float32(batch) / 127.5 - 1.0}
+                  f"translate:{direction}": pixels.array_to_float(batch)}
     for signature, (_, example) in (model.served() if model is not None else {}).items():
         given |= {f"{signature}:{key}": np.asarray(x) for key, x in example.items()}
     return given

@@ -27,6 +27,7 @@ from keras import layers
 
 from kgan.core.batches import in_parts
 from kgan.core.errors import UserError
+from kgan.core.pixels import array_to_float
 
 STEPS = 400  # of training, each on _BATCH / 2 real and as many translated pictures
 _BATCH, _CHECK, _CROP = 32, 25, 32
@@ -199,4 +200,4 @@ def _grid(pictures):
 
 
 def _float(pictures):
-    return tf.constant(pictures.astype(np.float32) / 127.5 - 1.0)
+    return tf.constant(array_to_float(pictures))

@@ -20,6 +20,7 @@ from skimage.metrics import structural_similarity
 
 from kgan.core.batches import in_parts, parts
 from kgan.core.errors import UserError
+from kgan.core.pixels import array_to_float, array_to_uint8
 from kgan.metrics import pictures as distance
 from kgan.metrics.figures import gather
 
@@ -73,8 +74,7 @@ def reconstruct(encode, decode, pictures):
         decode: codes -> float [n, h, w, 3] in [-1, 1].
         pictures: uint8 [n, h, w, 3].
     """
-    made = in_parts(lambda x: decode(encode(x)), pictures, _CHUNK)
-    return np.uint8(np.clip(np.rint((made + 1) * 127.5), 0, 255))
+    return array_to_uint8(in_parts(lambda x: decode(encode(x)), pictures, _CHUNK))
 
 
 def code_error(encode, decode, codes):
@@ -146,7 +146,7 @@ def _ssim_term(x, y):
     """Mean of 1 - SSIM of values in [-1, 1] with k1 = 0.001, Gaussian window of sigma 1.5, RGB."""
     found = [
         structural_similarity(
-            *(p.astype(np.float64) / 127.5 - 1 for p in pair), data_range=2, K1=0.001,
+            *(array_to_float(p, np.float64) for p in pair), data_range=2, K1=0.001,
             channel_axis=-1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
         )
         for pair in zip(x, y, strict=True)

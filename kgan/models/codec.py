@@ -89,7 +89,7 @@ class Coder:
         if self.encoder and not (refine and self.refine):
             return codes
         found = invert(
-            lambda z: self.model.generate(z), pictures / np.float32(127.5) - 1, seed=self.seed,
+            lambda z: self.model.generate(z), pixels.array_to_float(pictures), seed=self.seed,
             latent=self.model.latent, prior=self.model.prior, method=self.method, start=codes,
             steps=self.refine, rate=self.rate, batch=BATCH,
         ).codes
@@ -125,8 +125,7 @@ class Coder:
             raise ValueError(f"codes are [n, {self.model.latent}], not {list(codes.shape)}.")
         if not len(codes):
             return np.zeros((0, self.size, self.size, 3), np.uint8)
-        made = in_parts(self.decoder, codes, BATCH)
-        return np.clip(np.round((made + 1.0) * 127.5), 0, 255).astype(np.uint8)
+        return pixels.array_to_uint8(in_parts(self.decoder, codes, BATCH))
 
     def read(self, path):
         """The central square of a file's picture, of the model's size: uint8 [size, size, 3].
