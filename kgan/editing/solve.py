@@ -105,16 +105,23 @@ def minimise(objective, start, method, steps, project=None, *, given=(), batch=6
     take = _steps(objective, method, project, [z, *given])
     for rows in parts(range(len(z)), batch):
         rows = slice(rows.start, rows.stop)
-        now, own = tf.constant(z[rows]), [tf.constant(x[rows]) for x in given]
-        moments = tf.zeros_like(now)
-        text = f"{label} {len(now)} of {len(z)} pictures, {CHUNK} steps at a time"
-        for t in progress(range(0, steps, CHUNK), math.ceil(steps / CHUNK), text):
-            until = min(t + CHUNK, steps)
-            now, moments, watched = take(t, until, moments, now, *own)
-            history[t:until] += watched.numpy()
-            if not np.isfinite(now).all():
-                raise Diverged(until)
-        z[rows] = now.numpy()
+        some, own = tf.constant(z[rows]), [tf.constant(x[rows]) for x in given]
+        text = f"{label} {len(some)} of {len(z)} pictures, {CHUNK} steps at a time"
+        some, watched = _descend(take, some, steps, own, text)
+        z[rows] = some.numpy()
+        history += watched
+    return z, history
+
+
+def _descend(take, z, steps, given, text):
+    """(z after all steps, what was watched before each); `take` is one of `_steps`."""
+    moments, history = tf.zeros_like(z), np.zeros(steps)
+    for t in progress(range(0, steps, CHUNK), math.ceil(steps / CHUNK), text):
+        until = min(t + CHUNK, steps)
+        z, moments, watched = take(t, until, moments, z, *given)
+        history[t:until] = watched.numpy()
+        if not np.isfinite(z).all():
+            raise Diverged(until)
     return z, history
 
 

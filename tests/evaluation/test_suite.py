@@ -28,6 +28,7 @@ from kgan.evaluation.suite import jobs as suite_job
 from kgan.evaluation.suite import kinds as suite_kinds
 from kgan.evaluation.suite import suite
 from kgan.evaluation.suite import time as suite_time
+from kgan.evaluation.suite.compare import _for_photographs, compare
 from kgan.evaluation.suite.definitions import SUITES, Row, Suite
 from kgan.metrics.c2st import c2st
 from kgan.models.gan import GAN
@@ -528,14 +529,12 @@ def test_what_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     options = suite_kinds.SuiteOptions(suite="table1")
     with pytest.raises(UserError, match="The suite cannot be written to"):
-        suite.compare(SMILES, tmp_path / "file", options)
+        compare(SMILES, tmp_path / "file", options)
     with pytest.raises(UsageError, match="--minutes must be at least 0"):
         suite_kinds.SuiteOptions(suite="table1", minutes=-1.0)
 
 
 def test_on_photographs_rows_look_through_what_knows_them():
-    from kgan.evaluation.suite.suite import _for_photographs
-
     changed = {row.key: _for_photographs(row).recipe.as_dict().get("reference")
                for row in SUITES["table1"].rows}
     assert changed["vgg_star_gan_small"] == changed["dfi_small"] == "vgg_star_small.cifar10"
