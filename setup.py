@@ -48,6 +48,7 @@ setup(
         "scikit-image>=0.24",
         "scipy>=1.13",
         "scikit-learn>=1.5",
+        "tqdm>=4.66",
         "ImageHash>=4.3",
         "dicebear-core>=10.7,<11",
         "dicebear-styles>=10.6,<11",

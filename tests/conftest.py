@@ -28,10 +28,10 @@ import pytest
 import tensorflow as tf
 
 from kgan.core import devices, registry
+from kgan.core.hashing import sha256_of_file
 from kgan.core.recipe import Machine, Recipe, knob
 from kgan.models.encoding import EncoderGAN
 from kgan.models.gan import GAN
-from kgan.models.weights import sha256
 from kgan.training.run import RunOptions, train
 
 tf.config.set_logical_device_configuration(
@@ -146,7 +146,7 @@ def rehash():
     def write(folder):
         path = folder / "metadata.json"
         metadata = json.loads(path.read_text())
-        metadata["sha256"] = {name: sha256(folder / name) for name in metadata["sha256"]}
+        metadata["sha256"] = {name: sha256_of_file(folder / name) for name in metadata["sha256"]}
         path.write_text(json.dumps(metadata))
 
     return write

@@ -211,36 +211,67 @@ TINY = {
     "data": "avatars:Smiling,Eyeglasses?n=24&test=8", "labels": "Smiling,Eyeglasses", "size": 16,
     "load_size": 0, "batch": 4, "steps": 20, "latent": 8, "filters": 4, "discriminator_filters": 4,
 }
-PAPER = {"size": 64, "batch": 64, "steps": 80_000, "decay_from": 1.0, "flip": False}
-WGAN = {
-    **PAPER, "prior": "normal", "adversarial": "wasserstein", "discriminator_steps": 5,
-    "steps": 50_000,
-}
-SMALL = {"filters": 32, "discriminator_filters": 32, "batch": 32, "steps": 4000, "decay_from": 0.5,
-         "ema": 0.99}
-NEURAL_FACE = {  # one update each, or no noise, lets the discriminator win on drawn faces
-    "data": f"{FACES}?n=20000", "generator_steps": 2, "steps": 8000, "input_noise": 0.3,
-}
-NAMES = {
-    "dcgan": (PAPER, "pictures from codes by strided convolutions"),
-    "wgan": ({**WGAN, "clip": 0.01, "optimizer": "rmsprop", "learning_rate": 5e-5},
-             "DCGAN with a Wasserstein critic of clipped weights"),
-    "wgan_gp": ({**WGAN, "steps": 200_000, "latent": 128, "discriminator_norm": "layer",
-                 "lambda_penalty": 10.0, "beta_1": 0.0, "beta_2": 0.9, "learning_rate": 1e-4},
-                "DCGAN with a gradient penalty"),
-    "cgan": ({**PAPER, "condition": True}, "pictures from codes and attributes"),
-    "dcgan_features": ({**PAPER, "size": 32, "batch": 128, "latent": 256, "filters": 128,
-                        "discriminator_filters": 128, "discriminator": "features"},
-                       "32 px, with the discriminator whose features are evaluated"),
-}
 
-for name, (changes, phrase) in NAMES.items():
-    own = {k: v for k, v in changes.items() if k not in PAPER}
-    tiny = {**own, **TINY, "discriminator_steps": min(own.get("discriminator_steps", 1), 2),
-            "size": 32 if "discriminator" in own else 16}
-    register(name, DCGAN, DCGANRecipe(**changes), card="dcgan.md", phrase=phrase, tiny=tiny,
-             weights=("avatars_64",) if name == "dcgan" else ())
-    width = "a quarter" if "discriminator" in own else "half"
-    small = {**changes, **SMALL, **(NEURAL_FACE if name in ("dcgan", "cgan") else {})}
-    register(f"{name}_small", DCGAN, DCGANRecipe(**small), card="dcgan.md",
-             phrase=f"{phrase}; {width} of the width, for a CPU", tiny=tiny)
+register("dcgan", DCGAN, DCGANRecipe(
+    size=64, flip=False, batch=64, steps=80_000, learning_rate=2e-4, decay_from=1.0,
+), card="dcgan.md", weights=("avatars_64",), tiny=TINY,
+   phrase="pictures from codes by strided convolutions")
+
+# Drawn faces: with one update each, or without noise, the discriminator wins.
+register("dcgan_small", DCGAN, DCGANRecipe(
+    data=f"{FACES}?n=20000", size=64, flip=False, batch=32, steps=8000, filters=32,
+    discriminator_filters=32, input_noise=0.3, generator_steps=2, learning_rate=2e-4, ema=0.99,
+), card="dcgan.md", tiny=TINY,
+   phrase="pictures from codes by strided convolutions; half of the width, for a CPU")
+
+register("wgan", DCGAN, DCGANRecipe(
+    size=64, flip=False, batch=64, steps=50_000, prior="normal", adversarial="wasserstein",
+    clip=0.01, discriminator_steps=5, optimizer="rmsprop", learning_rate=5e-5, decay_from=1.0,
+), card="dcgan.md", tiny={**TINY, "discriminator_steps": 2},
+   phrase="DCGAN with a Wasserstein critic of clipped weights")
+
+register("wgan_small", DCGAN, DCGANRecipe(
+    size=64, flip=False, batch=32, steps=4000, prior="normal", filters=32,
+    discriminator_filters=32, adversarial="wasserstein", clip=0.01, discriminator_steps=5,
+    optimizer="rmsprop", learning_rate=5e-5, ema=0.99,
+), card="dcgan.md", tiny={**TINY, "discriminator_steps": 2},
+   phrase="DCGAN with a Wasserstein critic of clipped weights; half of the width, for a CPU")
+
+register("wgan_gp", DCGAN, DCGANRecipe(
+    size=64, flip=False, batch=64, steps=200_000, latent=128, prior="normal",
+    discriminator_norm="layer", adversarial="wasserstein", lambda_penalty=10.0,
+    discriminator_steps=5, learning_rate=1e-4, beta_1=0.0, beta_2=0.9, decay_from=1.0,
+), card="dcgan.md", tiny={**TINY, "discriminator_steps": 2},
+   phrase="DCGAN with a gradient penalty")
+
+register("wgan_gp_small", DCGAN, DCGANRecipe(
+    size=64, flip=False, batch=32, steps=4000, latent=128, prior="normal", filters=32,
+    discriminator_filters=32, discriminator_norm="layer", adversarial="wasserstein",
+    lambda_penalty=10.0, discriminator_steps=5, learning_rate=1e-4, beta_1=0.0, beta_2=0.9,
+    ema=0.99,
+), card="dcgan.md", tiny={**TINY, "discriminator_steps": 2},
+   phrase="DCGAN with a gradient penalty; half of the width, for a CPU")
+
+register("cgan", DCGAN, DCGANRecipe(
+    size=64, flip=False, condition=True, batch=64, steps=80_000, learning_rate=2e-4,
+    decay_from=1.0,
+), card="dcgan.md", tiny=TINY, phrase="pictures from codes and attributes")
+
+register("cgan_small", DCGAN, DCGANRecipe(
+    data=f"{FACES}?n=20000", size=64, flip=False, condition=True, batch=32, steps=8000, filters=32,
+    discriminator_filters=32, input_noise=0.3, generator_steps=2, learning_rate=2e-4, ema=0.99,
+), card="dcgan.md", tiny=TINY,
+   phrase="pictures from codes and attributes; half of the width, for a CPU")
+
+register("dcgan_features", DCGAN, DCGANRecipe(
+    size=32, flip=False, batch=128, steps=80_000, latent=256, filters=128,
+    discriminator="features", discriminator_filters=128, learning_rate=2e-4, decay_from=1.0,
+), card="dcgan.md", tiny={**TINY, "size": 32},
+   phrase="32 px, with the discriminator whose features are evaluated")
+
+register("dcgan_features_small", DCGAN, DCGANRecipe(
+    size=32, flip=False, batch=32, steps=4000, latent=256, filters=32, discriminator="features",
+    discriminator_filters=32, learning_rate=2e-4, ema=0.99,
+), card="dcgan.md", tiny={**TINY, "size": 32},
+   phrase="32 px, with the discriminator whose features are evaluated;"
+          " a quarter of the width, for a CPU")

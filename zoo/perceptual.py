@@ -1,4 +1,4 @@
-"""Perceptual discriminators: VGG*-MS-CycleGAN, VGG-GAN and what the paper compares them with.
+"""Perceptual discriminators: VGG*-MS-CycleGAN and what the paper compares it with.
 
 Sungatullina, Zakharov, Ulyanov, Lempitsky: Image manipulation with perceptual discriminators,
 ECCV 2018 (arXiv 1809.01396), sections 3 and 4; layers and weights of losses, which the text leaves
@@ -14,7 +14,7 @@ import sys
 from dataclasses import dataclass
 
 from kgan.core.errors import UsageError
-from kgan.core.lazy import cycle, losses, networks, np, ops, references
+from kgan.core.lazy import cycle, losses, networks, np, ops, pixels, references
 from kgan.core.lazy import data as sources
 from kgan.core.recipe import Recipe, knob
 from kgan.core.registry import register
@@ -170,7 +170,7 @@ class PerceptualGAN(GAN):
                 print(f"note: {r.reference} was trained to see {edited}, which is edited here: it "
                       "tells the discriminators; --reference names others", file=sys.stderr)
         some = [data.train[d][np.arange(min(32, len(data.train[d])))] for d in data.train]
-        references.calibrate(self.reference, np.concatenate(some).astype("float32") / 127.5 - 1.0)
+        references.calibrate(self.reference, pixels.array_to_float(np.concatenate(some)))
 
     def stages(self):
         r = self.recipe
@@ -258,79 +258,78 @@ class RandomReference(TwoWay):
     players = {**TwoWay.players, "discriminator": (*TwoWay.discriminators, "reference")}
 
 
-class OneWay(PerceptualGAN):
-    """One generator that translates in one direction: VGG-GAN and the DCGAN baseline."""
-
-    generators = ("g",)
-    discriminators = ("d",)
-    players = {"generator": generators, "discriminator": discriminators, "autoencoder": generators}
-
-    @classmethod
-    def directions_of(cls, recipe):
-        return {recipe.direction: "g"}
-
-    def loss_terms(self, batch):
-        r = self.recipe
-        source, target = batch[r.direction[0]], batch[r.direction[-1]]
-        generator = {}
-        if r.lambda_identity:
-            fake, same = networks.together(self.g, source, target)
-            generator["identity"] = r.lambda_identity * losses.l1(same, target)
-        else:
-            fake = self.g(source)
-        (real,), (seen,) = self.see(target), self.see(fake)
-        judged = self.judge(self.d, real, seen)
-        generator["adversarial"] = judged.pop("fools")
-        return {"generator": generator, "discriminator": judged}
-
-
-# What differs between the names: model, recipe, a line about it.
-ONE_HEAD = {"heads": "", "whole": True, "adversarial": "bce"}
-NAMES = {
-    "vgg_star_ms_cyclegan": (TwoWay, {}, "CycleGAN whose discriminators look through VGG*"),
-    "vgg_ms_cyclegan": (TwoWay, {"reference": "vgg19"},
-                        "CycleGAN whose discriminators look through plain VGG"),
-    "rand_ms_cyclegan": (RandomReference, {},
-                         "CycleGAN whose discriminators look through a VGG* that begins at random"),
-    "ms_cyclegan": (TwoWay, {"discriminator": "pixels"},
-                    "CycleGAN whose discriminators have several heads"),
-    "multiscale_cyclegan": (TwoWay, {"discriminator": "pyramid"},
-                            "CycleGAN with separate PatchGANs on an image pyramid"),
-    "vgg_star_gan": (OneWay, ONE_HEAD, "one generator, one head, through VGG*, no cycle"),
-    "vgg_gan": (OneWay, {**ONE_HEAD, "reference": "vgg19"},
-                "one generator, one head, through plain VGG, no cycle"),
-    "dcgan_translator": (OneWay, {**ONE_HEAD, "discriminator": "pixels", "lambda_identity": 0.0},
-                         "one generator against an ordinary discriminator, nothing else"),
-}
-PAPER = {
-    "size": 256, "batch": 16, "steps": 100_000, "pretrain_steps": 50_000, "learning_rate": 1e-4,
-    "beta_1": 0.9, "decay_from": 1.0,
-}
-PAPER_160 = {**PAPER, "size": 160, "steps": 50_000, "pretrain_steps": 0}
-SMALL = {
-    "size": 64, "batch": 4, "steps": 2000, "generator": "resnet", "downsamplings": 2, "blocks": 4,
-    "upsample": "nearest", "blend": True, "discriminator_filters": 32, "discriminator_cap": 128,
-    "learning_rate": 2e-4, "beta_1": 0.5, "decay_from": 0.5, "pretrain_steps": 0,
-    "lambda_identity": 5.0, "discriminator_rate": 2.0, "ema": 0.99,
-}
-SMALL_HEADS = "16,8,4"  # of models with several
-SMALL_REFERENCES = {"vgg19": "vgg_small.avatars", "vgg_star19": "vgg_star_small.avatars"}
 TINY = {
     "size": 16, "batch": 2, "steps": 20, "filters": 4, "downsamplings": 1, "blocks": 1,
     "discriminator_filters": 4, "discriminator_cap": 8, "load_size": 0,
     "reference": "vgg_star_small.avatars", "scales": 2, "patch_layers": 1, "pretrain_steps": 0,
 }
+TINY_SMALL = {**TINY, "downsamplings": 2, "heads": "8,4"}  # of the small names
 
-AVATARS = ("avatars_eyeglasses_64", "avatars_smiling_64", "avatars_no_beard_64")
+register("vgg_star_ms_cyclegan", TwoWay, PerceptualRecipe(
+    size=256, batch=16, steps=100_000, pretrain_steps=50_000, learning_rate=1e-4, beta_1=0.9,
+    decay_from=1.0,
+), card="perceptual.md",
+   weights=("avatars_eyeglasses_64", "avatars_smiling_64", "avatars_no_beard_64"),
+   tiny={**TINY, "pretrain_steps": 4}, phrase="CycleGAN whose discriminators look through VGG*")
 
-for name, (model, changes, phrase) in NAMES.items():
-    paper = {**(PAPER if model is not OneWay else PAPER_160), **changes}
-    recipe = PerceptualRecipe(**paper)
-    heads = SMALL_HEADS if recipe.heads else ""
-    small = {**SMALL, **changes, "heads": heads, "reference": SMALL_REFERENCES[recipe.reference]}
-    tiny = {**TINY, "pretrain_steps": 4} if name == "vgg_star_ms_cyclegan" else TINY
-    tiny = {**tiny, "heads": recipe.heads, "discriminator": recipe.discriminator}
-    register(name, model, recipe, card="perceptual.md", phrase=phrase, tiny=tiny,
-             weights=AVATARS if name == "vgg_star_ms_cyclegan" else ())
-    register(f"{name}_small", model, PerceptualRecipe(**small), card="perceptual.md",
-             phrase=f"{phrase}; at 64 px, for a CPU", tiny={**tiny, "downsamplings": 2})
+register("vgg_star_ms_cyclegan_small", TwoWay, PerceptualRecipe(
+    size=64, batch=4, steps=2000, generator="resnet", downsamplings=2, blocks=4,
+    upsample="nearest", blend=True, reference="vgg_star_small.avatars", heads="16,8,4",
+    discriminator_filters=32, discriminator_cap=128, lambda_identity=5.0, learning_rate=2e-4,
+    discriminator_rate=2.0, ema=0.99,
+), card="perceptual.md", tiny={**TINY_SMALL, "pretrain_steps": 4},
+   phrase="CycleGAN whose discriminators look through VGG*; at 64 px, for a CPU")
+
+register("vgg_ms_cyclegan", TwoWay, PerceptualRecipe(
+    size=256, batch=16, steps=100_000, pretrain_steps=50_000, reference="vgg19",
+    learning_rate=1e-4, beta_1=0.9, decay_from=1.0,
+), card="perceptual.md", tiny=TINY, phrase="CycleGAN whose discriminators look through plain VGG")
+
+register("vgg_ms_cyclegan_small", TwoWay, PerceptualRecipe(
+    size=64, batch=4, steps=2000, generator="resnet", downsamplings=2, blocks=4,
+    upsample="nearest", blend=True, reference="vgg_small.avatars", heads="16,8,4",
+    discriminator_filters=32, discriminator_cap=128, lambda_identity=5.0, learning_rate=2e-4,
+    discriminator_rate=2.0, ema=0.99,
+), card="perceptual.md", tiny=TINY_SMALL,
+   phrase="CycleGAN whose discriminators look through plain VGG; at 64 px, for a CPU")
+
+register("rand_ms_cyclegan", RandomReference, PerceptualRecipe(
+    size=256, batch=16, steps=100_000, pretrain_steps=50_000, learning_rate=1e-4, beta_1=0.9,
+    decay_from=1.0,
+), card="perceptual.md", tiny=TINY,
+   phrase="CycleGAN whose discriminators look through a VGG* that begins at random")
+
+register("rand_ms_cyclegan_small", RandomReference, PerceptualRecipe(
+    size=64, batch=4, steps=2000, generator="resnet", downsamplings=2, blocks=4,
+    upsample="nearest", blend=True, reference="vgg_star_small.avatars", heads="16,8,4",
+    discriminator_filters=32, discriminator_cap=128, lambda_identity=5.0, learning_rate=2e-4,
+    discriminator_rate=2.0, ema=0.99,
+), card="perceptual.md", tiny=TINY_SMALL,
+   phrase="CycleGAN whose discriminators look through a VGG* that begins at random; "
+          "at 64 px, for a CPU")
+
+register("ms_cyclegan", TwoWay, PerceptualRecipe(
+    size=256, batch=16, steps=100_000, pretrain_steps=50_000, discriminator="pixels",
+    learning_rate=1e-4, beta_1=0.9, decay_from=1.0,
+), card="perceptual.md", tiny=TINY, phrase="CycleGAN whose discriminators have several heads")
+
+register("ms_cyclegan_small", TwoWay, PerceptualRecipe(
+    size=64, batch=4, steps=2000, generator="resnet", downsamplings=2, blocks=4,
+    upsample="nearest", blend=True, discriminator="pixels", reference="vgg_star_small.avatars",
+    heads="16,8,4", discriminator_filters=32, discriminator_cap=128, lambda_identity=5.0,
+    learning_rate=2e-4, discriminator_rate=2.0, ema=0.99,
+), card="perceptual.md", tiny=TINY_SMALL,
+   phrase="CycleGAN whose discriminators have several heads; at 64 px, for a CPU")
+
+register("multiscale_cyclegan", TwoWay, PerceptualRecipe(
+    size=256, batch=16, steps=100_000, pretrain_steps=50_000, discriminator="pyramid",
+    learning_rate=1e-4, beta_1=0.9, decay_from=1.0,
+), card="perceptual.md", tiny=TINY, phrase="CycleGAN with separate PatchGANs on an image pyramid")
+
+register("multiscale_cyclegan_small", TwoWay, PerceptualRecipe(
+    size=64, batch=4, steps=2000, generator="resnet", downsamplings=2, blocks=4,
+    upsample="nearest", blend=True, discriminator="pyramid", reference="vgg_star_small.avatars",
+    heads="16,8,4", discriminator_filters=32, discriminator_cap=128, lambda_identity=5.0,
+    learning_rate=2e-4, discriminator_rate=2.0, ema=0.99,
+), card="perceptual.md", tiny=TINY_SMALL,
+   phrase="CycleGAN with separate PatchGANs on an image pyramid; at 64 px, for a CPU")

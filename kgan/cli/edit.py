@@ -6,7 +6,6 @@ The code of a picture comes from the model's encoder, from descent, or from one 
 """
 
 import contextlib
-import json
 import math
 import pathlib
 import sys
@@ -15,15 +14,16 @@ import time
 import numpy as np
 
 from kgan.cli.flags import Flags, expanded
+from kgan.cli.journal import Journal
 from kgan.cli.results import Results, refuse_replacing
 from kgan.cli.translate import jobs_of
 from kgan.core import registry
+from kgan.core.batches import parts
 from kgan.core.devices import quiet
 from kgan.core.errors import UsageError, UserError, printable
-from kgan.core.paths import replacing
 from kgan.core.process import tool
-from kgan.core.reading import LARGEST_INDEX, read_json
-from kgan.editing.directions import LONGEST, Direction, plot
+from kgan.editing.directions import LONGEST, Direction
+from kgan.editing.drawing import plot
 from kgan.editing.inversion import METHODS
 from kgan.editing.strips import LENGTH, SAFE, Edits, from_pictures, from_populations, without_others
 from kgan.models.encoding import BATCH, EncoderGAN
@@ -36,9 +36,9 @@ size, as for training. A result that exists already stays, unless --overwrite.""
 
 @tool
 def main(arguments):
-    pairs, arguments = _pairs(arguments)
     flags = _flags()
-    flags.parse(arguments)
+    words = flags.parse(arguments, positional=None)
+    pairs = _pairs(flags.pair, words)
     folders = [f for f in (flags.without, flags.values["with"].value) if f]
     named = [_factored(text) for text in _listed(flags.direction)]
     others = [_named(text) for text in _listed(flags.orthogonal)]
@@ -65,7 +65,7 @@ def _flags():
     flags.add("output", None, "folder of the strips and of edits.json; made if it does not exist")
     flags.add("direction", None, "NAME or FILE.npz, several joined by commas are added up; NAME:-1 "
               "goes the other way, NAME:0.5 half as far")
-    flags.add("pair", None, "two pictures, A B or A,B: the direction from the one without something"
+    flags.add("pair", [], "two pictures, A B or A,B: the direction from the one without something"
               " to the one with it; the mean of several --pair")
     flags.add("without", None, "folder of pictures without something, for --k safe and --plot; if "
               "there is no direction, it is made of these folders, of their mean codes")
@@ -91,24 +91,21 @@ def _flags():
     return flags
 
 
-def _pairs(arguments):
-    """(`--pair`s as [(without, with)], the other arguments); absl takes one value a flag."""
-    pairs, rest, words = [], [], [str(a) for a in arguments]
-    while words:
-        flag, equals, value = words.pop(0).partition("=")
-        if flag not in ("--pair", "-pair"):
-            rest.append(flag + equals + value)
-            continue
-        found = [value] if equals else []
-        while not equals and words and not words[0].startswith("-") and len(found) < 2:
+def _pairs(values, words):
+    """`--pair`s as [(without, with)]: of A,B both, of A the next of the words that are no flags."""
+    pairs, words = [], list(words)
+    for value in values:
+        found = [value]
+        if not pathlib.Path(value).exists() and "," in value:
+            found = [expanded(path) for path in value.split(",")]
+        elif words:
             found.append(words.pop(0))
-            if len(found) == 1 and not pathlib.Path(found[0]).exists() and "," in found[0]:
-                break
-        found = [expanded(x) for x in (found[0].split(",") if len(found) == 1 else found)]
-        if len(found) != 2 or not all(found):
+        if len(found) != 2 or not all(found) or value.startswith("-"):
             raise UsageError("--pair takes two pictures, without and with: --pair A B or A,B.")
         pairs.append(tuple(found))
-    return pairs, rest
+    if words:
+        raise UsageError(f"{words[0]!r} is one argument too many; see tools/edit --help.")
+    return pairs
 
 
 def _factored(text):
@@ -223,7 +220,7 @@ def _edit(flags, results, given, ks, out):
     begun = time.perf_counter()
     steps, populations = _steps(coder, flags, *given)
     edits = Edits(steps, ks, flags.n_sigma, flags.separate)
-    journal = _Journal(out / "edits.json", {
+    journal = Journal(out / "edits.json", {
         "model": flags.model, "generator": coder.generator, "directions": edits.described(),
         "k": ks[0] if ks == LENGTH else "safe" if edits.safe else list(ks),
         "n_sigma": flags.n_sigma, "refine": flags.refine, "method": flags.method,
@@ -256,45 +253,6 @@ def _edit(flags, results, given, ks, out):
         "mae": round(float(np.mean(errors)), 6) if errors else None, "output": str(out),
         "seconds": round(time.perf_counter() - begun, 2),
     }
-
-
-class _Journal:
-    """`edits.json`: how the strips of a folder were made; grows with them.
-
-    Args:
-        path: of the file.
-        call: what all its strips have in common.
-        overwrite: whether what is there may be of another call, and is then forgotten.
-
-    Raises:
-        UserError: strips that are there were made otherwise.
-    """
-
-    def __init__(self, path, call, overwrite):
-        self.path, self.call, self.added = path, json.loads(json.dumps(call)), []
-        self.pictures = {}
-        if overwrite or not path.exists():
-            return
-        try:
-            known = read_json(path, LARGEST_INDEX)
-            pictures = {record["strip"]: record for record in known["pictures"]}
-        except (OSError, ValueError, KeyError, TypeError):
-            known, pictures = {}, {}
-        other = [name for name in self.call if known.get(name) != self.call[name]]
-        if other:
-            raise UserError(f"{path} is of strips that were made otherwise ({', '.join(other)}): "
-                            "choose another --output or say --overwrite.")
-        self.pictures = pictures
-
-    def add(self, record):
-        self.added.append(record)
-        self.pictures[record["strip"]] = record
-
-    def write(self, skipped):
-        with replacing(self.path) as new:
-            new.write_text(json.dumps({
-                **self.call, "pictures": list(self.pictures.values()), "skipped": skipped,
-            }, indent=2) + "\n", encoding="utf-8")
 
 
 def _save(direction, path, overwrite):
@@ -341,8 +299,8 @@ def _batches(coder, flags, results):
         left = {strip for _, strip in results.left}
         rows = [(i, strip) for i, (_, strip) in enumerate(_jobs(flags, pathlib.Path(flags.output)))
                 if strip in left]
-        for i in range(0, len(rows), BATCH):
-            chosen, strips = zip(*rows[i : i + BATCH], strict=True)
+        for some in parts(rows, BATCH):
+            chosen, strips = zip(*some, strict=True)
             yield list(strips), [None] * len(strips), None, codes[list(chosen)]
         return
     strips = dict(results.left)

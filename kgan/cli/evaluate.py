@@ -8,8 +8,8 @@ from kgan.core.devices import quiet
 from kgan.core.errors import UsageError
 from kgan.core.process import tool
 from kgan.evaluation.evaluate import EMBEDDED, keep, measured
+from kgan.evaluation.suite.compare import compare
 from kgan.evaluation.suite.kinds import SuiteOptions
-from kgan.evaluation.suite.suite import compare
 
 ALONE = ("model", "seed", "recover", "recover_steps", "keras_fid", "reference")  # not of suites
 ABOUT = """Measure a translator: edit accuracy both ways by a classifier (trained on first use,

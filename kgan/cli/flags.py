@@ -32,7 +32,7 @@ class Flags:
         self.headings = {}
 
     def add(self, name, default, help, *, group="call", low=None, high=None, choices=None):
-        """Defines a flag; its type is that of the default, None means a string."""
+        """Defines a flag; its type is that of the default: None means a string, [] any number."""
         values = self.values
         if isinstance(default, bool):
             flags.DEFINE_boolean(name, default, help, flag_values=values)
@@ -42,6 +42,8 @@ class Flags:
             _DEFINE[type(default)](
                 name, default, help, lower_bound=low, upper_bound=high, flag_values=values
             )
+        elif default == []:
+            flags.DEFINE_multi_string(name, default, help, flag_values=values)
         else:
             flags.DEFINE_string(name, default, help, flag_values=values)
         self.headings.setdefault(group, []).append(name)
@@ -67,6 +69,10 @@ class Flags:
     def parse(self, arguments, positional=0):
         """Parses; returns the positional arguments.
 
+        Args:
+            arguments: of the command line.
+            positional: how many words that are no flags there may be; None = any, between flags.
+
         Raises:
             UsageError: an unknown flag (with the nearest names), a bad value, too many arguments.
             SystemExit: after `--help`.
@@ -74,6 +80,8 @@ class Flags:
         if any(a in ("--help", "-h", "-help") for a in arguments):
             say(self.help())
             raise SystemExit(0)
+        if positional is None:
+            self.values.set_gnu_getopt()
         try:
             rest = self.values([self.tool, *arguments])[1:]
         except flags.UnrecognizedFlagError as error:
@@ -84,10 +92,13 @@ class Flags:
             text = str(error).replace("flag ", "", 1).splitlines()[0]
             raise UsageError(text) from None
         for name in self.values:
-            if isinstance(self.values[name].value, str):
-                self.values[name].value = expanded(self.values[name].value)
+            value = self.values[name].value
+            if isinstance(value, str):
+                self.values[name].value = expanded(value)
+            elif isinstance(value, list):
+                self.values[name].value = [expanded(word) for word in value]
         rest = [expanded(word) for word in rest]
-        if len(rest) > positional:
+        if positional is not None and len(rest) > positional:
             raise UsageError(f"{rest[positional]!r} is one argument too many; see "
                              f"tools/{self.tool} --help.")
         return rest
@@ -105,7 +116,7 @@ class Flags:
             lines += ["", heading]
             for name in names:
                 flag = self.values[name]
-                shown = "" if flag.default in (None, "") else f" [{flag.default}]"
+                shown = "" if flag.default in (None, "", []) else f" [{flag.default}]"
                 lines.append(f"  --{name:<22} {flag.help}{shown}")
         return "\n".join(lines)
 

@@ -1,7 +1,8 @@
-"""Pictures as tensors: value ranges, channels, sizes, what people give."""
+"""Pictures as tensors and arrays: value ranges, channels, sizes, what people give."""
 
 import numpy as np
-import tensorflow as tf
+
+from kgan.core.lazy import tf
 
 FAR = 1.5  # no picture of [-1, 1] has such values, whatever a resampling adds
 
@@ -117,6 +118,16 @@ def to_uint8(images):
     """Float in [-1, 1] -> uint8, rounded to the nearest level and clipped."""
     levels = tf.round((tf.cast(images, tf.float32) + 1.0) * 127.5)
     return tf.cast(tf.clip_by_value(levels, 0.0, 255.0), tf.uint8)
+
+
+def array_to_float(pictures, dtype=np.float32):
+    """`to_float` for NumPy: a uint8 array -> `dtype` in [-1, 1]."""
+    return pictures.astype(dtype) / 127.5 - 1.0
+
+
+def array_to_uint8(pictures):
+    """`to_uint8` for NumPy: a float array in [-1, 1] -> uint8."""
+    return np.clip(np.rint((pictures + 1.0) * 127.5), 0.0, 255.0).astype(np.uint8)
 
 
 def to_channels(x, channels):

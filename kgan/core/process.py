@@ -1,7 +1,13 @@
-"""What a process says to who started it: one JSON line, an exit code, one line for an error."""
+"""Processes: what a tool says to who started it, and Python processes that we start ourselves.
 
+A tool answers with one JSON line, an exit code and one line for an error.
+"""
+
+import contextlib
 import json
 import os
+import signal
+import subprocess
 import sys
 
 from kgan.core.errors import UsageError, UserError
@@ -39,6 +45,55 @@ def tool(run):
 
     main.__doc__ = run.__doc__
     return main
+
+
+# The child's first lines: it reads what it is given, and imports from where its parent does.
+_BEGIN = (
+    "import json, sys; job = json.load(sys.stdin); sys.path[:] = job['path']; "
+    "given = job['given']; del job\n"
+)
+
+
+@contextlib.contextmanager
+def child(code, given=None, **options):
+    """A new Python process that runs some code while the block does its own work.
+
+    (`multiprocessing` would fork a process that runs TensorFlow, or import the caller's script a
+    second time.)
+
+    Args:
+        code: Python text; it finds the caller's `sys.path`, and `given` under that name.
+        given: anything that JSON takes.
+        **options: of `subprocess.Popen`: where its output goes, its environment, its folder.
+
+    Yields:
+        The `subprocess.Popen`, whose pipes carry bytes. It has ended when the block has: after an
+        exception in the block it gets SIGTERM and the time to do what it does then, else it is
+        waited for.
+    """
+    path = [os.path.abspath(entry) for entry in sys.path]
+    job = json.dumps({"path": path, "given": given}).encode()
+    call = [sys.executable, "-c", _BEGIN + code]
+    with subprocess.Popen(call, stdin=subprocess.PIPE, **options) as process:
+        try:
+            # It may die before it has read it all.
+            with contextlib.suppress(BrokenPipeError), process.stdin:
+                process.stdin.write(job)
+            yield process
+        except BaseException:
+            process.terminate()
+            process.wait()
+            raise
+
+
+@contextlib.contextmanager
+def sigterm_as_ctrl_c():
+    """In the block, SIGTERM raises KeyboardInterrupt as Ctrl-C does."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def say(text):

@@ -2,7 +2,6 @@
 
 import contextlib
 import sys
-import time
 
 
 def say(text, end="\n", stream=None):
@@ -12,9 +11,9 @@ def say(text, end="\n", stream=None):
 
 
 def progress(items, total, label, delay=2.0):
-    """Passes `items` on; after `delay` seconds a line on stderr shows rate and time left.
+    """Passes `items` on; after `delay` seconds stderr shows how many, their rate and the time left.
 
-    On a terminal the line is rewritten twice a second; elsewhere one is added every ten seconds.
+    On a terminal it is tqdm's bar, drawn anew twice a second; elsewhere a line every ten seconds.
 
     Args:
         items: an iterable.
@@ -22,15 +21,24 @@ def progress(items, total, label, delay=2.0):
         label: what is going on, as in "reading pictures".
         delay: seconds of silence at first.
     """
-    start = said = time.monotonic()
-    live = sys.stderr.isatty()
-    for done, item in enumerate(items, 1):
-        yield item
-        now = time.monotonic()
-        if now - start > delay and (now - said > (0.5 if live else 10) or done == total):
-            said, rate = now, done / (now - start)
-            left = f"{rate:,.0f} a second, {(total - done) / rate:,.0f} s left"
-            line = f"{label}: {done:,} of {total:,}, {left}"
-            say(f"{line:<78}", "\r" if live else "\n")
-    if live and said > start:
-        say("")
+    from tqdm import tqdm
+
+    if sys.stderr.isatty():
+        shown = {"file": sys.stderr, "mininterval": 0.5, "ncols": 78, "nrows": 24}
+    else:
+        shown = {"file": _Lines(), "mininterval": 10, "bar_format": LINE}
+    return tqdm(items, label, total, delay=delay, miniters=1, unit="", **shown)
+
+
+LINE = "{desc}: {n:,} of {total:,}, {rate_noinv_fmt}, {remaining} left"
+
+
+class _Lines:
+    """A file for tqdm that makes a line of each state, where none can be drawn over."""
+
+    def write(self, text):
+        if text.strip():
+            say(text.strip())
+
+    def flush(self):
+        """`say` has done it."""

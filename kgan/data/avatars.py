@@ -14,6 +14,7 @@ with those that are there. (More faces in two sets are others: each set has its 
 `avatar_parts` for what a face is.
 """
 
+import contextlib
 import difflib
 import itertools
 import json
@@ -28,10 +29,11 @@ from PIL import Image, ImageDraw
 from kgan.core import paths
 from kgan.core.cache import made_once
 from kgan.core.errors import UsageError
+from kgan.core.hashing import digest_of
+from kgan.core.process import child
 from kgan.core.progress import progress
 from kgan.data import avatar_parts as parts
 from kgan.data.avatar_parts import ATTRIBUTES, DETERMINISTIC
-from kgan.data.split import digest_of
 from kgan.data.types import Data
 
 __all__ = ["ATTRIBUTES", "DETERMINISTIC", "VERSION", "open_avatars", "picture", "sample"]
@@ -283,41 +285,23 @@ def _draw_all(looks, size):
         return pictures
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     count = min(cores, 8)
-    helpers = [_helper(looks[k::count], size) for k in range(count)]
-    try:
+    with contextlib.ExitStack() as stack:
+        shares = [[looks[k::count], size] for k in range(count)]
+        helpers = [stack.enter_context(child(_DRAW, share, stdout=subprocess.PIPE))
+                   for share in shares]
         for index in progress(range(len(looks)), len(looks), f"drawing avatars at {size} px"):
             data = helpers[index % count].stdout.read(pictures[index].nbytes)
             if len(data) != pictures[index].nbytes:
                 raise RuntimeError("a process that draws avatars died; its message is above")
             pictures[index] = np.frombuffer(data, np.uint8).reshape(size, size, 3)
-    finally:
-        for helper in helpers:
-            helper.kill()
-            helper.stdout.close()
-            helper.wait()
     return pictures
 
 
-# Drawing processes are plain Python processes fed through pipes: multiprocessing would either fork
-# a process that runs TensorFlow or import the caller's script a second time.
-_HELPER = (
-    "import json, sys; job = json.load(sys.stdin); sys.path[:] = job['path']; "
-    "from kgan.data.avatars import _serve; _serve(job)"
-)
+_DRAW = "from kgan.data.avatars import _draw_to_stdout; _draw_to_stdout(*given)"
 
 
-def _helper(looks, size):
-    helper = subprocess.Popen(
-        [sys.executable, "-c", _HELPER], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
-    job = {"path": [os.path.abspath(entry) for entry in sys.path], "looks": looks, "size": size}
-    helper.stdin.write(json.dumps(job).encode())
-    helper.stdin.close()
-    return helper
-
-
-def _serve(job):
-    """What a drawing process does: the pictures of `job`, raw, to its standard output."""
-    for look in job["looks"]:
-        sys.stdout.buffer.write(parts.draw(look, job["size"]).tobytes())
+def _draw_to_stdout(looks, size):
+    """What a drawing process does: pictures, raw, one after the other."""
+    for look in looks:
+        sys.stdout.buffer.write(parts.draw(look, size).tobytes())
     sys.stdout.buffer.flush()

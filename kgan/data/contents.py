@@ -10,7 +10,6 @@ what the clock of its file system can tell. A damaged memory is made anew.
 """
 
 import concurrent.futures
-import hashlib
 import itertools
 import json
 import os
@@ -18,6 +17,7 @@ import stat
 import time
 from typing import NamedTuple
 
+from kgan.core import hashing
 from kgan.core.paths import cache_dir, replacing
 from kgan.core.progress import progress
 from kgan.core.reading import LARGEST_INDEX, read_json
@@ -49,7 +49,7 @@ def read_contents(names, folder, wanted=lambda name, start: True):
         bytes and the reason as its digest.
     """
     folder = os.path.realpath(folder)
-    place = cache_dir() / f"contents-v1-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:20]}.json"
+    place = cache_dir() / f"contents-v1-{hashing.sha256(os.fsencode(folder))[:20]}.json"
     memory, begun = _remembered(place), time.time()
     found, states, unknown = {}, {}, []
     for name in names:
@@ -89,10 +89,7 @@ def read_content(path, wanted=lambda start: True):
             start = file.read(START)
             if not wanted(start):
                 return Content(start, "")
-            digest = hashlib.blake2b(start, digest_size=20)
-            while part := file.read(2**20):
-                digest.update(part)
-            return Content(start, digest.hexdigest())
+            return Content(start, hashing.content(file, start))
     except OSError as error:
         return Content(b"", f"cannot be read: {error.strerror}")
 

@@ -15,11 +15,12 @@ import pathlib
 import numpy as np
 
 from kgan.core.errors import UsageError, UserError
+from kgan.core.hashing import digest_of
 from kgan.core.recipe import nearest
 from kgan.data import pictures, scan
 from kgan.data.listing import left_out, list_pictures
 from kgan.data.pictures import BrokenPicture, printable
-from kgan.data.split import digest_of, hold_out
+from kgan.data.split import hold_out
 from kgan.data.types import Data
 
 LAYOUTS = ("domains", "paired", "single", "classes")

@@ -9,7 +9,6 @@ cache is not stored; its pictures are then decoded whenever they are asked for.
 
 import concurrent.futures
 import dataclasses
-import hashlib
 import itertools
 import json
 import os
@@ -21,6 +20,7 @@ import numpy as np
 
 from kgan.core.cache import made_once
 from kgan.core.errors import UsageError, UserError
+from kgan.core.hashing import sha256
 from kgan.core.paths import cache_dir, replacing
 from kgan.core.progress import progress
 from kgan.core.reading import LARGEST_INDEX, read_json
@@ -282,10 +282,9 @@ def _write_header(out, count, shape):
 
 
 def _digest(contents, names, size, pairs, box):
-    digest = hashlib.sha256(f"{size} {pairs} {box}".encode())
-    for content, name in zip(contents, names, strict=True):
-        digest.update(os.fsencode(name) + f"\0{content}\0".encode())
-    return digest.hexdigest()[:20]
+    files = (part for content, name in zip(contents, names, strict=True)
+             for part in (os.fsencode(name), f"\0{content}\0"))
+    return sha256(f"{size} {pairs} {box}", *files)[:20]
 
 
 def _decoded(files, names, size, pairs, box):

@@ -1,10 +1,10 @@
-"""Which pictures are held out for testing, and one figure that tells data sets apart."""
+"""Which pictures are held out for testing."""
 
-import hashlib
-import json
 import os
 
 import numpy as np
+
+from kgan.core.hashing import fraction
 
 HELD_OUT = 0.05
 HELD_OUT_MOST = 500
@@ -28,23 +28,9 @@ def hold_out(names, seed):
     share = HELD_OUT
     while share * len(names) > HELD_OUT_MOST:
         share /= 2
-    drawn = np.array([_fraction(name, seed) for name in names])
+    drawn = np.array([fraction(f"{seed}\0".encode(), os.fsencode(name)) for name in names])
     held = drawn < share
     if len(names):
         held[drawn.argmin()] = True
         held[drawn.argmax()] &= len(names) == 1
     return np.flatnonzero(~held), np.flatnonzero(held)
-
-
-def _fraction(name, seed):
-    digest = hashlib.blake2b(f"{seed}\0".encode() + os.fsencode(name), digest_size=8)
-    return int.from_bytes(digest.digest(), "big") / 2**64
-
-
-def digest_of(found):
-    """A sha256 in hex of what a data set holds, wherever it lies.
-
-    Args:
-        found: anything that JSON takes, such as `{"train a": [[name, hash, label], ...], ...}`.
-    """
-    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()

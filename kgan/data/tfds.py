@@ -11,14 +11,13 @@ the files of its split: a set prepared anew is read anew.
 """
 
 import dataclasses
-import hashlib
-import json
 import pathlib
 
 import numpy as np
 
 from kgan.core.cache import made_once
 from kgan.core.errors import UsageError, UserError
+from kgan.core.hashing import digest_of
 from kgan.core.paths import cache_dir
 from kgan.core.recipe import nearest
 from kgan.data import pictures, scan
@@ -26,7 +25,7 @@ from kgan.data.celeba import DOMAINS, attribute_index
 from kgan.data.contents import read_contents
 from kgan.data.folders import split_options
 from kgan.data.pictures import BrokenPicture, printable
-from kgan.data.split import digest_of, hold_out
+from kgan.data.split import hold_out
 from kgan.data.types import Data
 
 OPTIONS = {
@@ -208,8 +207,7 @@ class _Source:
     def read(self, split, size):
         """The index of `scan.load` for one split and size, and (width x height) of its pictures."""
         key = [self.contents(split), self.image, size, self.names, self.wanted]
-        digest = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:20]
-        place = cache_dir() / f"tfds-v2-{digest}"
+        place = cache_dir() / f"tfds-v2-{digest_of(key)[:20]}"
         if place not in self._indices:
             total = self.builder.info.splits[split].num_examples
             index = made_once(

@@ -31,10 +31,14 @@ Pictures are solved one by one. A joint solution would share its steps among the
 of a picture would depend on the others.
 """
 
+import math
+
 import numpy as np
 
+from kgan.core.batches import parts
 from kgan.core.lazy import keras, pixels, tf
 from kgan.core.progress import progress
+from kgan.editing.solve import LBFGSB, Box, minimise
 
 TAPS = ("relu3_1", "relu4_1", "relu5_1")
 
@@ -85,9 +89,10 @@ def describe(maps, pictures, size, batch):
         mean absolute activation of each filter, a float32 [channels] for each map.
     """
     descriptors, activations = [], []
-    starts = range(0, len(pictures), batch)
-    for i in progress(starts, len(starts), f"looking at pictures, {batch} at a time"):
-        found = [m.numpy() for m in maps(resized(pictures[i : i + batch], size))]
+    total = math.ceil(len(pictures) / batch)
+    label = f"looking at pictures, {batch} at a time"
+    for some in progress(parts(pictures, batch), total, label):
+        found = [m.numpy() for m in maps(resized(some, size))]
         flat = found[-1].reshape(len(found[-1]), -1)
         length = np.linalg.norm(flat, axis=1, keepdims=True)
         descriptors.append(flat / np.maximum(length, 1e-12))
@@ -117,8 +122,8 @@ def mean_features(phi, pictures, size, batch):
         batch: how many are looked at together.
     """
     total = 0.0
-    for i in range(0, len(pictures), batch):
-        total = total + tf.reduce_sum(phi(resized(pictures[i : i + batch], size)), axis=0)
+    for some in parts(pictures, batch):
+        total = total + tf.reduce_sum(phi(resized(some, size)), axis=0)
     return total / len(pictures)
 
 
@@ -192,17 +197,9 @@ def solve(objective, x, goal, *, lambda_tv, iterations):
     Returns:
         float32 [h, w, 3] in [-1, 1].
     """
-    from scipy.optimize import Bounds, minimize
-
-    goal, lambda_tv = tf.constant(goal), tf.constant(lambda_tv, tf.float32)
-
-    def evaluate(z):
-        z = tf.constant(z.reshape(1, *x.shape), tf.float32)
-        loss, gradient = objective(z, goal, lambda_tv)
-        return float(loss), gradient.numpy().ravel().astype(np.float64)
-
-    found = minimize(
-        evaluate, np.asarray(x, np.float64).ravel(), jac=True, method="L-BFGS-B",
-        bounds=Bounds(-1.0, 1.0), options={"maxiter": iterations, "ftol": 1e-7, "gtol": 0.0},
+    weight = tf.constant(lambda_tv, tf.float32)
+    (found,), _ = minimise(
+        lambda z, goal: objective(z, goal[0], weight), np.asarray(x)[None], LBFGSB(), iterations,
+        Box(-1.0, 1.0), given=(np.asarray(goal)[None],),
     )
-    return found.x.reshape(x.shape).astype(np.float32)
+    return found

@@ -25,14 +25,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kgan.core.batches import parts
 from kgan.core.errors import UsageError, UserError
 from kgan.core.lazy import tf
-from kgan.core.progress import progress
+from kgan.editing import solve
 
 METHODS = ("none", "standard", "stochastic", "prior")
 BOUNDS = {"uniform": 1.0, "normal": 3.0}
-CHUNK = 50  # steps that TensorFlow takes on its own
-RHO, EPSILON = 0.99, 1e-8  # of RMSProp, PyTorch's, which the authors took
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,22 +84,20 @@ def invert(
     _check(prior, method, start, (len(targets), latent))
     shifts = _shifts(targets, latent, seed)
     codes = np.array(draw(shifts, prior) if start is None else start, np.float32)
-    errors, history = np.zeros(len(targets), np.float32), np.zeros(steps + 1)
-    descend = _descent(decode, latent, prior, method, rate, seed, halve_every, alpha)
-    for first in range(0, len(targets), batch):
-        rows = slice(first, first + batch)
-        z, x, moments = tf.constant(codes[rows]), tf.constant(targets[rows]), 0.0 * codes[rows]
-        label = f"inverting {len(x)} of {len(targets)} pictures, {CHUNK} steps at a time"
-        for t in progress(range(0, steps, CHUNK), math.ceil(steps / CHUNK), label):
-            until = min(t + CHUNK, steps)
-            z, moments, paid = descend(z, moments, x, shifts[rows], t, until)
-            history[t:until] += paid.numpy()
-            if not np.isfinite(z).all():
-                raise UserError(f"The inversion diverged before step {until}, method {method}: "
-                                f"take a rate lower than {rate:g}.")
-        codes[rows] = z.numpy()
-        errors[rows] = squared_error(decode, z, x).numpy()
-    history[steps] = errors.sum()
+    step = solve.RMSProp if method == "prior" else solve.Descent
+    try:
+        codes, history = solve.minimise(
+            _objective(decode, alpha if method == "prior" else 0.0), codes,
+            step(rate, halve_every), steps, _projection(method, prior, latent, seed),
+            given=(targets, shifts), batch=batch, label="inverting",
+        )
+    except solve.Diverged as error:
+        raise UserError(f"The inversion diverged before step {error.step}, method {method}: "
+                        f"take a rate lower than {rate:g}.") from None
+    errors = np.zeros(len(targets), np.float32)
+    for rows in parts(np.arange(len(targets)), batch):
+        errors[rows] = squared_error(decode, tf.constant(codes[rows]), targets[rows]).numpy()
+    history = np.append(history, errors.sum())
     return Inversion(codes, errors, history / max(len(targets), 1), steps)
 
 
@@ -115,51 +112,29 @@ def _check(prior, method, start, shape):
                          f"shape {np.shape(start)}.")
 
 
-def _descent(decode, latent, prior, method, rate, seed, halve_every, alpha):
-    """A graph function that takes steps.
+def _objective(decode, alpha):
+    """What is paid for codes, its gradient, and the squared error alone; see `solve.minimise`."""
 
-    Returns:
-        `f(z [n, latent], moments [n, latent], x [n, h, w, c], shifts [n, latent], first, until)` ->
-        (z, moments, sum of the errors before each step from `first` to before `until`). Moments
-        are those of RMSProp.
-    """
-    bound = BOUNDS[prior]
-
-    def gradient(z, x):
+    def objective(z, x, shifts):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(z)
             error = squared_error(decode, z, x)
-            loss = error - alpha * log_prior(z) if method == "prior" else error
+            loss = error - alpha * log_prior(z) if alpha else error
             loss = tf.reduce_sum(loss)  # over the batch: each row's gradient is its own
-        return tape.gradient(loss, z), tf.reduce_sum(error)
+        return loss, tape.gradient(loss, z), tf.reduce_sum(error)
 
-    def held(z, shifts, t):
-        """Codes after what the method does about those that left the range."""
-        if method == "standard":
-            return tf.clip_by_value(z, -bound, bound)
-        if method == "stochastic":
-            u = tf.random.stateless_uniform([latent], [seed, t], alg="philox")
-            return tf.where(tf.abs(z) > bound, draw(tf.math.floormod(u + shifts, 1.0), prior), z)
-        return z
+    return objective
 
-    codes, number = tf.TensorSpec([None, latent]), tf.TensorSpec([], tf.int32)
-    spec = [codes, codes, tf.TensorSpec([None, None, None, None]), codes, number, number]
 
-    @tf.function(input_signature=spec, autograph=False)
-    def descend(z, moments, x, shifts, first, until):
-        def step(t, z, moments, paid):
-            g, error = gradient(z, x)
-            now = rate * 0.5 ** tf.cast(t // halve_every, tf.float32)
-            if method == "prior":
-                moments = RHO * moments + (1.0 - RHO) * g**2
-                g = g / (tf.sqrt(moments) + EPSILON)
-            return t + 1, held(z - now * g, shifts, t), moments, paid.write(t - first, error)
+def _projection(method, prior, latent, seed):
+    """What a method does about codes that left the range; see `solve.minimise`."""
+    bound = BOUNDS[prior]
 
-        state = (first, z, moments, tf.TensorArray(tf.float32, until - first))
-        _, z, moments, paid = tf.while_loop(lambda t, *_: t < until, step, state)
-        return z, moments, paid.stack()
+    def drawn_anew(z, t, x, shifts):
+        u = tf.random.stateless_uniform([latent], [seed, t], alg="philox")
+        return tf.where(tf.abs(z) > bound, draw(tf.math.floormod(u + shifts, 1.0), prior), z)
 
-    return descend
+    return {"standard": solve.Box(-bound, bound), "stochastic": drawn_anew}.get(method)
 
 
 def squared_error(decode, z, x):

@@ -9,6 +9,7 @@ import functools
 
 import numpy as np
 
+from kgan.core.batches import in_parts
 from kgan.evaluation.features import feature_name, reference_features
 from kgan.metrics import pictures as distance
 from kgan.metrics.c2st import c2st
@@ -46,9 +47,7 @@ def measure_edits(translate, data, classifier, n=None, directions=DIRECTIONS, sk
         domain = direction[0]
         count = len(data.test[domain])
         held = data.test[domain][np.arange(min(n or count, count))]
-        output = np.concatenate(
-            [translate(held[i : i + 50], direction) for i in range(0, len(held), 50)]
-        )
+        output = in_parts(lambda x, direction=direction: translate(x, direction), held, 50)
         kept[direction] = {"input": held, "output": output}
         if data.truth:
             kept[direction]["truth"] = data.truth[domain][np.arange(len(held))]

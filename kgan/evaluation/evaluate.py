@@ -4,6 +4,7 @@ import json
 import pathlib
 import sys
 
+from kgan.core.batches import in_parts
 from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.lazy import np
 from kgan.core.reading import json_or_empty
@@ -173,11 +174,11 @@ def _reconstructions(model, data, n, skipped):
 
 
 def _avatar_edits(model, n):
+    from kgan.core.pixels import array_to_uint8
     from kgan.evaluation.avatar_edits import measure_avatar_edits
 
     def decode(codes):
-        parts = [model.decode(codes[i : i + 64]).numpy() for i in range(0, len(codes), 64)]
-        return np.clip(np.rint((np.concatenate(parts) + 1) * 127.5), 0, 255).astype(np.uint8)
+        return array_to_uint8(in_parts(model.decode, codes, 64))
 
     return measure_avatar_edits(
         model.encode_all, decode, model.attributes, size=model.recipe.size, n=n or None

@@ -9,10 +9,11 @@ import functools
 import sys
 
 import keras
-import numpy as np
 import tensorflow as tf
 
+from kgan.core.batches import in_parts
 from kgan.core.errors import UserError
+from kgan.core.pixels import array_to_float
 from kgan.metrics.distribution import frechet
 from kgan.models import reference as references
 
@@ -68,10 +69,7 @@ def keras_fid(real, fake):
 
 
 def _features(pictures, network):
-    return np.concatenate([
-        network(tf.constant(pictures[i : i + _BATCH].astype(np.float32) / 127.5 - 1.0)).numpy()
-        for i in range(0, len(pictures), _BATCH)
-    ])
+    return in_parts(lambda x: network(tf.constant(array_to_float(x))), pictures, _BATCH)
 
 
 def _compiled(function):

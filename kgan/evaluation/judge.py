@@ -6,7 +6,6 @@ For `avatars:Eyeglasses` it is a classifier of the attribute. Its accuracy on re
 comes with every figure that it judges.
 """
 
-import hashlib
 import json
 import sys
 
@@ -15,12 +14,13 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from kgan.core.batches import in_parts
 from kgan.core.cache import made_once
 from kgan.core.errors import printable
+from kgan.core.hashing import sha256, sha256_of_file
 from kgan.core.paths import cache_dir, replacing
 from kgan.core.pixels import given
 from kgan.core.reading import read_json
-from kgan.models.weights import sha256
 
 VERSION = 1  # of the network and its training
 _STEPS, _BATCH = 600, 64
@@ -55,11 +55,10 @@ class DomainClassifier:
 
     def _logits(self, pictures):
         """float64 [n], positive for B."""
-        logits = [
-            self.network(_prepared(pictures[i : i + 128]), training=False)
-            for i in range(0, len(pictures), 128)
-        ]
-        return np.concatenate([np.zeros((0, 1)), *logits])[:, 0].astype(np.float64)
+        if not len(pictures):
+            return np.zeros(0)
+        logits = in_parts(lambda x: self.network(_prepared(x), training=False), pictures, 128)
+        return logits[:, 0].astype(np.float64)
 
 
 def domain_classifier(data, stream=None):
@@ -71,7 +70,7 @@ def domain_classifier(data, stream=None):
     def load():
         try:
             known = read_json(folder / "metadata.json")
-            if sha256(weights) != known["sha256"]:
+            if sha256_of_file(weights) != known["sha256"]:
                 return None
             network.load_weights(weights)
             return DomainClassifier(network, known["accuracy"])
@@ -87,7 +86,7 @@ def domain_classifier(data, stream=None):
         with replacing(folder) as new:
             new.mkdir()
             network.save_weights(new / "model.weights.h5")
-            known = {"accuracy": found.accuracy, "sha256": sha256(new / "model.weights.h5")}
+            known = {"accuracy": found.accuracy, "sha256": sha256_of_file(new / "model.weights.h5")}
             (new / "metadata.json").write_text(json.dumps({"data": data.spec, **known}))
         return found
 
@@ -148,8 +147,8 @@ def _all(pictures):
 
 def _fingerprint(data):
     """Of the specification and a sample of the pictures themselves."""
-    digest = hashlib.sha256(data.spec.encode())
+    parts = [data.spec]
     for pictures in (*data.train.values(), *data.test.values()):
-        digest.update(str(pictures.shape).encode())
-        digest.update(pictures[np.linspace(0, len(pictures) - 1, 16).astype(int)].tobytes())
-    return digest.hexdigest()[:16]
+        some = pictures[np.linspace(0, len(pictures) - 1, 16).astype(int)]
+        parts += [str(pictures.shape), some.tobytes()]
+    return sha256(*parts)[:16]

@@ -4,6 +4,7 @@ Lipton, Tripathi 2017 (arXiv 1702.04782), section 4: all of a DCGAN's, under sto
 code is found when the mean squared difference to the true one is below a threshold.
 """
 
+from kgan.core.batches import in_parts
 from kgan.core.errors import UsageError
 from kgan.core.lazy import np
 from kgan.editing.inversion import invert, recovered
@@ -37,9 +38,7 @@ def measure_recovery(model, count, steps, *, rate=RATE, seed=1):
         raise UsageError(f"{model.name_in_zoo} needs labels beside codes: --recover is for "
                          "generators without.")
     codes = np.asarray(model.codes(count, seed))
-    pictures = np.concatenate([
-        np.asarray(model.generate(codes[i : i + BATCH])) for i in range(0, count, BATCH)
-    ])
+    pictures = in_parts(model.generate, codes, BATCH)
     found = {"pictures": count, "steps": steps}
     for method in METHODS:
         result = invert(

@@ -1,20 +1,19 @@
 """Whether an export does what its model does, where there is TensorFlow and nothing of kgan."""
 
-import hashlib
 import json
 import os
 import pathlib
 import re
 import subprocess
-import sys
 import tempfile
 
 import numpy as np
 import tensorflow as tf
 
-from kgan.core import pixels
+from kgan.core import pixels, process
 from kgan.core.errors import UserError
-from kgan.export import serving
+from kgan.core.hashing import sha256_of_file
+from kgan.export.files import example_picture
 
 # What the loaded model may differ from the Keras model, by the precision that it computes in:
 # float in [-1, 1], and levels of uint8. Half precisions are rounded anew wherever ops are fused.
@@ -56,9 +55,7 @@ def check_export(path, model=None):
 def hashes(folder):
     """`{file: its sha256}` of a version's folder, without `assets.extra`."""
     files = sorted(f for f in folder.rglob("*") if f.is_file() and "assets.extra" not in f.parts)
-    return {
-        f.relative_to(folder).as_posix(): hashlib.sha256(f.read_bytes()).hexdigest() for f in files
-    }
+    return {f.relative_to(folder).as_posix(): sha256_of_file(f) for f in files}
 
 
 def _ends(metadata):
@@ -70,8 +67,8 @@ def _ends(metadata):
 
 def _pictures():
     """Two of odd sizes, one after the other, and a batch."""
-    first = serving.example_picture(37, 51)
-    return first, serving.example_picture(45, 33), np.stack([first, first[::-1, ::-1]])
+    first = example_picture(37, 51)
+    return first, example_picture(45, 33), np.stack([first, first[::-1, ::-1]])
 
 
 def _given(metadata, model):
@@ -81,18 +78,17 @@ def _given(metadata, model):
     given = {}
     for direction, (of_bytes, of_arrays) in _ends(metadata).items():
         given |= {f"{of_bytes}:image_bytes": pngs, f"{of_arrays}:images": batch,
-                  f"translate:{direction}": np.float32(batch) / 127.5 - 1.0}
+                  f"translate:{direction}": pixels.array_to_float(batch)}
     for signature, (_, example) in (model.served() if model is not None else {}).items():
         given |= {f"{signature}:{key}": np.asarray(x) for key, x in example.items()}
     return given
 
 
 FRESH = """
-import sys
 sys.modules["kgan"] = None  # an import of kgan fails
 import numpy as np
 import tensorflow as tf
-path, file = sys.argv[1:]
+path, file = given
 loaded = tf.saved_model.load(path)
 calls, made = {}, {}
 for name, value in np.load(file).items():
@@ -121,15 +117,15 @@ def _run_fresh(path, given):
     with tempfile.TemporaryDirectory() as room:
         file = os.path.join(room, "pictures.npz")
         np.savez(file, **given)
-        done = subprocess.run(
-            [sys.executable, "-c", FRESH, str(path.resolve()), file],
+        with process.child(
+            FRESH, [str(path.resolve()), file], cwd=room,
             env=os.environ | {"CUDA_VISIBLE_DEVICES": "-1", "TF_CPP_MIN_LOG_LEVEL": "2"},
-            cwd=room,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            raise UserError(f"the export does not run in a fresh process: {_reason(done)}")
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        ) as fresh:
+            said = fresh.stderr.read().decode(errors="replace")
+        if fresh.returncode:
+            why = _reason(said) or f"it ended with code {fresh.returncode}"
+            raise UserError(f"the export does not run in a fresh process: {why}")
         with np.load(file) as found:
             made = dict(found)
     result = {key: made.pop(key).tolist() for key in ("signatures", "modules")}
@@ -143,10 +139,10 @@ def _run_fresh(path, given):
     return {**result, "outputs": outputs}
 
 
-def _reason(done):
-    """The first line of the exception that a process ended with, or its exit code."""
-    found = re.findall(r"^[\w.]+(?:Error|Exception|Interrupt)\b.*", done.stderr, re.M)
-    return found[-1] if found else f"it ended with code {done.returncode}"
+def _reason(said):
+    """The first line of the exception that a process ended with, "" if it said none."""
+    found = re.findall(r"^[\w.]+(?:Error|Exception|Interrupt)\b.*", said, re.M)
+    return found[-1] if found else ""
 
 
 def _compare(result, model, metadata):

@@ -30,7 +30,7 @@ import kgan
 from kgan.core import paths
 from kgan.core.errors import UserError
 from kgan.export import check as export_check
-from kgan.export import serving
+from kgan.export import files
 from kgan.export import signatures as signing
 from kgan.models import weights
 
@@ -80,7 +80,7 @@ def export_model(
                 _write(new, model, name, int(final.name), direction, max_pixels)
                 if check:
                     _check(new, model, name)
-        serving.write_serving_files(out)
+        files.write_serving_files(out)
     return final
 
 
@@ -92,9 +92,9 @@ def _refuse(model, name, direction, allow_untrained):
     if direction and direction not in model.directions:
         raise UserError(f"no direction {direction!r}; {name} has "
                         f"{', '.join(model.directions) or 'none'}")
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) or name in serving.FILES:
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name) or name in files.FILES:
         raise UserError(f"{name!r} cannot be a served name: use letters, digits and . _ - (and not "
-                        f"{', '.join(serving.FILES)}, which are files there)")
+                        f"{', '.join(files.FILES)}, which are files there)")
     if not model.trained and not allow_untrained:
         raise UserError(f"{name} is untrained ({model.state}): train it to its end or load weights "
                         "first (or allow_untrained)")
@@ -132,7 +132,7 @@ def _nothing_left(folder):
 
 
 def _next_version(folder, version):
-    there = serving.versions(folder)
+    there = files.versions(folder)
     version = max(there, default=0) + 1 if version is None else version
     if version < 1 or (folder / str(version)).exists():
         raise UserError(f"version {version} of {folder} exists or is below 1: choose another")
@@ -156,7 +156,7 @@ def _write(new, model, name, version, direction, max_pixels):
     }
     _write_metadata(extra, metadata)
     requests = _warmup_requests(module, model.recipe.size)
-    serving.write_warmup(extra / "tf_serving_warmup_requests", name, requests)
+    files.write_warmup(extra / "tf_serving_warmup_requests", name, requests)
     weights.write(model, extra / "weights", facts=model.metadata)
 
 
@@ -199,7 +199,7 @@ def _metadata(model, name, version, direction):
 
 def _warmup_requests(module, size):
     """One request for each signature, of the size that the model was trained on."""
-    picture = serving.example_picture(size, size)
+    picture = files.example_picture(size, size)
     png = tf.io.encode_png(picture).numpy()
 
     def request(signature):

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from kgan.core import pixels
 from kgan.core.memory import bytes_per_pixel, bytes_per_row
-from kgan.export import serving
+from kgan.export import decoding
 
 REQUEST_BYTES = 2 * 10**9
 
@@ -44,14 +44,14 @@ def limits(model, max_pixels=None):
     Args:
         model: a built `kgan.models.gan.GAN`.
         max_pixels: instead of what `REQUEST_BYTES` hold, which is at least a picture of the size of
-            the training and at most `serving.MAX_PIXELS`.
+            the training and at most `decoding.MAX_PIXELS`.
     """
     size = model.recipe.size
     kinds = {model.nets[network].count_params(): d for d, network in model.directions.items()}
     costs = [bytes_per_pixel(lambda x, d=d: model.translate(x, d)) for d in kinds.values()]
     cost = round(max(costs), 1) if costs else None
     if costs and not max_pixels:
-        max_pixels = max(min(int(REQUEST_BYTES // max(cost, 1)), serving.MAX_PIXELS), size**2)
+        max_pixels = max(min(int(REQUEST_BYTES // max(cost, 1)), decoding.MAX_PIXELS), size**2)
     rows = {name: max(2, int(REQUEST_BYTES // max(bytes_per_row(function, size), 1)))
             for name, (function, _) in model.served().items()}
     return Limits(cost, max_pixels if costs else None, rows, model.multiple, model.smallest)
@@ -113,11 +113,11 @@ def _of_images(translate):
 
 def _of_bytes(translate, allowed):
     def one(data):
-        rgb, alpha = serving.decode_picture(
+        rgb, alpha = decoding.decode_picture(
             data, allowed.max_pixels, allowed.multiple, allowed.smallest
         )
         rgb = pixels.to_uint8(translate(pixels.to_float(rgb[tf.newaxis])))[0]
-        return serving.encode_picture(rgb, alpha)
+        return decoding.encode_picture(rgb, alpha)
 
     def bytes_to_bytes(image_bytes):
         # One at a time: pictures differ in size, and the memory needed is that of the largest.

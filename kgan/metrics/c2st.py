@@ -25,7 +25,9 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
+from kgan.core.batches import in_parts
 from kgan.core.errors import UserError
+from kgan.core.pixels import array_to_float
 
 STEPS = 400  # of training, each on _BATCH / 2 real and as many translated pictures
 _BATCH, _CHECK, _CROP = 32, 25, 32
@@ -143,12 +145,9 @@ class _Judge:
 
     def logits(self, pictures):
         """float64 [crops of the grid, n]; positive = real."""
-        return np.array([
-            np.concatenate([
-                self._logits(_float(crop[i : i + 50])) for i in range(0, len(crop), 50)
-            ])
-            for crop in _grid(pictures)
-        ], np.float64)
+        crops = _grid(pictures)
+        return np.array([in_parts(lambda x: self._logits(_float(x)), crop, 50) for crop in crops],
+                        np.float64)
 
 
 @functools.lru_cache(maxsize=4)
@@ -201,4 +200,4 @@ def _grid(pictures):
 
 
 def _float(pictures):
-    return tf.constant(pictures.astype(np.float32) / 127.5 - 1.0)
+    return tf.constant(array_to_float(pictures))

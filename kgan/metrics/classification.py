@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from kgan.core.batches import in_parts
+
 
 def measure_labels(classify, data, n=None):
     """Accuracy on the held-out pictures of a labelled data set.
@@ -19,9 +21,7 @@ def measure_labels(classify, data, n=None):
     """
     pictures = data.test["a"]
     rows = np.arange(min(n or len(pictures), len(pictures)))
-    found = np.concatenate(
-        [np.asarray(classify(pictures[rows[i : i + 100]])) for i in range(0, len(rows), 100)]
-    )
+    found = in_parts(lambda some: classify(pictures[some]), rows, 100)
     truth = data.labels_of("test", rows)
     if data.exclusive:
         ranks = (found > (found * truth).sum(axis=1, keepdims=True)).sum(axis=1)

@@ -11,11 +11,11 @@ Nothing here sees quality: noise is more varied than faces are. Read it beside `
 """
 
 import numpy as np
+from sklearn.metrics import euclidean_distances, pairwise_distances_chunked
+from sklearn.neighbors import NearestNeighbors
 
 from kgan.core.errors import UserError
 from kgan.metrics.reconstruction import hash_bits
-
-_CELLS = 2**22  # of a block of distances at a time
 
 
 def diversity(real, made, *, features=None, n=500, seed=0):
@@ -121,20 +121,13 @@ def attribute_shares(probabilities_real, probabilities_made):
 def _l2(pictures):
     """Distances [n, n] of pictures in [-1, 1]; whole numbers until the root, so exact."""
     flat = pictures.reshape(len(pictures), -1).astype(np.float64)
-    return np.sqrt(_squared(flat, flat)) / 127.5
+    return euclidean_distances(flat) / 127.5
 
 
 def _dhash(pictures):
     """[n, n]: shares of the 64 bits that differ."""
     signs = 2.0 * hash_bits(pictures, "dhash") - 1
     return (1 - signs @ signs.T / signs.shape[1]) / 2
-
-
-def _squared(x, y):
-    """Squared distances [n, m] of rows; what is below the rounding of the terms is 0."""
-    norms = np.einsum("ij,ij->i", x, x)[:, None] + np.einsum("ij,ij->i", y, y)
-    found = norms - 2 * x @ y.T
-    return np.where(found < 1e-12 * norms, 0, found)
 
 
 def _to_nearest(distances):
@@ -144,13 +137,9 @@ def _to_nearest(distances):
 
 def _covered(points, by, k):
     """The share of points in any of the balls around the rows of `by`."""
-    step = max(1, _CELLS // len(by))
-    radii = np.empty(len(by))
-    for i in range(0, len(by), step):
-        found = _squared(by[i : i + step], by)
-        found[np.arange(len(found)), np.arange(i, i + len(found))] = np.inf
-        radii[i : i + step] = np.partition(found, k - 1)[:, k - 1]
-    inside = [
-        (_squared(points[i : i + step], by) <= radii).any(1) for i in range(0, len(points), step)
-    ]
-    return float(np.mean(np.concatenate(inside)))
+    radii = NearestNeighbors(n_neighbors=k, algorithm="brute").fit(by).kneighbors()[0][:, -1]
+    radii += 1e-6 * np.linalg.norm(by, axis=1)  # what a distance of such rows may be rounded by
+    inside = pairwise_distances_chunked(
+        points, by, reduce_func=lambda some, _: (some <= radii).any(1), working_memory=64
+    )
+    return float(np.mean(np.concatenate([*inside])))

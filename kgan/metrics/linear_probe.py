@@ -17,6 +17,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.svm import LinearSVC
 
+from kgan.core.batches import parts
 from kgan.core.errors import UserError
 
 CHOICES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
@@ -65,7 +66,7 @@ def linear_probe(train, train_labels, test, test_labels, *, seed=0):
 def _scaled(train, test):
     """float32 copies by the training rows' means and deviations; what is constant becomes 0."""
     mean = train.mean(0, dtype=np.float64)
-    squares = sum(np.square(train[i : i + 256] - mean).sum(0) for i in range(0, len(train), 256))
+    squares = sum(np.square(some - mean).sum(0) for some in parts(train, 256))
     deviation = np.sqrt(squares / len(train))
     constant = deviation <= 1e-12 * np.maximum(np.abs(mean), 1)
     scale = np.where(constant, 0, 1 / np.where(constant, 1, deviation) / train.shape[1] ** 0.5)

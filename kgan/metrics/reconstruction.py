@@ -18,7 +18,9 @@ import numpy as np
 from PIL import Image
 from skimage.metrics import structural_similarity
 
+from kgan.core.batches import in_parts, parts
 from kgan.core.errors import UserError
+from kgan.core.pixels import array_to_float, array_to_uint8
 from kgan.metrics import pictures as distance
 from kgan.metrics.figures import gather
 
@@ -72,11 +74,7 @@ def reconstruct(encode, decode, pictures):
         decode: codes -> float [n, h, w, 3] in [-1, 1].
         pictures: uint8 [n, h, w, 3].
     """
-    made = [
-        np.asarray(decode(encode(pictures[i : i + _CHUNK])))
-        for i in range(0, len(pictures), _CHUNK)
-    ]
-    return np.uint8(np.clip(np.rint((np.concatenate(made) + 1) * 127.5), 0, 255))
+    return array_to_uint8(in_parts(lambda x: decode(encode(x)), pictures, _CHUNK))
 
 
 def code_error(encode, decode, codes):
@@ -90,10 +88,9 @@ def code_error(encode, decode, codes):
     Returns:
         A float: 0 = they are the same again, 1 = as far off as the prior's mean, 0, would be.
     """
-    again = [np.asarray(encode(decode(codes[i : i + _CHUNK])))
-             for i in range(0, len(codes), _CHUNK)]
+    again = in_parts(lambda z: encode(decode(z)), codes, _CHUNK)
     codes = np.asarray(codes, np.float64)
-    return float(np.mean((np.concatenate(again) - codes) ** 2) / np.mean(codes**2))
+    return float(np.mean((again - codes) ** 2) / np.mean(codes**2))
 
 
 def baselines(real, train, *, seed=0, skipped=None):
@@ -138,8 +135,8 @@ def hash_bits(pictures, kind):
 def _errors(x, y):
     """(mean absolute, mean squared) difference of values in [-1, 1]."""
     sums = np.zeros(2)
-    for i in range(0, len(x), _CHUNK):
-        difference = np.abs(x[i : i + _CHUNK].astype(np.int64) - y[i : i + _CHUNK])
+    for some in parts(np.arange(len(x)), _CHUNK):
+        difference = np.abs(x[some].astype(np.int64) - y[some])
         sums += difference.sum(), (difference**2).sum()
     mae, mse = sums / x.size
     return float(mae / 127.5), float(mse / 127.5**2)
@@ -149,7 +146,7 @@ def _ssim_term(x, y):
     """Mean of 1 - SSIM of values in [-1, 1] with k1 = 0.001, Gaussian window of sigma 1.5, RGB."""
     found = [
         structural_similarity(
-            *(p.astype(np.float64) / 127.5 - 1 for p in pair), data_range=2, K1=0.001,
+            *(array_to_float(p, np.float64) for p in pair), data_range=2, K1=0.001,
             channel_axis=-1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False,
         )
         for pair in zip(x, y, strict=True)
@@ -159,7 +156,7 @@ def _ssim_term(x, y):
 
 def _mean_picture(pictures):
     """uint8 [h, w, 3], rounded."""
-    total, count = np.zeros(pictures.shape[1:], np.int64), len(pictures)
-    for i in range(0, count, _CHUNK):
-        total += pictures[np.arange(i, min(i + _CHUNK, count))].sum(axis=0, dtype=np.int64)
-    return np.uint8(np.rint(total / count))
+    total = np.zeros(pictures.shape[1:], np.int64)
+    for some in parts(np.arange(len(pictures)), _CHUNK):
+        total += pictures[some].sum(axis=0, dtype=np.int64)
+    return np.uint8(np.rint(total / len(pictures)))

@@ -7,6 +7,7 @@ a generator without tanh makes too bright or too dark has no gradient any more o
 
 import functools
 
+from kgan.core.batches import in_parts
 from kgan.core.errors import UsageError, UserError
 from kgan.core.lazy import generators, np, pixels, tf
 from kgan.core.progress import progress
@@ -84,11 +85,11 @@ class Coder:
                              "pictures by descent, as --refine 500, or edit --samples 8.")
         if not len(pictures):
             return np.zeros((0, self.model.latent), np.float32)
-        codes = _in_parts(self.encoder, pictures) if self.encoder else None
+        codes = in_parts(self.encoder, pictures, BATCH) if self.encoder else None
         if self.encoder and not (refine and self.refine):
             return codes
         found = invert(
-            lambda z: self.model.generate(z), pictures / np.float32(127.5) - 1, seed=self.seed,
+            lambda z: self.model.generate(z), pixels.array_to_float(pictures), seed=self.seed,
             latent=self.model.latent, prior=self.model.prior, method=self.method, start=codes,
             steps=self.refine, rate=self.rate, batch=BATCH,
         ).codes
@@ -124,8 +125,7 @@ class Coder:
             raise ValueError(f"codes are [n, {self.model.latent}], not {list(codes.shape)}.")
         if not len(codes):
             return np.zeros((0, self.size, self.size, 3), np.uint8)
-        made = _in_parts(self.decoder, codes)
-        return np.clip(np.round((made + 1.0) * 127.5), 0, 255).astype(np.uint8)
+        return pixels.array_to_uint8(in_parts(self.decoder, codes, BATCH))
 
     def read(self, path):
         """The central square of a file's picture, of the model's size: uint8 [size, size, 3].
@@ -164,8 +164,3 @@ def refuse_without_codes(kind, name):
     if not issubclass(kind, LatentGAN):
         raise UsageError(f"{name} makes no pictures from codes: take an encoder, as crg_encoder, or"
                          " a generator, as pggan.")
-
-
-def _in_parts(function, rows):
-    parts = [np.asarray(function(rows[i : i + BATCH])) for i in range(0, len(rows), BATCH)]
-    return np.concatenate(parts)

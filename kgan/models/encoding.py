@@ -14,6 +14,7 @@ import sys
 from dataclasses import dataclass
 from typing import ClassVar
 
+from kgan.core.batches import parts
 from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.lazy import generators, latent_directions, np, pixels, plateau, tf
 from kgan.core.recipe import Recipe, knob, nearest
@@ -162,10 +163,9 @@ class EncoderGAN(LatentGAN):
         found, count = {}, len(chosen)
         if not hasattr(self, "_measure"):
             self._measure = tf.function(self.measure, autograph=False, reduce_retracing=True)
-        for first in range(0, count, BATCH):
-            rows = chosen[first : first + BATCH]
+        for i, rows in enumerate(parts(chosen, BATCH)):
             x = pixels.to_float(_middle(pictures[rows], self.recipe.size))
-            codes = self.codes(len(rows), seed=first + 1)
+            codes = self.codes(len(rows), seed=i * BATCH + 1)
             for name, value in self._measure(x, codes).items():
                 found[name] = found.get(name, 0.0) + float(value) * len(rows) / count
         return found
@@ -254,9 +254,8 @@ class EncoderGAN(LatentGAN):
         rows = np.arange(len(images)) if rows is None else rows
         if not hasattr(self, "_encoder"):
             self._encoder = tf.function(self.encode, autograph=False, reduce_retracing=True)
-        parts = [self._encoder(pixels.checked(images[rows[i : i + BATCH]])).numpy()
-                 for i in range(0, len(rows), BATCH)]
-        return np.concatenate([np.zeros((0, self.latent), np.float32), *parts])
+        found = [self._encoder(pixels.checked(images[some])) for some in parts(rows, BATCH)]
+        return np.concatenate([np.zeros((0, self.latent), np.float32), *found])
 
     def forward(self, x, direction):
         """The central square is reconstructed; what is beside it stays."""

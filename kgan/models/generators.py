@@ -9,10 +9,9 @@ An encoder's weights hold its generator's, too, so its recipe keeps how to build
 name and recipe.
 """
 
-import hashlib
 import json
 
-from kgan.core import registry
+from kgan.core import hashing, registry
 from kgan.core.errors import UsageError, UserError
 from kgan.models import source
 
@@ -110,10 +109,5 @@ def build(text, precision):
 
 def sha256(network):
     """A hash of a network's weights, the same before and after they were stored as float16."""
-    found = hashlib.sha256()
-    for v in network.weights:
-        values = v.numpy()
-        values = values.astype("<f2") if values.dtype.kind == "f" else values
-        found.update(str(values.shape).encode())
-        found.update(values.tobytes())
-    return found.hexdigest()
+    values = [v.numpy() for v in network.weights]
+    return hashing.sha256(*(x.astype("<f2") if x.dtype.kind == "f" else x for x in values))

@@ -5,6 +5,7 @@ directions; it is exported with the signatures `serving_default` (codes -> PNG b
 (codes -> uint8 pictures).
 """
 
+from kgan.core.batches import parts
 from kgan.core.lazy import np, pixels, tf
 from kgan.models.gan import GAN
 
@@ -155,11 +156,12 @@ class LatentGAN(GAN):
             labels = tf.gather(rows, tf.range(count) % max(len(rows), 1))
         elif self.conditions:
             labels = self._in_turn(count)  # of all batches: each would begin anew
-        parts = [np.zeros((0, self.recipe.size, self.recipe.size, 3), np.uint8)]
-        for i in range(0, count, batch):
-            some = None if labels is None else labels[i : i + batch]
-            parts.append(pixels.to_uint8(self.decode(codes[i : i + batch], some)).numpy())
-        return np.concatenate(parts)
+        made = [np.zeros((0, self.recipe.size, self.recipe.size, 3), np.uint8)]
+        for rows in parts(range(count), batch):
+            some = slice(rows.start, rows.stop)
+            given = None if labels is None else labels[some]
+            made.append(pixels.to_uint8(self.decode(codes[some], given)).numpy())
+        return np.concatenate(made)
 
     def show(self, batch):
         count = len(batch["a"])

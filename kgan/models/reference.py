@@ -13,12 +13,12 @@ expects values near 1.
 """
 
 import contextlib
-import hashlib
-import pathlib
 import sys
 
 from kgan.core import registry
+from kgan.core.batches import parts
 from kgan.core.errors import UsageError, UserError, printable
+from kgan.core.hashing import sha256_of_file
 from kgan.core.lazy import keras, networks, np, ops
 from kgan.core.recipe import nearest
 from kgan.models import source
@@ -132,8 +132,8 @@ def calibrate(network, pictures, batch=8):
         scale.centre.assign(ops.zeros_like(scale.centre))
         scale.by.assign(ops.ones_like(scale.by))
     sums = [[0.0, 0.0] for _ in scales]  # over the pictures, of means of maps and of squares
-    for i in range(0, len(pictures), batch):
-        for total, maps in zip(sums, network(pictures[i : i + batch]), strict=True):
+    for some in parts(pictures, batch):
+        for total, maps in zip(sums, network(some), strict=True):
             maps = np.asarray(ops.cast(maps, "float32"), np.float64)
             total[0] += maps.mean((1, 2)).sum(0)
             total[1] += np.square(maps).mean((1, 2)).sum(0)
@@ -182,13 +182,14 @@ def _imagenet(depth, path, sha256, instead="", top=False):
 def check(path, sha256=""):
     """Raises `UserError` unless a file is one of Keras' own VGG files or has the hash given."""
     try:
-        data = pathlib.Path(path).read_bytes()
-    except OSError as error:
-        raise UserError(f"{path} cannot be read: {error.strerror}.") from None
-    found = hashlib.sha256(data).hexdigest()
+        found = sha256_of_file(path)
+        official = sha256 or sha256_of_file(path, "md5") in OFFICIAL
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path} cannot be read: {reason}.") from None
     if sha256:
         if found != sha256.lower():
             raise UserError(f"{path} is not what --vgg_sha256 says: its sha256 is {found}.")
-    elif hashlib.md5(data, usedforsecurity=False).hexdigest() not in OFFICIAL:
+    elif not official:
         raise UserError(f"{path} is not one of Keras' VGG files, or damaged. If it is your own, "
                         f"say --vgg_sha256 {found}.")

@@ -9,7 +9,6 @@ files before memory is taken for it (`kgan.core.bounds`).
 """
 
 import datetime
-import hashlib
 import io
 import json
 import pathlib
@@ -20,16 +19,15 @@ import warnings
 import kgan
 from kgan.core import registry
 from kgan.core.errors import UsageError, UserError, printable
+from kgan.core.hashing import sha256_of_file
 from kgan.core.lazy import bounds, keras, np, tf
 from kgan.core.paths import replacing
-from kgan.core.reading import read_json, size_of
+from kgan.core.reading import read_json
 from kgan.core.recipe import write_recipe
 from kgan.models.source import WEIGHTS, packaged, resolve
 
 __all__ = ["WEIGHTS", "build", "describe", "load", "packaged", "parameters", "read", "resolve",
-           "sha256", "verify", "write"]
-
-LARGEST = 4_000_000_000  # bytes of a file; VGG-19 with its fully connected layers takes 600 million
+           "verify", "write"]
 
 
 def build(name, recipe=None, precision="float32", deployed_only=False):
@@ -177,7 +175,7 @@ def verify(folder):
                 raise ValueError(f"its metadata names {printable(name, 80)}")
             if not isinstance(known, str) or not re.fullmatch("[0-9a-f]{64}", known):
                 raise ValueError(f"its metadata has no sha256 of {printable(name, 80)}")
-        found = {name: sha256(folder / name) for name in expected}
+        found = {name: sha256_of_file(folder / name) for name in expected}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(f"{folder} is not a weights folder: {error}") from None
     for name, known in expected.items():
@@ -229,7 +227,7 @@ def write(model, folder, *, facts=None, preview=None, half=False, finished=None)
         model.write_beside(new)
         write_recipe(new / "config.json", model.name_in_zoo, model.recipe)
         hashes = {
-            p.relative_to(new).as_posix(): sha256(p) for p in sorted(new.rglob("*"))
+            p.relative_to(new).as_posix(): sha256_of_file(p) for p in sorted(new.rglob("*"))
             if p.is_file()
         }
         facts = {
@@ -261,16 +259,6 @@ def parameters(model):
     """`{network: number of parameters}`."""
     return {n: int(net.count_params()) for n, net in model.nets.items()
             if net.trainable_variables or not net.trainable}
-
-
-def sha256(path):
-    """The hexadecimal sha256 of an ordinary file of at most `LARGEST` bytes."""
-    size_of(path, LARGEST)
-    found = hashlib.sha256()
-    with open(path, "rb") as file:
-        while part := file.read(1 << 20):
-            found.update(part)
-    return found.hexdigest()
 
 
 class _Memory(io.BytesIO):

@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
+from kgan.networks.blocks import leaky, logits, relu, transposed_conv
 from kgan.networks.layers import NORMAL_002
 from kgan.networks.stargan import JoinLabels
 
@@ -92,10 +93,7 @@ def dcgan_generator(name, *, size=64, latent=100, filters=64, classes=0):
     x = layers.Reshape((4, 4, widths[-1]), name="square")(x)
     for i, width in enumerate(reversed([3, *widths[:-1]]), 1):
         x = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"norm{i}")(x)
-        x = layers.ReLU(name=f"active{i}")(x)
-        x = layers.Conv2DTranspose(
-            width, 5, 2, padding="same", kernel_initializer=NORMAL_002, name=f"conv{i}"
-        )(x)
+        x = transposed_conv(relu(x, name=f"active{i}"), width, 5, name=f"conv{i}")
     output = layers.Activation("tanh", dtype="float32", name="picture")(x)
     return keras.Model(inputs, output, name=name)
 
@@ -154,8 +152,7 @@ def discriminator_features(network):
         list of float32 maps [n, h, w, c], the largest first.
     """
     maps = [x.output for x in network.layers if isinstance(x, layers.LeakyReLU)]
-    outputs = [layers.Activation("linear", dtype="float32")(x) for x in maps]
-    return keras.Model(network.input, outputs, name=f"{network.name}_features")
+    return keras.Model(network.input, [logits(x) for x in maps], name=f"{network.name}_features")
 
 
 def pooled(features):
@@ -187,15 +184,15 @@ def _discriminator(name, size, plan, kernel, norm, *, labels=None, clip=0.0, con
         )(x)
         if i > 1:
             x = _normalised(x, norm, bound, f"norm{i}")
-        x = layers.LeakyReLU(negative_slope=0.2, name=f"active{i}")(x)
+        x = leaky(x, name=f"active{i}")
         if i == 1 and labels is not None:
             x = JoinLabels(name="join")(x, labels)
     x = layers.Flatten(name="flatten")(x)
     x = layers.Dense(
         1, use_bias=constant, kernel_initializer=NORMAL_002, name="logit", **bounds
     )(x)
-    output = layers.Activation("linear", dtype="float32", name="output")(x)
-    return keras.Model(picture if labels is None else [picture, labels], output, name=name)
+    inputs = picture if labels is None else [picture, labels]
+    return keras.Model(inputs, logits(x, name="output"), name=name)
 
 
 def _normalised(x, norm, bound, name):

@@ -1,9 +1,8 @@
 """Discriminators: pictures in, logits out (no sigmoid)."""
 
 import keras
-from keras import layers
 
-from kgan.networks.layers import NORMAL_002, InstanceNormalization
+from kgan.networks.blocks import leaky, logits, norm, padded_conv
 
 
 def patch_discriminator(name, *, filters=64, strided=3, channels=3, padding=1):
@@ -28,14 +27,7 @@ def patch_discriminator(name, *, filters=64, strided=3, channels=3, padding=1):
     x = picture
     for i in range(strided + 1):
         width, stride = filters * min(2**i, 8), 2 if i < strided else 1
-        x = _conv(x, width, stride, padding)
-        if i:
-            x = InstanceNormalization()(x)
-        x = layers.LeakyReLU(negative_slope=0.2)(x)
-    x = _conv(x, 1, 1, padding)
-    return keras.Model(picture, layers.Activation("linear", dtype="float32")(x), name=name)
-
-
-def _conv(x, filters, stride, padding):
-    x = layers.ZeroPadding2D(padding)(x)
-    return layers.Conv2D(filters, 4, stride, padding="valid", kernel_initializer=NORMAL_002)(x)
+        x = padded_conv(x, width, 4, stride, zeros=padding)
+        x = leaky(norm(x) if i else x)
+    x = padded_conv(x, 1, 4, zeros=padding)
+    return keras.Model(picture, logits(x), name=name)

@@ -16,6 +16,7 @@ import keras
 from keras import layers
 
 from kgan.networks import vgg
+from kgan.networks.blocks import HE, conv, leaky, relu
 from kgan.networks.dcgan import BatchNormalization
 from kgan.networks.layers import NORMAL_002
 
@@ -37,7 +38,7 @@ def fc_encoder(name, *, size=64, latent=100, filters=64, prior="normal"):
     x = layers.Flatten(name="flatten")(picture)
     for i in (1, 2, 3):
         x = layers.Dense(
-            filters * 2 ** (5 - i), "relu", kernel_initializer="he_normal", name=f"hidden{i}"
+            filters * 2 ** (5 - i), "relu", kernel_initializer=HE, name=f"hidden{i}"
         )(x)
     return keras.Model(picture, _latent(x, latent, prior), name=name)
 
@@ -145,10 +146,8 @@ def crg_encoder(
     x = vgg.ImageNetRange(name="imagenet_range")(picture) if imagenet_range else picture
     for block, count, width in plan:
         for i in range(1, count + 1):
-            x = layers.Conv2D(
-                width, 3, padding="same", kernel_initializer="he_normal", name=f"{block}_conv{i}"
-            )(x)
-            x = layers.LeakyReLU(negative_slope=slope)(x) if slope else layers.ReLU()(x)
+            x = conv(x, width, 3, padding="same", first=HE, name=f"{block}_conv{i}")
+            x = relu(x, slope)
         x = BatchNormalization(name=f"{block}_norm")(x)
         x = layers.SpatialDropout2D(dropout, name=f"{block}_dropout")(x) if dropout else x
         if block in ("block1", "block2", "block3"):
@@ -200,15 +199,12 @@ def _frozen(discriminator, output):
 
 
 def _conv(x, width, kernel, stride, name):
-    x = layers.Conv2D(
-        width, kernel, stride, padding="same", kernel_initializer=NORMAL_002, name=f"{name}_conv"
-    )(x)
-    return _norm_leaky(x, name)
+    return _norm_leaky(conv(x, width, kernel, stride, padding="same", name=f"{name}_conv"), name)
 
 
 def _norm_leaky(x, name):
     x = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{name}_norm")(x)
-    return layers.LeakyReLU(negative_slope=0.2, name=f"{name}_active")(x)
+    return leaky(x, name=f"{name}_active")
 
 
 def _latent(x, latent, prior):

@@ -3,27 +3,13 @@
 import keras
 from keras import layers, ops
 
-from kgan.networks.layers import (
-    NORMAL_002,
-    CropFirst,
-    InstanceNormalization,
-    ReflectionPadding2D,
-)
-
-
-def _conv(x, filters, kernel, stride=1, name=None):
-    return layers.Conv2D(
-        filters, kernel, stride, padding="valid", kernel_initializer=NORMAL_002, name=name
-    )(x)
-
-
-def _norm_relu(x):
-    return layers.ReLU()(InstanceNormalization()(x))
+from kgan.networks.blocks import conv, norm, norm_relu, padded_conv, relu, transposed_conv
+from kgan.networks.layers import CropFirst, ReflectionPadding2D
 
 
 def _residual(x, filters):
-    y = _norm_relu(_conv(ReflectionPadding2D(1)(x), filters, 3))
-    y = InstanceNormalization()(_conv(ReflectionPadding2D(1)(y), filters, 3))
+    y = norm_relu(conv(ReflectionPadding2D(1)(x), filters, 3))
+    y = norm(conv(ReflectionPadding2D(1)(y), filters, 3))
     return layers.Add()([x, y])
 
 
@@ -33,11 +19,8 @@ def _double(x, filters, upsample):
     The second never makes a checkerboard (Odena et al. 2016).
     """
     if upsample == "nearest":
-        return _conv(ReflectionPadding2D(1)(layers.UpSampling2D(2)(x)), filters, 3)
-    x = layers.Conv2DTranspose(
-        filters, 3, 2, padding="valid", kernel_initializer=NORMAL_002
-    )(x)
-    return CropFirst()(x)
+        return conv(ReflectionPadding2D(1)(layers.UpSampling2D(2)(x)), filters, 3)
+    return CropFirst()(transposed_conv(x, filters, 3, padding="valid"))
 
 
 @keras.saving.register_keras_serializable("kgan")
@@ -54,6 +37,13 @@ class Blend(layers.Layer):
     def call(self, picture, maps):
         change, mask = ops.tanh(maps[..., :-1]), ops.sigmoid(maps[..., -1:])
         return mask * change + (1.0 - mask) * picture
+
+
+def drawn(picture, maps, blend):
+    """The picture that a generator makes of its last maps: their tanh, or what `Blend` makes."""
+    if blend:
+        return Blend(name="blend")(picture, maps)
+    return layers.Activation("tanh", dtype="float32")(maps)
 
 
 def resnet_generator(
@@ -79,19 +69,15 @@ def resnet_generator(
         sides must be multiples of 4 and at least 8.
     """
     picture = keras.Input((None, None, channels_in), name="picture")
-    x = _norm_relu(_conv(ReflectionPadding2D(3)(picture), filters, 7))
+    x = norm_relu(conv(ReflectionPadding2D(3)(picture), filters, 7))
     for width in (2 * filters, 4 * filters):
-        x = _norm_relu(_conv(layers.ZeroPadding2D(1)(x), width, 3, 2))
+        x = norm_relu(padded_conv(x, width, 3, 2))
     for _ in range(blocks):
         x = _residual(x, 4 * filters)
     for width in (2 * filters, filters):
-        x = _norm_relu(_double(x, width, upsample))
-    x = _conv(ReflectionPadding2D(3)(x), channels_out + int(blend), 7)
-    if blend:
-        output = Blend(name="blend")(picture, x)
-    else:
-        output = layers.Activation("tanh", dtype="float32")(x)
-    return keras.Model(picture, output, name=name)
+        x = norm_relu(_double(x, width, upsample))
+    x = conv(ReflectionPadding2D(3)(x), channels_out + int(blend), 7)
+    return keras.Model(picture, drawn(picture, x, blend), name=name)
 
 
 def plain_generator(
@@ -116,35 +102,20 @@ def plain_generator(
     Returns:
         A functional `keras.Model`: [n, h, w, channels] -> the same in [-1, 1].
     """
-
-    def conv(x, width, kernel, stride=1, bias=True):
-        return layers.Conv2D(
-            width, kernel, stride, padding="same", use_bias=bias, kernel_initializer=NORMAL_002
-        )(x)
-
-    def active(x):
-        return layers.ReLU()(x)
-
     def double(x, width):
         if upsample == "nearest":
-            return conv(layers.UpSampling2D(2)(x), width, 3)
-        return layers.Conv2DTranspose(
-            width, 4, 2, padding="same", kernel_initializer=NORMAL_002
-        )(x)
+            return conv(layers.UpSampling2D(2)(x), width, 3, padding="same")
+        return transposed_conv(x, width, 4)
 
     picture = keras.Input((None, None, channels), name="picture")
     widths = [filters * 2**i for i in range(downsamplings + 1)]
-    x = active(conv(picture, widths[0], 7, bias=False))
+    x = relu(conv(picture, widths[0], 7, padding="same", use_bias=False))
     for width in widths[1:]:
-        x = active(conv(x, width, 4, 2))
+        x = relu(conv(x, width, 4, 2, padding="same"))
     for _ in range(blocks):
-        y = conv(active(conv(x, widths[-1], 3)), widths[-1], 3)
-        x = layers.Add()([x, y])
+        y = relu(conv(x, widths[-1], 3, padding="same"))
+        x = layers.Add()([x, conv(y, widths[-1], 3, padding="same")])
     for width in reversed(widths[:-1]):
-        x = active(double(x, width))
-    x = conv(x, channels + int(blend), 7, bias=False)
-    if blend:
-        output = Blend(name="blend")(picture, x)
-    else:
-        output = layers.Activation("tanh", dtype="float32")(x)
-    return keras.Model(picture, output, name=name)
+        x = relu(double(x, width))
+    x = conv(x, channels + int(blend), 7, padding="same", use_bias=False)
+    return keras.Model(picture, drawn(picture, x, blend), name=name)

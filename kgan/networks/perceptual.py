@@ -17,6 +17,7 @@ import math
 import keras
 from keras import layers, ops
 
+from kgan.networks.blocks import HE, conv, leaky, logits, padded_conv
 from kgan.networks.discriminators import patch_discriminator
 
 _SMALL = {"class_name": "RandomNormal", "config": {"mean": 0.0, "stddev": 0.002}}
@@ -60,20 +61,18 @@ class PerceptualDiscriminator:
         """
         taps = [keras.Input((None, None, c), name=f"tap{i + 1}")
                 for i, c in enumerate(self.channels)]
-        x, side, width, logits = taps[0], self.size, self.width, []
+        x, side, width, heads = taps[0], self.size, self.width, []
         for i in range(self.depth):
             side //= 2
             x = self._down(x, width)
             if i + 1 < len(taps):
                 x = layers.Concatenate()([x, self._beside(taps[i + 1], width)])
             if side in self.heads:
-                logits.append(self._head(x, width))
+                heads.append(self._head(x, width))
             width = min(2 * width, self.cap)
         if self.whole:
-            logits.append(self._whole(x))
-        used = taps[: self.depth + 1]
-        outputs = [layers.Activation("linear", dtype="float32")(x) for x in logits]
-        return keras.Model(used, outputs, name=name)
+            heads.append(self._whole(x))
+        return keras.Model(taps[: self.depth + 1], [logits(x) for x in heads], name=name)
 
     @property
     def taps(self):
@@ -82,26 +81,26 @@ class PerceptualDiscriminator:
 
     def _down(self, x, width):
         if self.layout == "released":
-            x = layers.ZeroPadding2D(1)(x)
-            return _leaky(_conv(x, width, 4, 2))
-        return layers.AveragePooling2D(2)(_leaky(_conv(layers.ZeroPadding2D(1)(x), width, 3)))
+            return leaky(padded_conv(x, width, 4, 2, first=HE))
+        return layers.AveragePooling2D(2)(leaky(padded_conv(x, width, 3, first=HE)))
 
     def _beside(self, tap, width):
         if self.layout == "paper":
             return tap
-        return _leaky(_conv(layers.ZeroPadding2D(1)(tap), width, 3))
+        return leaky(padded_conv(tap, width, 3, first=HE))
 
     def _head(self, x, width):
         if self.layout == "paper":
-            x = _leaky(_conv(layers.ZeroPadding2D(1)(x), width, 3))
-        return _conv(layers.ZeroPadding2D(1)(x), 1, 3, first=_SMALL)
+            x = leaky(padded_conv(x, width, 3, first=HE))
+        return padded_conv(x, 1, 3, first=_SMALL)
 
     def _whole(self, x):
         if self.layout == "paper":
-            x = _leaky(_conv(layers.ZeroPadding2D(1)(x), self.cap, 3))
-            x = _leaky(_conv(x, self.cap, 4, 4))  # fully connected on 4x4, and so on any size
-            return _conv(x, 1, 1, first=_SMALL)
-        return _conv(x, 1, 4, 4, first=_SMALL)
+            x = leaky(padded_conv(x, self.cap, 3, first=HE))
+            # Fully connected on 4x4, and so on any size.
+            x = leaky(conv(x, self.cap, 4, 4, first=HE))
+            return conv(x, 1, 1, first=_SMALL)
+        return conv(x, 1, 4, 4, first=_SMALL)
 
 
 def pyramid_discriminator(name, *, scales=3, filters=64, strided=3, channels=3):
@@ -120,15 +119,15 @@ def pyramid_discriminator(name, *, scales=3, filters=64, strided=3, channels=3):
         finest first.
     """
     picture = x = keras.Input((None, None, channels), name="picture")
-    logits = []
+    found = []
     for i in range(scales):
         if i:
             x = halved(x)
         patches = patch_discriminator(
             f"scale{i + 1}", filters=filters, strided=strided, channels=channels, padding=2
         )
-        logits.append(patches(x))
-    return keras.Model([picture], logits, name=name)
+        found.append(patches(x))
+    return keras.Model([picture], found, name=name)
 
 
 def halved(x):
@@ -139,11 +138,3 @@ def halved(x):
     """
     turned = ops.flip(x, (1, 2))
     return ops.flip(layers.AveragePooling2D(3, 2, padding="same")(turned), (1, 2))
-
-
-def _conv(x, filters, kernel, stride=1, first="he_normal"):
-    return layers.Conv2D(filters, kernel, stride, padding="valid", kernel_initializer=first)(x)
-
-
-def _leaky(x):
-    return layers.LeakyReLU(negative_slope=0.2)(x)

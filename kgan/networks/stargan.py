@@ -10,8 +10,8 @@ would be removed by the first norm. Weights begin as PyTorch leaves them, unifor
 import keras
 from keras import layers, ops
 
-from kgan.networks.generators import Blend
-from kgan.networks.layers import InstanceNormalization
+from kgan.networks.blocks import conv, logits, norm, norm_relu, relu, transposed_conv
+from kgan.networks.generators import drawn
 
 _UNIFORM = {
     "class_name": "VarianceScaling",
@@ -51,23 +51,17 @@ def stargan_generator(name, labels, *, filters=64, blocks=6, channels=3, blend=F
     """
     picture = keras.Input((None, None, channels), name="picture")
     wanted = keras.Input((labels,), name="labels")
-    x = _norm(_conv(JoinLabels()(picture, wanted), filters, 7))
+    x = norm_relu(_conv(JoinLabels()(picture, wanted), filters, 7), affine=True)
     for width in (2 * filters, 4 * filters):
-        x = _norm(_conv(x, width, 4, 2))
+        x = norm_relu(_conv(x, width, 4, 2), affine=True)
     for _ in range(blocks):
-        y = _norm(_conv(x, 4 * filters, 3))
-        x = layers.Add()([x, _norm(_conv(y, 4 * filters, 3), relu=False)])
+        y = norm_relu(_conv(x, 4 * filters, 3), affine=True)
+        x = layers.Add()([x, norm(_conv(y, 4 * filters, 3), affine=True)])
     for width in (2 * filters, filters):
-        x = layers.Conv2DTranspose(
-            width, 4, 2, padding="same", use_bias=False, kernel_initializer=_UNIFORM
-        )(x)
-        x = _norm(x)
+        x = transposed_conv(x, width, 4, first=_UNIFORM, use_bias=False)
+        x = norm_relu(x, affine=True)
     x = _conv(x, channels + int(blend), 7)
-    if blend:
-        output = Blend(name="blend")(picture, x)
-    else:
-        output = layers.Activation("tanh", dtype="float32")(x)
-    return keras.Model([picture, wanted], output, name=name)
+    return keras.Model([picture, wanted], drawn(picture, x, blend), name=name)
 
 
 def stargan_discriminator(name, labels, *, size=128, filters=64, strided=6, channels=3):
@@ -91,21 +85,12 @@ def stargan_discriminator(name, labels, *, size=128, filters=64, strided=6, chan
     picture = keras.Input((size, size, channels), name="picture")
     x = picture
     for i in range(strided):
-        x = _conv(x, filters * 2**i, 4, 2, use_bias=True)
-        x = layers.LeakyReLU(negative_slope=0.01)(x)
-    real = layers.Activation("linear", dtype="float32", name="real")(_conv(x, 1, 3))
-    logits = layers.Flatten()(_conv(x, labels, size // 2**strided, padding="valid"))
-    logits = layers.Activation("linear", dtype="float32", name="logits")(logits)
-    return keras.Model(picture, [real, logits], name=name)
+        x = relu(_conv(x, filters * 2**i, 4, 2, use_bias=True), 0.01)
+    real = logits(_conv(x, 1, 3), name="real")
+    seen = layers.Flatten()(_conv(x, labels, size // 2**strided, padding="valid"))
+    return keras.Model(picture, [real, logits(seen, name="logits")], name=name)
 
 
 def _conv(x, filters, kernel, stride=1, *, padding="same", use_bias=False):
     # On even sides "same" pads a strided 4x4 by one pixel all around, as PyTorch does.
-    return layers.Conv2D(
-        filters, kernel, stride, padding=padding, use_bias=use_bias, kernel_initializer=_UNIFORM
-    )(x)
-
-
-def _norm(x, relu=True):
-    x = InstanceNormalization(affine=True)(x)
-    return layers.ReLU()(x) if relu else x
+    return conv(x, filters, kernel, stride, padding=padding, use_bias=use_bias, first=_UNIFORM)

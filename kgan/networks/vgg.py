@@ -11,6 +11,8 @@ flattened square, so that they take pictures of any size.
 import keras
 from keras import layers, ops
 
+from kgan.networks.blocks import HE, conv, logits, relu
+
 DEPTHS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
 _BGR_MEANS = (103.939, 116.779, 123.68)
@@ -54,10 +56,7 @@ def _convolutions(x, depth, filters, pool, slope, last=None):
     for block, (count, width) in enumerate(zip(DEPTHS[depth], widths(filters), strict=True), 1):
         for i in range(1, count + 1):
             name = f"block{block}_conv{i}"
-            x = layers.Conv2D(
-                width, 3, padding="same", name=name, kernel_initializer="he_normal"
-            )(x)
-            x = layers.LeakyReLU(negative_slope=slope)(x) if slope else layers.ReLU()(x)
+            x = relu(conv(x, width, 3, padding="same", first=HE, name=name), slope)
             yield f"relu{block}_{i}", x
             if f"relu{block}_{i}" == last:
                 return
@@ -115,8 +114,7 @@ def vgg_classifier(
     x = dict(_convolutions(x, depth, filters, pool, slope))["pool5"]
     x = layers.Flatten(name="flatten")(x) if size else layers.GlobalAveragePooling2D()(x)
     for i in (1, 2):
-        x = layers.Dense(top, name=f"fc{i}", kernel_initializer="he_normal")(x)
-        x = layers.LeakyReLU(negative_slope=slope)(x) if slope else layers.ReLU()(x)
+        x = relu(layers.Dense(top, name=f"fc{i}", kernel_initializer=HE)(x), slope)
         x = layers.Dropout(dropout, name=f"dropout{i}")(x) if dropout else x
     x = layers.Dense(classes, name="predictions", kernel_initializer="glorot_uniform")(x)
-    return keras.Model(picture, layers.Activation("linear", dtype="float32")(x), name=name)
+    return keras.Model(picture, logits(x), name=name)

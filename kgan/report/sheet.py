@@ -6,6 +6,8 @@ Pictures under 128 px are enlarged by a whole factor without smoothing, so that 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
+from kgan.core.pixels import array_to_uint8
+
 LEAST = 128  # pixels; smaller pictures are enlarged to about this side
 LINE, GAP = 16, 4  # of a strip, pixels
 _TITLES = {"a": "A", "b": "B", "a2b": "A to B", "b2a": "B to A"}
@@ -15,7 +17,7 @@ def to_uint8(pictures):
     """uint8 pictures from float ones in [-1, 1]; grey becomes RGB."""
     pictures = np.asarray(pictures)
     if pictures.dtype != np.uint8:
-        pictures = np.clip(np.round((pictures + 1.0) * 127.5), 0, 255).astype(np.uint8)
+        pictures = array_to_uint8(pictures)
     return np.repeat(pictures, 3, axis=-1) if pictures.shape[-1] == 1 else pictures
 
 

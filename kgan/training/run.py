@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from kgan.core import registry
 from kgan.core.errors import UsageError, UserError, printable
-from kgan.core.lazy import np
+from kgan.core.lazy import np, pixels
 from kgan.core.paths import replacing, sweep
 from kgan.core.progress import say
 from kgan.core.reading import json_or_empty
@@ -317,7 +317,7 @@ class _Run:
         for domain in self.model.batch_channels():
             held = self.data.test[domain]
             chosen = held[np.arange(min(count, len(held)))]
-            pictures[domain] = chosen.astype(np.float32) / 127.5 - 1.0
+            pictures[domain] = pixels.array_to_float(chosen)
         if self.model.batch_labels():
             rows = np.arange(len(pictures["a"]))
             pictures["labels"] = self.data.labels_of("test", rows)

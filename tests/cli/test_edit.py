@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kgan.cli.edit import _factored, _far, _ks, _pairs
+from kgan.cli.edit import _factored, _far, _flags, _ks, _pairs
 from kgan.core import registry
 from kgan.core.errors import UsageError
 from kgan.core.recipe import Machine
@@ -374,17 +374,36 @@ def test_a_bare_generator_finds_codes_by_descent(tool, runs, made, tmp_path):
 # Arguments
 
 
-def test_pairs_are_taken_out_of_the_arguments(tmp_path, monkeypatch):
+def parsed(*arguments):
+    """The pairs of a command line, and its flags."""
+    flags = _flags()
+    words = flags.parse([*arguments], positional=None)
+    return _pairs(flags.pair, words), flags
+
+
+def test_pairs_are_two_words_or_one_with_a_comma(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/ada")
     (tmp_path / "a,b").touch()
-    assert _pairs(["--k", "-2,1", "--pair", "a", "b", "--pair=c,d", "-pair", "e,f", "--x=1=2"]) == (
-        [("a", "b"), ("c", "d"), ("e", "f")], ["--k", "-2,1", "--x=1=2"]
-    )
-    assert _pairs(["--pair", "a,b", "c"])[0] == [("a,b", "c")]
-    for wrong in (["--pair"], ["--pair", "a"], ["--pair", "a", "--k", "1"], ["--pair=a,b,c"],
-                  ["--pair=a,"]):
-        with pytest.raises(UsageError, match="--pair takes two pictures"):
-            _pairs(wrong)
+    pairs, flags = parsed("--k", "-2,1", "--pair", "a", "~/b", "--pair=~/c,~/d", "-pair", "e,f",
+                          "--name=1=2")
+    assert pairs == [("a", "/home/ada/b"), ("/home/ada/c", "/home/ada/d"), ("e", "f")]
+    assert (flags.k, flags.name) == ("-2,1", "1=2")
+    assert parsed("--pair", "a,b", "c")[0] == [("a,b", "c")]
+    assert parsed("--plot")[0] == []
+
+
+@pytest.mark.parametrize(("arguments", "says"), [
+    (["--pair"], "Missing value for --pair"), (["--pair", "a"], "--pair takes two pictures"),
+    (["--pair", "--k", "1"], "--pair takes two pictures"),
+    (["--pair", "a", "--k", "1"], "--pair takes two pictures"),
+    (["--pair=a,b,c"], "--pair takes two pictures"), (["--pair=a,"], "--pair takes two pictures"),
+    (["--pair", "a", "b", "c"], "'c' is one argument too many"),
+    (["a", "--k", "1"], "'a' is one argument too many"),
+])
+def test_what_is_no_pair(arguments, says):
+    with pytest.raises(UsageError, match=says):
+        parsed(*arguments)
 
 
 def test_factors_and_ks():

@@ -92,7 +92,7 @@ def test_lines_of_progress_of_a_suite_are_printable(monkeypatch):
                                 done=lambda: False, do=lambda: "no \x07 pictures")
     fake = types.SimpleNamespace(failures={}, spent={}, _broken=lambda job: [],
                                  _seconds=lambda job: 60, write=lambda: None)
-    suite._Suite._do(fake, job, "[1/1]", [job])
+    suite.Suite._do(fake, job, "[1/1]", [job])
     assert sys.stderr.getvalue().splitlines() == [
         "[1/1] train on folder:?[2J; about 1 min left", "[1/1] failed: no ? pictures"]
 

@@ -13,6 +13,7 @@ import pytest
 from kgan.core.errors import UserError
 from kgan.editing import directions
 from kgan.editing.directions import Direction
+from kgan.editing.drawing import plot
 
 OURS, OTHER = "ab" * 32, "cd" * 32
 ROOT = math.sqrt(0.5)
@@ -317,7 +318,7 @@ def test_the_plot_shows_its_numbers_at_their_places(tmp_path):
     d = direction(1, 0, 0, 0, 0, 0, name="Hat & <beard>")
     groups = codes(0.5, 1.0), codes(6.0, 0.75, n=90, seed=1)
     path = tmp_path / "p.svg"
-    directions.plot(d, *groups, path, code=[1, 9, 9, 9, 9, 9], n_sigma=2.0)
+    plot(d, *groups, path, code=[1, 9, 9, 9, 9, 9], n_sigma=2.0)
     parts, texts, x = _drawn(path)
     assert {
         "Hat & <beard>", "without: mean 0.50, deviation 1.00, 400 pictures",
@@ -348,12 +349,12 @@ def test_the_plot_shows_its_numbers_at_their_places(tmp_path):
 
 def test_the_plot_of_populations_alone(tmp_path):
     d = direction(1, 0, 0, 0, 0, 0)
-    directions.plot(d, codes(50.0, 0.01), codes(50.2, 0.01), tmp_path / "p.svg")
+    plot(d, codes(50.0, 0.01), codes(50.2, 0.01), tmp_path / "p.svg")
     _, texts, _ = _drawn(tmp_path / "p.svg")
     assert "safe projections 50.18 to 50.22" in texts
     assert not any("picture " in t for t in texts)
     same = np.ones((5, 6), np.float32)  # no deviation at all
-    directions.plot(d, same, same, tmp_path / "p.svg")
+    plot(d, same, same, tmp_path / "p.svg")
     assert "with: mean 1.00, deviation 0.00, 5 pictures" in _drawn(tmp_path / "p.svg")[1]
 
 

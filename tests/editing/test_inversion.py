@@ -8,7 +8,7 @@ import tensorflow as tf
 from scipy.stats import kstest, norm, truncnorm
 
 from kgan.core.errors import UsageError, UserError
-from kgan.editing import inversion
+from kgan.editing import inversion, solve
 
 
 def linear(matrix):
@@ -59,8 +59,7 @@ def test_a_linear_generator_is_inverted(method, prior):
 
 
 def test_it_says_how_far_it_is(capsys, monkeypatch):
-    shown = functools.partial(inversion.progress, delay=-1)
-    monkeypatch.setattr(inversion, "progress", shown)
+    monkeypatch.setattr(solve, "progress", functools.partial(solve.progress, delay=-1))
     invert(linear(MIX), pictures(linear(MIX), uniform(5)), steps=120, batch=4)
     said = capsys.readouterr().err
     assert "inverting 4 of 5 pictures, 50 steps at a time: 3 of 3, " in said
@@ -251,7 +250,7 @@ def test_steps_of_many_chunks_are_the_steps_of_one(monkeypatch):
     targets = pictures(round_, uniform(3, high=1.5, seed=4))
     asked = {"method": "stochastic", "steps": 23, "rate": 0.1, "halve_every": 9}
     whole = invert(round_, targets, **asked)
-    monkeypatch.setattr(inversion, "CHUNK", 5)
+    monkeypatch.setattr(solve, "CHUNK", 5)
     parts = invert(round_, targets, **asked)
     np.testing.assert_array_equal(parts.codes, whole.codes)
     np.testing.assert_allclose(parts.history, whole.history, rtol=1e-6)

@@ -6,6 +6,7 @@ of their own is tested apart.
 
 import contextlib
 import functools
+import importlib
 import io
 import json
 import signal
@@ -27,6 +28,7 @@ from kgan.evaluation.suite import jobs as suite_job
 from kgan.evaluation.suite import kinds as suite_kinds
 from kgan.evaluation.suite import suite
 from kgan.evaluation.suite import time as suite_time
+from kgan.evaluation.suite.compare import _for_photographs, compare
 from kgan.evaluation.suite.definitions import SUITES, Row, Suite
 from kgan.metrics.c2st import c2st
 from kgan.models.gan import GAN
@@ -66,7 +68,8 @@ def in_process(main, arguments, log):
     """`run_child` without a child. A training that is told to stop stops the suite, too."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = suite_job.serve({"main": main, "arguments": json.loads(json.dumps(arguments))})
+        serve = importlib.import_module(suite_job.MAINS[main]).main
+        code = serve(json.loads(json.dumps(arguments)))
     result = json.loads((out.getvalue().splitlines() or ["{}"])[-1])
     if result.get("status") == "interrupted":
         raise KeyboardInterrupt
@@ -510,21 +513,8 @@ def test_a_child_answers_or_says_why_not(tmp_path):
     assert why == f"There is no flag --stepz. Did you mean steps? (see {tmp_path / 'b.log'})"
 
 
-def test_a_child_may_save_before_a_suite_stops(tmp_path, monkeypatch):
-    child = (
-        "import os, signal, sys, time; sys.stdin.read()\n"
-        "def end(*_): time.sleep(0.3); print('saved', file=sys.stderr); sys.exit(1)\n"
-        "signal.signal(signal.SIGTERM, end); os.kill(os.getppid(), signal.SIGUSR1); time.sleep(60)"
-    )
-    monkeypatch.setattr(suite_job, "_CHILD", child)
-    before = signal.signal(signal.SIGUSR1, signal.default_int_handler)
-    try:
-        with pytest.raises(KeyboardInterrupt):
-            suite_job.run_child("train", [], tmp_path / "log")
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-    assert (tmp_path / "log").read_text() == "saved\n"
-    monkeypatch.setattr(suite_job, "_CHILD", "import os, signal; os.kill(os.getpid(), 9)")
+def test_a_child_that_is_killed_is_told_by_its_signal(tmp_path, monkeypatch):
+    monkeypatch.setattr(suite_job, "CALL", "import os; os.kill(os.getpid(), 9)")
     assert suite_job.run_child("train", [], tmp_path / "log")[1].startswith("ended by SIGKILL")
 
 
@@ -540,14 +530,12 @@ def test_what_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     options = suite_kinds.SuiteOptions(suite="table1")
     with pytest.raises(UserError, match="The suite cannot be written to"):
-        suite.compare(SMILES, tmp_path / "file", options)
+        compare(SMILES, tmp_path / "file", options)
     with pytest.raises(UsageError, match="--minutes must be at least 0"):
         suite_kinds.SuiteOptions(suite="table1", minutes=-1.0)
 
 
 def test_on_photographs_rows_look_through_what_knows_them():
-    from kgan.evaluation.suite.suite import _for_photographs
-
     changed = {row.key: _for_photographs(row).recipe.as_dict().get("reference")
                for row in SUITES["table1"].rows}
     assert changed["vgg_star_gan_small"] == changed["dfi_small"] == "vgg_star_small.cifar10"

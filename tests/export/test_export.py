@@ -27,8 +27,8 @@ from kgan.core import memory as pixels_cost
 from kgan.core import registry
 from kgan.core.errors import UserError
 from kgan.export import check as export_check
+from kgan.export import decoding, files
 from kgan.export import saved_model as export
-from kgan.export import serving
 from kgan.export import signatures as signing
 from kgan.models import weights
 
@@ -86,7 +86,7 @@ def serve(loaded):
 
 @pytest.fixture(scope="module")
 def picture():
-    return serving.example_picture(21, 34)
+    return files.example_picture(21, 34)
 
 
 def encoded(image, form="PNG", **options):
@@ -170,7 +170,7 @@ def test_grey_and_cmyk_jpeg(model, serve, picture):
 
 @pytest.mark.parametrize("byte_order", ["<", ">"])
 def test_jpeg_is_turned_upright(byte_order, picture):
-    decode = tf.function(serving.decode_picture, input_signature=[tf.TensorSpec([], tf.string)])
+    decode = tf.function(decoding.decode_picture, input_signature=[tf.TensorSpec([], tf.string)])
     for orientation in range(10):  # 0 and 9 are not orientations and are left alone
         exif = Image.Exif()
         exif.endian = byte_order
@@ -185,14 +185,14 @@ def test_jpeg_is_turned_upright(byte_order, picture):
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
 def test_odd_exif_is_harmless(picture):
-    decode = tf.function(serving.decode_picture, input_signature=[tf.TensorSpec([], tf.string)])
+    decode = tf.function(decoding.decode_picture, input_signature=[tf.TensorSpec([], tf.string)])
     for block in (b"", b"MM", b"II*\0\xff\xff\xff\xff", b"MM\0*\0\0\0\x08\xff\xff" + b"\xff" * 99):
         jpeg = encoded(picture, "JPEG", comment=b"hello", exif=b"Exif\0\0" + block)
         np.testing.assert_array_equal(decode(jpeg)[0], np.asarray(Image.open(io.BytesIO(jpeg))))
 
 
 def test_exif_behind_very_many_segments_is_not_looked_for(picture):
-    decode = tf.function(serving.decode_picture, input_signature=[tf.TensorSpec([], tf.string)])
+    decode = tf.function(decoding.decode_picture, input_signature=[tf.TensorSpec([], tf.string)])
     exif = Image.Exif()
     exif[0x0112] = 6
     jpeg = encoded(picture, "JPEG", exif=exif)
@@ -317,7 +317,7 @@ def test_a_refused_export_leaves_nothing(model, path, tmp_path, monkeypatch):
     (tmp_path / "there" / "models.config").write_text("before")
     with pytest.raises(UserError, match="tiny was not exported"):
         export.export_model(model, tmp_path / "there", check=True)
-    assert {p.name for p in (tmp_path / "there").iterdir()} == {"tiny", *serving.FILES}
+    assert {p.name for p in (tmp_path / "there").iterdir()} == {"tiny", *files.FILES}
     assert [p.name for p in (tmp_path / "there" / "tiny").iterdir()] == ["1"]
     assert (tmp_path / "there" / "models.config").read_text() == "before"
 
@@ -336,7 +336,7 @@ def test_a_full_disk_is_told_in_one_line(model, tmp_path, monkeypatch, place):
         raise OSError(errno.ENOSPC, full, "models.config")
 
     monkeypatch.setattr(export, "_write", write)
-    monkeypatch.setattr(serving, "write_serving_files", config)
+    monkeypatch.setattr(files, "write_serving_files", config)
     with pytest.raises(UserError, match=r"cannot be written.*: No space left on device"):
         export.export_model(model, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == (["tiny"] if place == "config" else [])
@@ -374,7 +374,7 @@ def test_the_limit_follows_from_what_the_network_needs(model, path, monkeypatch)
     monkeypatch.setattr(signing, "REQUEST_BYTES", 1)  # what it was trained on it may serve
     assert signing.limits(model).max_pixels == 16 * 16
     monkeypatch.setattr(signing, "REQUEST_BYTES", 10**15)
-    assert signing.limits(model).max_pixels == serving.MAX_PIXELS
+    assert signing.limits(model).max_pixels == decoding.MAX_PIXELS
 
 
 def export_metadata(path):
@@ -518,7 +518,7 @@ def test_failure_in_the_middle_leaves_no_version(small, tmp_path, monkeypatch):
     def fail(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(serving, "write_warmup", fail)
+    monkeypatch.setattr(files, "write_warmup", fail)
     with pytest.raises(OSError, match="no space left"):
         export.export_model(small, tmp_path)
     assert list(tmp_path.iterdir()) == []
@@ -591,7 +591,7 @@ def test_every_name_exports_and_agrees(name, tmp_path):
         check_served(model, loaded, model)
     run = loaded.signatures["images"]
     assert run(images=tf.zeros((0, 9, 9, 3), tf.uint8))["images"].shape == (0, 9, 9, 3)
-    given = serving.example_picture(19, 22)[None]
+    given = files.example_picture(19, 22)[None]
     made = next(iter(run(images=tf.constant(given)).values())).numpy()
     assert_close(made, model.translate(given).numpy())
     again = weights.load(str(path))

@@ -1,30 +1,22 @@
 """The jobs of a suite: what they are called, and processes of their own to do them in."""
 
-import contextlib
-import importlib
 import json
-import os
 import re
 import signal
 import subprocess
-import sys
 import urllib.parse
 from dataclasses import dataclass
 
+from kgan.core import process
 from kgan.data import attribute
 from kgan.evaluation.suite.definitions import Row
-
-# Starts with the caller's path and without its main module, which it may not import again.
-_CHILD = (
-    "import json, sys; job = json.load(sys.stdin); sys.path[:] = job['path']; "
-    "from kgan.evaluation.suite.jobs import serve; sys.exit(serve(job))"
-)
 
 MAINS = {  # modules whose `main` a child calls
     "time": "kgan.evaluation.suite.time",
     "train": "kgan.cli.train",
     "measure": "kgan.evaluation.suite.measure",
 }
+CALL = "from {} import main; sys.exit(main(given))"  # the code of a child
 
 
 @dataclass(frozen=True)
@@ -110,42 +102,19 @@ def run_child(main, arguments, log):
     Raises:
         KeyboardInterrupt: after the process has saved what it does and ended.
     """
-    path = [os.path.abspath(entry) for entry in sys.path]
-    job = json.dumps({"path": path, "main": main, "arguments": arguments})
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("a") as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _CHILD], text=True, stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=errors,
-        )
-        try:
-            out, _ = process.communicate(job)
-        except BaseException:
-            process.terminate()
-            process.wait()
-            raise
-    if process.returncode == 0:
+    code = CALL.format(MAINS[main])
+    with log.open("a") as errors, process.child(
+        code, arguments, stdout=subprocess.PIPE, stderr=errors
+    ) as child:
+        out = child.stdout.read()
+    if child.returncode == 0:
         return json.loads(out.splitlines()[-1]), ""
     said = log.read_text(errors="replace").split("\n")
     why = next((line for line in reversed(said) if line.strip()), "").removeprefix("error: ")
-    if process.returncode < 0:
-        why = f"ended by {signal.Signals(-process.returncode).name}"
+    if child.returncode < 0:
+        why = f"ended by {signal.Signals(-child.returncode).name}"
     return None, f"{why.strip()[:300]} (see {log})"
-
-
-def serve(job):
-    """What a child does; returns its exit code."""
-    return importlib.import_module(MAINS[job["main"]]).main(job["arguments"])
-
-
-@contextlib.contextmanager
-def sigterm_as_ctrl_c():
-    """In the block, SIGTERM raises KeyboardInterrupt as Ctrl-C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def as_flags(values):

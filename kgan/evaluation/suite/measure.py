@@ -15,6 +15,7 @@ import numpy as np
 from PIL import Image
 
 from kgan.core import registry
+from kgan.core.batches import parts
 from kgan.core.devices import quiet
 from kgan.core.paths import replacing
 from kgan.core.process import tool
@@ -202,11 +203,12 @@ def _discriminator_features(model):
 
 def _in_parts(features, pictures, rows, size=100):
     """float32 [n, k]: features of some pictures; filled in, for they may be gigabytes."""
-    found = None
-    for i in range(0, len(rows), size):
-        part = features(pictures[rows[i : i + size]])
-        found = np.empty((len(rows), part.shape[1]), np.float32) if found is None else found
-        found[i : i + size] = part
+    found, done = None, 0
+    for some in parts(rows, size):
+        made = features(pictures[some])
+        found = np.empty((len(rows), made.shape[1]), np.float32) if found is None else found
+        found[done : done + len(some)] = made
+        done += len(some)
     return found
 
 

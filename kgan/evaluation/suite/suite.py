@@ -20,8 +20,6 @@ are its own, too; this one never imports TensorFlow. What is on disk says what i
 import dataclasses
 import functools
 import json
-import pathlib
-import re
 import shlex
 import sys
 import time
@@ -29,10 +27,10 @@ import time
 from kgan.core import registry
 from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.paths import replacing
+from kgan.core.process import sigterm_as_ctrl_c
 from kgan.core.reading import json_or_empty
-from kgan.core.recipe import differences, nearest
+from kgan.core.recipe import differences
 from kgan.data import attribute, open_data
-from kgan.evaluation.suite.definitions import SUITES
 from kgan.evaluation.suite.jobs import (
     Job,
     Training,
@@ -40,9 +38,7 @@ from kgan.evaluation.suite.jobs import (
     folder_of,
     joint_spec,
     run_child,
-    sigterm_as_ctrl_c,
 )
-from kgan.evaluation.suite.kinds import KINDS
 from kgan.evaluation.suite.page import write_page
 from kgan.evaluation.suite.table import summary, write_table
 
@@ -50,63 +46,22 @@ LEAST = 50  # steps of a training, however slow they are
 ROUNDS = 25  # of timing, in each a step of every model
 
 
-def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", command=""):
-    """Does what is left of a suite and writes its table and page.
+class Suite:
+    """The jobs of a suite and what came of them, in one folder.
 
     Args:
-        data: specifications of data sets, with spaces or semicolons between them; "" = those of
-            the suite's kind.
-        output: the folder.
+        kind: a `kgan.evaluation.suite.kinds.Kind`.
+        rows: all rows of the suite.
+        specs: of the data sets.
+        output: the folder, a `pathlib.Path` that exists.
         options: a `kgan.evaluation.suite.kinds.SuiteOptions`.
-        n: held-out pictures of each domain that are measured; 0 = all.
-        seeds: classifiers of each two-sample test; 0 leaves it out.
-        bad_images: see `kgan.data.open_data`.
+        asked: what the figures follow from, by name.
         command: the call, for the page.
 
-    Returns:
-        What the tool prints: `{"status": "done" or "interrupted", ..., "failed": {job: reason}}`.
-
     Raises:
-        UsageError: an unknown suite, row or data set, or a folder begun with other settings.
-        UserError: data that cannot be read, or that lack domains or labels.
+        UsageError: the folder was begun with other settings.
     """
-    if options.suite not in SUITES:
-        raise UsageError(f"There is no suite {options.suite}. {nearest(options.suite, SUITES)}")
-    kind, rows = KINDS[SUITES[options.suite].kind], SUITES[options.suite].rows
-    if options.generator:
-        if not kind.generator:
-            raise UsageError(f"--generator is for encoders; {options.suite} has none.")
-        below = {"generator": options.generator}
-        rows = tuple(dataclasses.replace(r, changes={**r.changes, **below}) for r in rows)
-    wanted, known = set(re.findall(r"[^,\s]+", options.only)), {row.key for row in rows}
-    for name in sorted(wanted - known):
-        raise UsageError(f"{options.suite} has no model {name}. {nearest(name, known)}")
-    data = data or kind.data
-    specs = [spec.strip() for spec in data.split(";" if ";" in data else None)]
-    specs = list(dict.fromkeys(filter(None, specs)))
-    if not specs:
-        raise UsageError("--data names no data set.")
-    if not any(spec.startswith("avatars:") for spec in specs):
-        rows = tuple(map(_for_photographs, rows))
-    output = pathlib.Path(output)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"The suite cannot be written to {output}: {error.strerror}.") from None
-    asked = {"n": n, "seeds": seeds, "bad_images": bad_images, "n_svm": options.n_svm}
-    asked = {name: asked[name] for name in kind.asks}
-    suite = _Suite(kind, rows, specs, output, options, asked, command)
-    return suite.run([row for row in rows if not wanted or row.key in wanted])
 
-
-def _for_photographs(row):
-    """A row that looks through what knows drawn faces, through what knows photographs instead."""
-    if row.recipe.as_dict().get("reference") != "vgg_star_small.avatars":
-        return row
-    return dataclasses.replace(row, changes={**row.changes, "reference": "vgg_star_small.cifar10"})
-
-
-class _Suite:
     def __init__(self, kind, rows, specs, output, options, asked, command):
         self.kind, self.rows, self.specs, self.output = kind, rows, specs, output
         self.options, self.asked = options, asked

@@ -1,0 +1,67 @@
+"""What is asked of a suite: data sets, rows and folder, checked before anything is done."""
+
+import dataclasses
+import pathlib
+import re
+
+from kgan.core.errors import UsageError, UserError
+from kgan.core.recipe import nearest
+from kgan.evaluation.suite.definitions import SUITES
+from kgan.evaluation.suite.kinds import KINDS
+from kgan.evaluation.suite.suite import Suite
+
+
+def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", command=""):
+    """Does what is left of a suite and writes its table and page.
+
+    Args:
+        data: specifications of data sets, with spaces or semicolons between them; "" = those of
+            the suite's kind.
+        output: the folder.
+        options: a `kgan.evaluation.suite.kinds.SuiteOptions`.
+        n: held-out pictures of each domain that are measured; 0 = all.
+        seeds: classifiers of each two-sample test; 0 leaves it out.
+        bad_images: see `kgan.data.open_data`.
+        command: the call, for the page.
+
+    Returns:
+        What the tool prints: `{"status": "done" or "interrupted", ..., "failed": {job: reason}}`.
+
+    Raises:
+        UsageError: an unknown suite, row or data set, or a folder begun with other settings.
+        UserError: data that cannot be read, or that lack domains or labels.
+    """
+    if options.suite not in SUITES:
+        raise UsageError(f"There is no suite {options.suite}. {nearest(options.suite, SUITES)}")
+    kind, rows = KINDS[SUITES[options.suite].kind], SUITES[options.suite].rows
+    if options.generator:
+        if not kind.generator:
+            raise UsageError(f"--generator is for encoders; {options.suite} has none.")
+        below = {"generator": options.generator}
+        rows = tuple(dataclasses.replace(r, changes={**r.changes, **below}) for r in rows)
+    wanted, known = set(re.findall(r"[^,\s]+", options.only)), {row.key for row in rows}
+    for name in sorted(wanted - known):
+        raise UsageError(f"{options.suite} has no model {name}. {nearest(name, known)}")
+    data = data or kind.data
+    specs = [spec.strip() for spec in data.split(";" if ";" in data else None)]
+    specs = list(dict.fromkeys(filter(None, specs)))
+    if not specs:
+        raise UsageError("--data names no data set.")
+    if not any(spec.startswith("avatars:") for spec in specs):
+        rows = tuple(map(_for_photographs, rows))
+    output = pathlib.Path(output)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"The suite cannot be written to {output}: {error.strerror}.") from None
+    asked = {"n": n, "seeds": seeds, "bad_images": bad_images, "n_svm": options.n_svm}
+    asked = {name: asked[name] for name in kind.asks}
+    suite = Suite(kind, rows, specs, output, options, asked, command)
+    return suite.run([row for row in rows if not wanted or row.key in wanted])
+
+
+def _for_photographs(row):
+    """A row that looks through what knows drawn faces, through what knows photographs instead."""
+    if row.recipe.as_dict().get("reference") != "vgg_star_small.avatars":
+        return row
+    return dataclasses.replace(row, changes={**row.changes, "reference": "vgg_star_small.cifar10"})
