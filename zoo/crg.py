@@ -83,9 +83,9 @@ class CRG(EncoderGAN):
         return keras.optimizers.RMSprop(schedule, rho=self.recipe.rho, epsilon=1e-8,
                                         name=f"rmsprop_{player}")
 
-    def stages(self):
-        cls = type(self)
-        return (Stage("training", self.recipe.steps, (
+    @classmethod
+    def stages_of(cls, recipe):
+        return (Stage("training", recipe.steps, (
             Phase(("encoder",), 1, cls.code_terms),
             Phase((), 1, cls.picture_terms, fresh=False),
         )),)
@@ -128,9 +128,10 @@ class CRGWithGenerator(CRG):
 class LatentRegressor(CRG):
     """LR: the update on codes alone."""
 
-    def stages(self):
-        phase = Phase(("encoder",), 1, type(self).code_terms)
-        return (Stage("training", self.recipe.steps, (phase,)),)
+    @classmethod
+    def stages_of(cls, recipe):
+        phase = Phase(("encoder",), 1, cls.code_terms)
+        return (Stage("training", recipe.steps, (phase,)),)
 
     def measure(self, pictures, codes):
         found = super().measure(pictures, codes)
@@ -140,9 +141,10 @@ class LatentRegressor(CRG):
 class GeneratedPictures(CRG):
     """AEGAN: pictures again, but generated ones alone."""
 
-    def stages(self):
-        phase = Phase(("encoder",), 1, type(self).picture_terms)
-        return (Stage("training", self.recipe.steps, (phase,)),)
+    @classmethod
+    def stages_of(cls, recipe):
+        phase = Phase(("encoder",), 1, cls.picture_terms)
+        return (Stage("training", recipe.steps, (phase,)),)
 
     def picture_terms(self, batch):
         x = self.generate(self.noise(batch))

@@ -172,13 +172,13 @@ class PerceptualGAN(GAN):
         some = [data.train[d][np.arange(min(32, len(data.train[d])))] for d in data.train]
         references.calibrate(self.reference, np.concatenate(some).astype("float32") / 127.5 - 1.0)
 
-    def stages(self):
-        r = self.recipe
+    @classmethod
+    def stages_of(cls, r):
         main = Stage("training", r.steps - r.pretrain_steps,
                      (Phase(("generator", "discriminator")),))
         if not r.pretrain_steps:
             return (main,)
-        reproduce = Phase(("autoencoder",), loss_terms=type(self).pretraining_terms)
+        reproduce = Phase(("autoencoder",), loss_terms=cls.pretraining_terms)
         return (Stage("pretraining", r.pretrain_steps, (reproduce,)), main)
 
     def begin_stage(self, name):

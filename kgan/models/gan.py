@@ -13,7 +13,8 @@ import functools
 from typing import ClassVar
 
 from kgan.core.lazy import keras, pixels, tf
-from kgan.models.trainer import Game, Phase, Stage
+from kgan.models.stages import Phase, Stage
+from kgan.models.trainer import Game
 
 
 @functools.cache
@@ -34,7 +35,7 @@ class GAN(Game):
 
     Attributes:
         players: `{player: names of its networks}`. A network of no player is frozen.
-        phases: what a training step consists of, unless `stages` says more.
+        phases: what a training step consists of, unless `stages_of` says more.
         averaged: the players whose weights have a moving average when `recipe.ema` is set.
         directions: `{direction: name of the network that translates so}`; the first is the default.
         trains: whether there is anything to train.
@@ -126,8 +127,13 @@ class GAN(Game):
         return sorted(set(self.directions.values()))
 
     def stages(self):
-        """What a training consists of, one `Stage` after the other."""
-        return (Stage("training", self.recipe.steps, self.phases),)
+        """What its training consists of, see `stages_of`."""
+        return self.stages_of(self.recipe)
+
+    @classmethod
+    def stages_of(cls, recipe):
+        """What a training of a model with this recipe consists of, a `Stage` after the other."""
+        return (Stage("training", recipe.steps, cls.phases),)
 
     @classmethod
     def needs(cls, recipe):
@@ -193,8 +199,8 @@ class GAN(Game):
         return 0
 
     def batch_spec(self, count=None):
-        """`{domain or "labels": tf.TensorSpec}` of a batch of `count` pictures."""
-        size = self.recipe.size
+        """`{domain or "labels": tf.TensorSpec}` of a batch of `count` pictures, in this stage."""
+        size = self.part.size if self.part else self.recipe.size
         spec = {
             domain: tf.TensorSpec([count, size, size, channels], tf.float32)
             for domain, channels in self.batch_channels().items()

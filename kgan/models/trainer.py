@@ -8,52 +8,23 @@ replicas, XLA, precision, moving averages, reported means. What the game is abou
 import contextlib
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kgan.core.lazy import keras, pixels, schedules, tf
 from kgan.models import slots
-
-
-@dataclass(frozen=True)
-class Phase:
-    """A part of a training step in which some players move.
-
-    Attributes:
-        players: who moves; empty = all.
-        repeat: how many times the phase runs in a step, on a batch of its own each time, as a
-            critic that moves five times for each move of its generator.
-        loss_terms: the method that says what they pay, its name or a function of (model, batch);
-            None = the model's `loss_terms`.
-        fresh: whether it takes batches of its own; if not, it works on that of the phase before.
-    """
-
-    players: tuple = ()
-    repeat: int = 1
-    loss_terms: object = None
-    fresh: bool = True
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stretch of a training with phases of its own, as a pretraining.
-
-    Attributes:
-        name: under which the run's page shows it.
-        steps: how many steps it takes.
-        phases: what each of them consists of.
-    """
-
-    name: str
-    steps: int
-    phases: tuple
-
+from kgan.models.stages import laid_out
 
 # Of batch normalisation: averaged weights need those that go with them.
 STATISTICS = ("moving_mean", "moving_variance")
 
 
 class Game:
-    """The training half of a `kgan.models.gan.GAN`."""
+    """The training half of a `kgan.models.gan.GAN`.
+
+    Attributes:
+        part: the `kgan.models.stages.Part` that the coming steps are of; None before `compile`.
+    """
+
+    part = None
 
     def compile(self, xla=False, steps_per_execution=1):
         """Makes optimizers and trackers. Call it before training or loading a run's state.
@@ -76,7 +47,7 @@ class Game:
             if not moves:
                 continue
             schedule = schedules.LinearDecay(
-                recipe.learning_rate, moves, recipe.decay_from,
+                lambda: self.part.rate, moves, recipe.decay_from,
                 scale=self.plateau.scale if self.plateau else None,
             )
             optimizer = self.build_optimizer(player, schedule)
@@ -86,23 +57,32 @@ class Game:
             self.optimizers[player] = optimizer
         self._replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self._xla = xla
-        self._enter(self.stages()[0])
+        self._enter(self.parts()[0])
+
+    def parts(self):
+        """The stages in their places, a `kgan.models.stages.Part` for each."""
+        return laid_out(self.stages(), self.recipe)
+
+    @property
+    def stage(self):
+        """The stage that the coming steps are of; None before `compile`."""
+        return self.part and self.part.stage
 
     def enter_stage(self, name, at_its_start=True):
         """Makes the coming steps those of a stage."""
         with self.distribute_strategy.scope():  # trackers are variables
             if self.stage.name != name:
-                self._enter(next(stage for stage in self.stages() if stage.name == name))
+                self._enter(next(part for part in self.parts() if part.stage.name == name))
             if at_its_start:
                 self.begin_stage(name)
 
-    def _enter(self, stage):
-        self.stage = stage
+    def _enter(self, part):
+        self.part = part
         self._passes = [
             tf.function(
                 functools.partial(self._gradients, phase), jit_compile=self._xla, autograph=False
             )
-            for phase in stage.phases
+            for phase in part.stage.phases
         ]
         self.trackers = {name: keras.metrics.Mean(name=name) for name in self._term_names()}
         self.train_function = None
@@ -275,6 +255,9 @@ class Game:
         """Raises `ValueError` if a phase has players or terms that the model does not have."""
         its, known = type(self).__name__, ", ".join(self.players)
         for stage in self.stages():
+            if (stage.size or 1) > self.recipe.size:
+                raise ValueError(f"{its}: stage {stage.name!r} has pictures of {stage.size} px, "
+                                 f"more than the recipe's {self.recipe.size}.")
             if not stage.phases or not stage.phases[0].fresh:
                 raise ValueError(f"{its}: stage {stage.name!r} must begin with a fresh phase.")
             for phase in stage.phases:
@@ -387,7 +370,7 @@ class Game:
         """
         values = {p: [_spec(v) for v in self.variables_of(p)] for p in self.players}
         state = [_spec(v) for v in self._state()]
-        batch = self.terms_spec(max(self.recipe.batch // self._replicas, 1))
+        batch = self.terms_spec(max(self.part.batch // self._replicas, 1))
         return [f.get_concrete_function(values, state, batch) for f in self._passes]
 
     def _term_names(self):

@@ -5,7 +5,8 @@ so it opens from a disk, a web server or a zip file alike. It reads only files:
 
     recipe.json      {"model": name, "recipe": {field: value}}
     run.json         {"status", "plan", "message", "devices", "precision"}              (optional)
-    metrics.jsonl    {"step", "seconds", "images_per_second", "learning_rate", "terms"} a line
+    metrics.jsonl    {"step", "stage", "numbers": what the stage has of its own, "seconds",
+                     "seconds_left", "images_per_second", "learning_rate", "terms"} a line
     samples/         step_<number>.png, the same inputs in each
     metrics.json     the final measures                                                 (optional)
     export/          the exported model                                                 (optional)
@@ -158,11 +159,13 @@ def _facts(recipe, run, history):
     facts = [("Step", _number(step), f"of {_number(steps)}" if steps else "")]
     stages = list(dict.fromkeys(str(line["stage"]) for line in history if line.get("stage")))
     if stages and stages != ["training"]:  # a run of several
-        facts.append(("Stage", stages[-1], ""))
+        facts.append(("Stage", stages[-1], last.get("numbers") or ""))
     if _is_number(seconds):
         left = ""
         if run.get("status") == "running" and steps and 0 < step < steps:
-            left = f"about {_duration(seconds / step * (steps - step))} left"
+            told = last.get("seconds_left")  # which knows what steps of other stages cost
+            rest = told if _is_number(told) else seconds / step * (steps - step)
+            left = f"about {_duration(rest)} left"
         facts.append(("Training time", _duration(seconds), left))
     rates = [rate for _, rate in _series(history, lambda line: line.get("images_per_second"))]
     if rates:

@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from kgan.core.paths import replacing
 from kgan.core.progress import say
+from kgan.models.stages import work_left
 from kgan.report.run_page import write_page
 from kgan.report.sheet import grid
 from kgan.training.divergence import NO_NUMBER, diverged
@@ -27,7 +28,7 @@ def duration(seconds):
     return f"{hours}:{minutes:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
 
 
-class Stage(keras.callbacks.Callback):
+class Counting(keras.callbacks.Callback):
     """A callback that knows the step of the run, counted from 1 over all its parts.
 
     `start` is the step at which the present part begins; a run moves it on from part to part.
@@ -44,16 +45,16 @@ class Stage(keras.callbacks.Callback):
         raise NotImplementedError
 
 
-class Report(Stage):
+class Report(Counting):
     """Means of the terms to `metrics.jsonl` and TensorBoard, a line of progress to stderr."""
 
-    def __init__(self, start, run, watch, *, steps, images, every, seconds=0.0, stream=None):
+    def __init__(self, start, run, watch, *, steps, every, seconds=0.0, stream=None):
         super().__init__(start)
         self.run, self.watch, self.every = run, watch, every
-        self.steps, self.images = steps, images
+        self.steps = steps
         self.before, self.stream = seconds, stream or sys.stderr
         self.live = self.stream.isatty()
-        self.rate, self.first, self.begun = None, None, None
+        self.pace, self.first, self.begun = None, None, None  # pace: work a second, `Part.work`
         self.noted = {}
 
     def on_train_begin(self, logs=None):
@@ -76,13 +77,22 @@ class Report(Stage):
             return
         self.watch.check(step, logs)  # before the means begin anew
         if step > self.marked_step:
-            self.rate = (step - self.marked_step) / (now - self.marked)
+            self.pace = (step - self.marked_step) / (now - self.marked) * self.model.part.work
             self.marked, self.marked_step = now, step
         terms = {**{name: float(value) for name, value in logs.items()}, **self.noted}
         self.noted = {}
         self._record(step, terms)
         self._progress(step, terms)
         self.model.reset_metrics()
+
+    @property
+    def rate(self):
+        """Steps a second in the present stage; None before there is any."""
+        return self.pace and self.pace / self.model.part.work
+
+    def left(self, step):
+        """Seconds that the steps after `step` take, those of other stages by their pictures."""
+        return self.pace and work_left(self.model.parts(), step) / self.pace
 
     def flush(self):
         """What was told so far outlives a kill."""
@@ -93,11 +103,15 @@ class Report(Stage):
         self.noted |= terms
 
     def _record(self, step, terms):
+        part, rate, left = self.model.part, self.rate, self.left(step)
+        images = part.batch * self.model.batches_per_step
         line = {
             "step": step,
-            "stage": self.model.stage.name,
+            "stage": part.stage.name,
+            "numbers": part.stage.own,
             "seconds": round(self.seconds, 2),
-            "images_per_second": round(self.rate * self.images, 3) if self.rate else None,
+            "seconds_left": round(left, 2) if rate else None,
+            "images_per_second": round(rate * images, 3) if rate else None,
             "learning_rate": self.model.learning_rate(),
             "terms": terms,
         }
@@ -110,11 +124,13 @@ class Report(Stage):
         self.last = line
 
     def _progress(self, step, terms):
-        left = f"{duration((self.steps - step) / self.rate)} left" if self.rate else "…"
+        left = f"{duration(self.left(step))} left" if self.rate else "…"
         totals = "  ".join(f"{n.split('/')[0]} {v:.3f}" for n, v in terms.items() if "total" in n)
         rate = f"{1 / self.rate:.3f} s/step" if self.rate else ""
         share = f"{100 * step / self.steps:3.0f} %"
-        text = f"step {step}/{self.steps}  {share}  {rate}  {left}  {totals}"
+        stages = self.model.parts()
+        stage = f"  {self.model.stage.name}" if len(stages) > 1 else ""
+        text = f"step {step}/{self.steps}  {share}{stage}  {rate}  {left}  {totals}"
         say(f"\r{text:<100}" if self.live else text, "" if self.live else "\n", self.stream)
 
     def on_train_end(self, logs=None):
@@ -124,7 +140,7 @@ class Report(Stage):
             say("", stream=self.stream)
 
 
-class Validation(Stage):
+class Validation(Counting):
     """Measures the model on held-out pictures and does what its `Plateau` says."""
 
     def __init__(self, start, state, report, *, held, every, steps):
@@ -145,7 +161,7 @@ class Validation(Stage):
             self.model.stop_training = True
 
 
-class Samples(Stage):
+class Samples(Counting):
     """Grids of what the model makes of fixed pictures, and the page that shows the run."""
 
     def __init__(self, start, run, *, batch, every, steps):
@@ -188,7 +204,7 @@ class Samples(Stage):
                         f"at step {step}); the model's card says what helps")
 
 
-class Keeper(Stage):
+class Keeper(Counting):
     """Saves the run every few minutes, at its end, and when it is told to stop.
 
     SIGTERM, SIGINT (Ctrl-C) and SIGHUP end the run after the step that is under way and its saving.

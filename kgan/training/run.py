@@ -164,14 +164,18 @@ class _Run:
         from kgan.core import devices
         from kgan.data import open_data
         from kgan.models.checkpoint import RunState
+        from kgan.models.stages import laid_out
         from kgan.models.weights import build
 
         recipe = self.recipe
         keras.utils.set_random_seed(recipe.seed)
         strategy, xla, self.devices = devices.prepare(self.machine)
         replicas = strategy.num_replicas_in_sync if strategy else 1
-        if recipe.batch % replicas:
-            raise UsageError(f"--batch {recipe.batch} cannot be shared by {replicas} devices.")
+        for part in laid_out(registry.entry(self.name).model.stages_of(recipe), recipe):
+            if part.batch % replicas:
+                whose = f" of stage {part.stage.name}" if part.stage.batch else ""
+                raise UsageError(f"--batch {part.batch}{whose} cannot be shared by {replicas} "
+                                 "devices.")
         self.data = open_data(
             recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed,
             bad_images=self.options.bad_images,
@@ -256,29 +260,30 @@ class _Run:
 
     def _steps(self):
         stages = self.model.stages()
-        parts = " + ".join(f"{s.steps:,} of {s.name}" for s in stages) if len(stages) > 1 else ""
+        told = (f"{s.steps:,} of {s.name}{f' ({s.own})' if s.own else ''}" for s in stages)
+        parts = " + ".join(told) if len(stages) > 1 or stages[0].own else ""
         return f"{self.recipe.steps:,}{f' ({parts})' if parts else ''}"
 
     def _fit(self, found):
-        from kgan.training import callbacks as stages
+        from kgan.training import callbacks as parts
         from kgan.training.divergence import Watch
 
         recipe, options, start = self.recipe, self.options, found["step"]
         watch = Watch(self.state)
-        report = stages.Report(
+        report = parts.Report(
             start, self.folder, watch, steps=recipe.steps, every=options.log_every,
-            images=recipe.batch * self.model.batches_per_step, seconds=found["seconds"],
+            seconds=found["seconds"],
         )
-        keeper = stages.Keeper(
+        keeper = parts.Keeper(
             start, self.state, report, watch, minutes=options.save_minutes, steps=recipe.steps
         )
-        samples = stages.Samples(
+        samples = parts.Samples(
             start, self.folder, batch=self.sample_batch(), every=options.sample_every,
             steps=recipe.steps,
         )
         watching = [report, samples, keeper]
         if self.model.plateau:
-            watching.insert(0, stages.Validation(
+            watching.insert(0, parts.Validation(
                 start, self.state, report, held=self.held, every=recipe.validate_every,
                 steps=recipe.steps,
             ))
@@ -295,18 +300,20 @@ class _Run:
         """Trains from step `start` through what is left of each stage."""
         from kgan.data.stream import batches
 
-        model, end = self.model, 0
-        for stage in model.stages():
-            begin, end = end, end + stage.steps
-            first = max(start, begin)
-            if first >= end or keeper.signal or self._stopped:
+        model = self.model
+        for part in model.parts():
+            first = max(start, part.begin)
+            if first >= part.end or keeper.signal or self._stopped:
                 continue
-            model.enter_stage(stage.name, at_its_start=first == begin)
+            model.enter_stage(part.stage.name, at_its_start=first == part.begin)
             for callback in callbacks:
                 callback.start = first
-            dataset = batches(self.data, self.recipe, start=first, per_step=model.batches_per_step)
-            model.fit(dataset, epochs=1, steps_per_epoch=end - first, verbose=0, shuffle=False,
-                      callbacks=callbacks)
+            dataset = batches(
+                self.data, self.recipe, start=first, per_step=model.batches_per_step,
+                batch=part.batch, size=part.size, position=part.position(first),
+            )
+            model.fit(dataset, epochs=1, steps_per_epoch=part.end - first, verbose=0,
+                      shuffle=False, callbacks=callbacks)
 
     def sample_batch(self, count=6):
         """Fixed held-out pictures, float32 in [-1, 1], for the sample grids."""
@@ -329,6 +336,7 @@ class _Run:
     def _finish(self, seconds):
         """Writes what leaves the run; does again only what is missing."""
         from kgan.models import weights
+        from kgan.models.stages import position
         from kgan.report.sheet import grid
 
         step = int(self.model.step.numpy())
@@ -337,7 +345,8 @@ class _Run:
                 preview = grid(self.model.show(self.sample_batch()))
                 self.model.conclude(self.data, self.held)
             facts = {
-                "step": step, "images": step * self.recipe.batch * self.model.batches_per_step,
+                "step": step,
+                "images": position(self.model.parts(), step) * self.model.batches_per_step,
                 "seconds": round(seconds, 1), "trained_on": self.devices,
                 "precision": self.machine.precision,
                 "data": list(self.data.summary),
