@@ -186,7 +186,7 @@ class PerceptualGAN(GAN):
             first, *others = (self.nets[g] for g in self.generators)
             for other in others:
                 other.set_weights(first.get_weights())
-            self.restart_averages()
+            self.kept.take()
 
     def pretraining_terms(self, batch):
         """The generator as an autoencoder (section 3.3): half a batch of each set to itself."""

@@ -7,7 +7,6 @@ and an export that carries both networks: `serving_default` reconstructs PNG or 
 `encode` gives codes, `decode` pictures of codes, `edit` pictures whose codes were moved.
 """
 
-import contextlib
 import dataclasses
 import pathlib
 import sys
@@ -15,7 +14,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kgan.core.errors import UsageError, UserError, printable
-from kgan.core.lazy import generators, latent_directions, np, pixels, plateau, tf
+from kgan.core.lazy import generators, kept, latent_directions, np, pixels, plateau, tf
 from kgan.core.recipe import Recipe, knob, nearest
 from kgan.data.spec import FACES
 from kgan.models.latent import LatentGAN
@@ -132,29 +131,12 @@ class EncoderGAN(LatentGAN):
             return None
         return plateau.Plateau(r.plateau, r.patience, r.stop_patience, r.least)
 
-    def _averaged_variables(self):
-        """The weights that are kept when they are the best, norms' statistics among them."""
-        if not self.recipe.validation:
-            return super()._averaged_variables()
+    def build_kept(self):
+        """The best weights, where a validation says which those are."""
+        if not self.plateau:
+            return super().build_kept()
         nets = [self.nets[name] for names in self.players.values() for name in names]
-        return [v for net in nets for v in net.variables if "float" in v.dtype]
-
-    def _follow(self):
-        """The best follow no step: validation moves them."""
-        if not self.recipe.validation:
-            super()._follow()
-
-    @contextlib.contextmanager
-    def averaged_weights(self):
-        if self.plateau and not self.plateau.seen:  # none is the best yet
-            yield self
-            return
-        with super().averaged_weights():
-            yield self
-
-    def adopt_averages(self):
-        if not self.plateau or self.plateau.seen:
-            super().adopt_averages()
+        return kept.Best(nets, self.plateau)
 
     def validate(self, held):
         pictures = held.train["a"]

@@ -12,7 +12,7 @@ import contextlib
 import functools
 from typing import ClassVar
 
-from kgan.core.lazy import keras, pixels, tf
+from kgan.core.lazy import kept, keras, pixels, tf
 from kgan.models.stages import Phase, Stage
 from kgan.models.trainer import Game
 
@@ -41,6 +41,7 @@ class GAN(Game):
         trains: whether there is anything to train.
         exports: whether a SavedModel can be made of it.
         graph: whether `translate` can be part of a TensorFlow graph.
+        kept: its moving averages or best weights, a `kgan.models.kept.Kept`.
         multiple: the sides that the networks need are multiples of this.
         smallest: the smallest side that the networks take.
         nets: `{name: network}`.
@@ -81,15 +82,8 @@ class GAN(Game):
             shape=(), dtype="int64", initializer="zeros", trainable=False, name="step",
             aggregation="only_first_replica",
         )
-        self.averages = [
-            self.add_weight(
-                shape=v.shape, initializer="zeros", trainable=False, dtype="float32",
-                name="average", aggregation="only_first_replica",
-            )
-            for v in self._averaged_variables()
-        ]
         self.plateau = self.build_plateau()
-        self.restart_averages()
+        self.kept = self.build_kept()
         self.built = True
         self.trackers = {}
         self.optimizers = {}
@@ -153,6 +147,13 @@ class GAN(Game):
 
     def build_plateau(self):
         """The `kgan.models.plateau.Plateau` that follows `validate`; None = nobody watches."""
+
+    def build_kept(self):
+        """The `kgan.models.kept.Kept`: weights that are shown and shipped instead of its own."""
+        if not self.recipe.ema:
+            return kept.Kept()
+        players = (self.players[player] for player in self.averaged if player in self.players)
+        return kept.Averages([self.nets[n] for names in players for n in names], self.recipe.ema)
 
     def validate(self, held):
         """`{term: float}` on held-out pictures, a `Data`; `"total"` is what is to fall."""

@@ -1,20 +1,16 @@
 """Game: how the players of a model move.
 
 One forward pass for all players of a phase under one persistent tape, an optimizer for each player,
-replicas, XLA, precision, moving averages, reported means. What the game is about, the model says
+replicas, XLA, precision, reported means. What the game is about, the model says
 (`kgan.models.gan.GAN`): `players`, `stages` and what each player pays.
 """
 
-import contextlib
 import functools
 from collections.abc import Mapping
 
 from kgan.core.lazy import keras, pixels, schedules, tf
 from kgan.models import slots
 from kgan.models.stages import laid_out
-
-# Of batch normalisation: averaged weights need those that go with them.
-STATISTICS = ("moving_mean", "moving_variance")
 
 
 class Game:
@@ -95,7 +91,7 @@ class Game:
     def run_variables(self):
         """All that a run must save to go on bit for bit: `{unique path: keras variable}`."""
         owned = [(f"nets/{name}", net.variables) for name, net in self.nets.items()]
-        owned += [("averages", self.averages), ("step", [self.step])]
+        owned += [("averages", self.kept.variables), ("step", [self.step])]
         owned += [("plateau", self.plateau.variables)] if self.plateau else []
         found = {f"{room}/{i}": v for room, vs in owned for i, v in enumerate(vs)}
         for player, optimizer in self.optimizers.items():
@@ -137,7 +133,7 @@ class Game:
                 part |= {"key": self._key(play), "step": step}
                 self._play(phase, gradients_of, part)
                 play += 1
-        self._follow()
+        self.kept.follow(self.step)
         self.step.assign_add(1)
         return self._reported()
 
@@ -310,50 +306,10 @@ class Game:
             gradients = [g / self._replicas for g in gradients]
         self.optimizers[player].apply(gradients, self.variables_of(player))
 
-    def _follow(self):
-        """Moves the averages towards the weights; the first steps count more, as in TensorFlow."""
-        if not self.averages:
-            return
-        step = tf.cast(tf.convert_to_tensor(self.step), tf.float32)
-        decay = tf.minimum(self.recipe.ema, (1.0 + step) / (10.0 + step))
-        for average, variable in zip(self.averages, self._averaged_variables(), strict=True):
-            now = tf.convert_to_tensor(average)
-            average.assign(now + (1.0 - decay) * (tf.convert_to_tensor(variable) - now))
-
-    @contextlib.contextmanager
-    def averaged_weights(self):
-        """In the block, the networks have their moving averages as weights (if there are any)."""
-        variables = self._averaged_variables() if self.averages else []
-        held = [v.numpy() for v in variables]
-        for variable, average in zip(variables, self.averages, strict=True):
-            variable.assign(average)
-        try:
-            yield self
-        finally:
-            for variable, value in zip(variables, held, strict=True):
-                variable.assign(value)
-
-    def restart_averages(self):
-        """Makes the weights the moving averages, as they must be after weights were loaded."""
-        for average, variable in zip(self.averages, self._averaged_variables(), strict=True):
-            average.assign(variable)
-
-    def adopt_averages(self):
-        """Makes the moving averages the weights, for good."""
-        for variable, average in zip(self._averaged_variables(), self.averages, strict=True):
-            variable.assign(average)
-
     def learning_rate(self):
         """The learning rate at the present step of the first player that moves."""
         player = (self.stage.phases[0].players or tuple(self.players))[0]
         return float(self.optimizers[player].learning_rate)
-
-    def _averaged_variables(self):
-        """What averages follow: weights, and after them the statistics of batch normalisation."""
-        players = [p for p in self.averaged if p in self.players] if self.recipe.ema else []
-        kept = [v for player in players for name in self.players[player]
-                for v in self.nets[name].non_trainable_variables if v.name in STATISTICS]
-        return [v for player in players for v in self.variables_of(player)] + kept
 
     def _state(self):
         return [v for net in self.nets.values() for v in net.non_trainable_variables]

@@ -155,7 +155,7 @@ class Validation(Counting):
         if bad := [f"validation/{name}" for name, x in found.items() if not math.isfinite(x)]:
             raise diverged(bad, NO_NUMBER, step, self.state)
         if self.model.plateau.heed(found["total"]):
-            self.model.restart_averages()  # the best are what is shown and shipped
+            self.model.kept.take()
         self.report.note({f"validation/{name}": value for name, value in found.items()})
         if self.model.plateau.stopped:
             self.model.stop_training = True
@@ -180,7 +180,7 @@ class Samples(Counting):
 
     def draw(self, step):
         """Writes `samples/step_….png` and the page."""
-        with self.model.averaged_weights():
+        with self.model.kept.lent():
             shown = self.model.show(self.batch)
         self._warn_if_idle(step, shown)
         sheet = grid(shown)

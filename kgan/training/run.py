@@ -230,7 +230,7 @@ class _Run:
         if self.recipe.init and "init" in folders(self.recipe):
             self.facts["init"] = begin_from(self.model, self.recipe.init)
             say(f"init     {told(self.facts['init'])}")
-        self.model.restart_averages()
+        self.model.kept.take()
         return {"step": 0, "seconds": 0.0}
 
     @property
@@ -341,7 +341,7 @@ class _Run:
 
         step = int(self.model.step.numpy())
         if not self._written(step):
-            with self.model.averaged_weights():
+            with self.model.kept.lent():
                 preview = grid(self.model.show(self.sample_batch()))
                 self.model.conclude(self.data, self.held)
             facts = {

@@ -262,14 +262,14 @@ def test_before_the_first_validation_the_weights_are_those_of_now(recipe, tmp_pa
     kernel = model.e.get_layer("latent").kernel
     kernel.assign(kernel + 1.0)
     moved = kernel.numpy()
-    with model.averaged_weights():
+    with model.kept.lent():
         np.testing.assert_array_equal(kernel, moved)
-    model.adopt_averages()
+    model.kept.adopt()
     np.testing.assert_array_equal(kernel, moved)
     model.plateau.heed(1.0)
-    model.restart_averages()
+    model.kept.take()
     kernel.assign(kernel + 1.0)
-    with model.averaged_weights():
+    with model.kept.lent():
         np.testing.assert_array_equal(kernel, moved)
 
 
