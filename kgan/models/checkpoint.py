@@ -1,10 +1,10 @@
 """The state of a run: saved whole or not at all, found again after any kind of end.
 
 `checkpoints/step_000000123/` holds a TensorFlow checkpoint of every variable of the run (networks,
-what optimizers remember, averages or best weights, image pools, seed generators, the step) and `state.json`. The
-position in the data and the learning rate follow from the step. A checkpoint is written beside and
-renamed, so one that can be seen is complete; TensorFlow's checksums tell one that was damaged
-later, and then the one before it is used, with a warning.
+what optimizers remember, averages or best weights, image pools, seed generators, the step) and
+`state.json`. The position in the data and the learning rate follow from the step. A checkpoint is
+written beside and renamed, so one that can be seen is complete; TensorFlow's checksums tell one
+that was damaged later, and then the one before it is used, with a warning.
 """
 
 import contextlib
