@@ -20,8 +20,8 @@ from kgan.core.errors import UserError
 from kgan.core.lazy import keras, losses, networks, references
 from kgan.core.recipe import knob
 from kgan.core.registry import register
-from kgan.models.encoding import EncoderGAN, EncoderRecipe
 from kgan.models.gan import Phase, Stage
+from kgan.models.inverting import EncoderRecipe, Inverts
 
 OFFLINE = ("give --vgg_weights FILE, or --trunk vgg_star_small.cifar10, which is packaged, to "
            "tools/train")
@@ -63,7 +63,7 @@ class CRGRecipe(EncoderRecipe):
         return references.shape(self.trunk) if self.trunk else {"filters": self.filters}
 
 
-class CRG(EncoderGAN):
+class CRG(Inverts):
     """An encoder trained on codes and on pictures."""
 
     def build_encoder(self, recipe, below):
@@ -100,7 +100,7 @@ class CRG(EncoderGAN):
         x = batch["a"]
         return {"encoder": {"picture": losses.l1(x, self.generate(self.e(x, training=True)))}}
 
-    def measure(self, pictures, codes):
+    def validation_terms(self, pictures, codes):
         code = losses.l2(codes, self.e(self.generate(codes), training=False))
         picture = losses.l1(pictures, self.generate(self.e(pictures, training=False)))
         return {"code": code, "picture": picture, "total": code + picture}
@@ -133,8 +133,8 @@ class LatentRegressor(CRG):
         phase = Phase(("encoder",), 1, cls.code_terms)
         return (Stage("training", recipe.steps, (phase,)),)
 
-    def measure(self, pictures, codes):
-        found = super().measure(pictures, codes)
+    def validation_terms(self, pictures, codes):
+        found = super().validation_terms(pictures, codes)
         return {**found, "total": found["code"]}
 
 
@@ -150,8 +150,8 @@ class GeneratedPictures(CRG):
         x = self.generate(self.noise(batch))
         return {"encoder": {"picture": losses.l2(x, self.generate(self.e(x, training=True)))}}
 
-    def measure(self, pictures, codes):
-        found = super().measure(pictures, codes)
+    def validation_terms(self, pictures, codes):
+        found = super().validation_terms(pictures, codes)
         x = self.generate(codes)
         again = losses.l2(x, self.generate(self.e(x, training=False)))
         return {**found, "generated": again, "total": again}

@@ -38,6 +38,10 @@ class GAN(Game):
         phases: what a training step consists of, unless `stages_of` says more.
         averaged: the players whose weights have a moving average when `recipe.ema` is set.
         directions: `{direction: name of the network that translates so}`; the first is the default.
+        measures: the names of the usual measures (`kgan.evaluation.measures`) that say how good it
+            is; `measure` may say more.
+        labels_edited: the labels that it edits, each by directions of its own; () = it translates
+            between two domains.
         trains: whether there is anything to train.
         exports: whether a SavedModel can be made of it.
         graph: whether `translate` can be part of a TensorFlow graph.
@@ -53,6 +57,8 @@ class GAN(Game):
     phases: ClassVar[tuple] = (Phase(),)
     averaged: ClassVar[tuple] = ("generator",)
     directions: ClassVar[dict] = {}
+    measures: ClassVar[tuple] = ("edits",)
+    labels_edited: ClassVar[tuple] = ()
     trains = True
     exports = True
     graph = True
@@ -164,6 +170,32 @@ class GAN(Game):
 
     def conclude(self, data, held):
         """Called after the last step, with what `hold_out` gave, before weights are written."""
+
+    def measure(self, data, options):
+        """What `tools/evaluate` says of it.
+
+        Args:
+            data: a `kgan.data.Data`, of which the held-out pictures are measured on.
+            options: a `kgan.evaluation.measures.Options`, with the usual measures.
+
+        Returns:
+            `{figure: number}` and `{title: {what: uint8 [n, h, w, 3]}}`.
+        """
+        figures, pictures = {}, {}
+        for name in self.measures:
+            found, shown = options.usual[name].find(self, data, options)
+            figures, pictures = {**figures, **found}, {**pictures, **shown}
+        return figures, pictures
+
+    def direction_for(self, label, way="a2b"):
+        """The direction that does to pictures what `way` does between two sets of them.
+
+        Args:
+            label: what those of B have and those of A have not; of models of many labels, one of
+                `labels_edited`.
+            way: `"a2b"`, which adds it, or `"b2a"`, which removes it.
+        """
+        return way
 
     def write_beside(self, folder):
         """Writes what belongs to the weights and is no network into their folder."""

@@ -117,3 +117,17 @@ def sha256(network):
         found.update(str(values.shape).encode())
         found.update(values.tobytes())
     return found.hexdigest()
+
+
+def packaged(network):
+    """The packaged generator, `"NAME.TAG"`, whose network has these weights; None if none has."""
+    from kgan.models import weights
+
+    wanted = sha256(network)
+    for name in registry.names():
+        if hasattr(registry.recipe(name), "latent"):
+            for tag in registry.entry(name).weights:
+                full = f"{name}.{tag}"
+                if source.packaged(full) and sha256(weights.load(full).g) == wanted:
+                    return full
+    return None
