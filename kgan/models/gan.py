@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from kgan.core.lazy import kept, keras, pixels, tf
 from kgan.models.stages import Phase, Stage
-from kgan.models.trainer import Game
+from kgan.models.trainer import Trainer
 
 
 @functools.cache
@@ -22,7 +22,7 @@ def _keras_class(cls):
     return type(cls.__name__, (cls, keras.Model), {"__doc__": cls.__doc__})
 
 
-class GAN(Game):
+class GAN(Trainer):
     """A set of networks and the game that trains them.
 
     A subclass declares `players` and `directions` and writes `build_networks` and `loss_terms`.
@@ -175,24 +175,20 @@ class GAN(Game):
         """What `tools/evaluate` says of it.
 
         Args:
-            data: a `kgan.data.Data`, of which the held-out pictures are measured on.
+            data: a `kgan.data.Data`; it is measured on the held-out pictures.
             options: a `kgan.evaluation.measures.Options`, with the usual measures.
 
         Returns:
             `{figure: number}` and `{title: {what: uint8 [n, h, w, 3]}}`.
         """
-        figures, pictures = {}, {}
-        for name in self.measures:
-            found, shown = options.usual[name].find(self, data, options)
-            figures, pictures = {**figures, **found}, {**pictures, **shown}
-        return figures, pictures
+        found = [options.usual[name].find(self, data, options) for name in self.measures]
+        return tuple({k: v for pair in found for k, v in pair[i].items()} for i in (0, 1))
 
     def direction_for(self, label, way="a2b"):
         """The direction that does to pictures what `way` does between two sets of them.
 
         Args:
-            label: what those of B have and those of A have not; of models of many labels, one of
-                `labels_edited`.
+            label: what those of B have and those of A have not, one of `labels_edited` if any.
             way: `"a2b"`, which adds it, or `"b2a"`, which removes it.
         """
         return way

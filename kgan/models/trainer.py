@@ -1,4 +1,4 @@
-"""Game: how the players of a model move.
+"""Trainer: how the players of a model move.
 
 One forward pass for all players of a phase under one persistent tape, an optimizer for each player,
 replicas, XLA, precision, reported means. What the game is about, the model says
@@ -9,11 +9,11 @@ import functools
 from collections.abc import Mapping
 
 from kgan.core.lazy import keras, pixels, schedules, tf
-from kgan.models import slots
+from kgan.models import checks, slots
 from kgan.models.stages import laid_out
 
 
-class Game:
+class Trainer:
     """The training half of a `kgan.models.gan.GAN`.
 
     Attributes:
@@ -32,7 +32,7 @@ class Game:
         Raises:
             ValueError, TypeError: phases or terms do not fit the players.
         """
-        self._check_phases()
+        checks.check_stages(self)
         # Keras must not guess: no optimizer of its own, no XLA around the strategy.
         super().compile(
             optimizer=None, jit_compile=False, steps_per_execution=steps_per_execution
@@ -206,8 +206,8 @@ class Game:
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch([values[player] for player in players])
             with keras.StatelessScope(state_mapping=mapping) as scope:
-                terms = self._method(phase)(self._in_training(), batch)
-            self._check_terms(phase, terms)
+                terms = checks.pays(self, phase)(self._in_training(), batch)
+            checks.check_terms(self, phase, terms)
             totals = {p: self._scaled(p, sum(terms[p].values())) for p in players}
         gradients = {
             p: tape.gradient(totals[p], values[p], unconnected_gradients="zero") for p in players
@@ -215,11 +215,6 @@ class Game:
         new = [scope.get_current_value(v) for v in self._state()]
         changed = {i: x for i, x in enumerate(new) if x is not state[i]}
         return terms, gradients, changed
-
-    def _method(self, phase):
-        """What says what the players of a phase pay, a function of (model, batch)."""
-        terms = phase.loss_terms or "loss_terms"
-        return getattr(type(self), terms, None) if isinstance(terms, str) else terms
 
     def _in_training(self):
         """This model with its players' networks in training mode, unless a call says otherwise.
@@ -246,44 +241,6 @@ class Game:
             if self.nets and name not in self.nets:
                 raise ValueError(f"{its}: direction {direction!r} is by {name!r}, which is none of "
                                  f"its networks: {known}.")
-
-    def _check_phases(self):
-        """Raises `ValueError` if a phase has players or terms that the model does not have."""
-        its, known = type(self).__name__, ", ".join(self.players)
-        for stage in self.stages():
-            if (stage.size or 1) > self.recipe.size:
-                raise ValueError(f"{its}: stage {stage.name!r} has pictures of {stage.size} px, "
-                                 f"more than the recipe's {self.recipe.size}.")
-            if not stage.phases or not stage.phases[0].fresh:
-                raise ValueError(f"{its}: stage {stage.name!r} must begin with a fresh phase.")
-            for phase in stage.phases:
-                if isinstance(phase.players, str) or not set(phase.players) <= set(self.players):
-                    raise ValueError(f"{its}: a phase of stage {stage.name!r} moves "
-                                     f"{phase.players!r}, which must be a tuple of its players: "
-                                     f"{known}.")
-                if not callable(self._method(phase)):
-                    raise ValueError(f"{its} has no method {phase.loss_terms!r}, which says what "
-                                     f"players pay in stage {stage.name!r}.")
-
-    def _check_terms(self, phase, terms):
-        """Raises if terms are not `{player: {term: scalar}}` of the players that move, at least."""
-        method, known = self._method(phase), ", ".join(self.players)
-        its = f"{type(self).__name__}.{getattr(method, 'func', method).__name__}"
-        if not isinstance(terms, Mapping) or not set(terms) <= set(self.players):
-            found = ", ".join(map(str, terms)) if isinstance(terms, Mapping) else terms
-            raise ValueError(f"{its} returns {{player: {{term: scalar}}}} of the players {known}, "
-                             f"not {found}.")
-        for player in phase.players or self.players:
-            if not terms.get(player):
-                raise ValueError(f"{its} does not say what {player!r} pays, which moves; it gives "
-                                 f"terms of {', '.join(terms) or 'no player'}.")
-        for player, paid in terms.items():
-            for term, value in paid.items():
-                x = tf.convert_to_tensor(value)
-                if x.shape.rank != 0 or not x.dtype.is_floating:
-                    raise TypeError(f"{its}: term {term!r} of {player!r} must be a float scalar, "
-                                    f"the mean over the batch, not {x.dtype.name} "
-                                    f"{list(x.shape)}.")
 
     def _scaled(self, player, total):
         total = total / self._replicas

@@ -7,8 +7,6 @@ The folder holds `recipe.json`, `run.json` (state and plan), `checkpoints/`, `me
 import contextlib
 import json
 import pathlib
-import re
-from dataclasses import dataclass
 
 from kgan.core import registry
 from kgan.core.errors import UsageError, UserError, printable
@@ -16,8 +14,9 @@ from kgan.core.lazy import np
 from kgan.core.paths import replacing, sweep
 from kgan.core.progress import say
 from kgan.core.reading import json_or_empty
-from kgan.core.recipe import Knobs, differences, knob, write_recipe
+from kgan.core.recipe import write_recipe
 from kgan.core.status import read_status, write_status
+from kgan.training.options import RunOptions, default_folder
 from kgan.training.rewind import rewind
 from kgan.training.run_data import check_data, check_domains, describe, known_data
 from kgan.training.run_folder import (
@@ -30,33 +29,8 @@ from kgan.training.run_folder import (
     writable,
 )
 
+__all__ = ["RunOptions", "default_folder", "train"]
 KEPT = ("data", "init", "changed")  # of run.json
-
-
-@dataclass(frozen=True)
-class RunOptions(Knobs):
-    """How a run reports and saves. Not part of a recipe: none of it changes the result."""
-
-    out: str = knob("", "folder of the run; empty = runs/MODEL-DATA-SIZE", group="run")
-    bad_images: str = knob("skip", "broken pictures: leave them out, or fail",
-                           choices=("skip", "fail"), group="data")
-    log_every: int = knob(25, "steps between lines of progress", low=1, group="run")
-    sample_every: int = knob(250, "steps between sample grids", low=1, group="run")
-    save_minutes: float = knob(5.0, "minutes between checkpoints", low=0, group="run")
-    keep: int = knob(3, "checkpoints that are kept", low=1, group="run")
-    resume_from: int = knob(0, "step of an earlier checkpoint to go on from; later ones are "
-                            "replaced at the next saving; 0 = the newest", low=0, group="run")
-    export: bool = knob(True, "write a SavedModel at the end", group="run")
-    check_export: bool = knob(True, "run it in a fresh process and compare it before it is kept",
-                              group="run")
-
-
-def default_folder(name, recipe):
-    """`runs/cyclegan-avatars-Eyeglasses-64` and the like."""
-    source, _, options = recipe.data.partition("?")
-    words = re.findall(r"[\w.=-]+", source)
-    words = [*words[:1], *words[1:][-1:], *re.findall(r"[\w.=-]+", options)]
-    return pathlib.Path("runs") / "-".join([name, *words, str(recipe.size)])
 
 
 def train(name, recipe, machine, options):
@@ -166,6 +140,7 @@ class _Run:
         from kgan.models.checkpoint import RunState
         from kgan.models.stages import laid_out
         from kgan.models.weights import build
+        from kgan.training.plan import plan
 
         recipe = self.recipe
         keras.utils.set_random_seed(recipe.seed)
@@ -198,7 +173,7 @@ class _Run:
                                      {"step": found["step"], **self.changed}]
         with replacing(self.folder / "recipe.json") as new:
             write_recipe(new, self.name, recipe)
-        self.plan = self._plan(found)
+        self.plan = plan(self.name, self.model, self.data, self.devices, self.folder, found)
         say("\n".join(map(printable, self.plan)))
         self.started = True
         if found["step"] >= recipe.steps or self._stopped:
@@ -237,32 +212,6 @@ class _Run:
     def _stopped(self):
         """Whether the validation loss has ended the training."""
         return bool(self.model.plateau and self.model.plateau.stopped)
-
-    def _plan(self, found):
-        from kgan.models.weights import parameters
-        from kgan.training.callbacks import duration
-
-        recipe = self.recipe
-        counts = ", ".join(f"{n} {c:,}" for n, c in parameters(self.model).items())
-        defaults = differences(registry.recipe(self.name), recipe)
-        told = {k: str(v) for k, (_, v) in defaults.items()}
-        short = (f"{k} {v if len(v) < 80 else v[:76] + ' ...'}" for k, v in told.items())
-        changed = ", ".join(short) or "as registered"
-        where = f"from step {found['step']} ({duration(found['seconds'])} trained)"
-        return [
-            f"model    {self.name}: {counts} parameters",
-            f"recipe   {changed}",
-            *(f"data     {line}" for line in self.data.summary),
-            f"devices  {self.devices}; batch {recipe.batch} over all of them",
-            f"steps    {self._steps()}, {where if found['step'] else 'from the start'}",
-            f"run      {self.folder}; open {self.folder / 'index.html'} to watch",
-        ]
-
-    def _steps(self):
-        stages = self.model.stages()
-        told = (f"{s.steps:,} of {s.name}{f' ({s.own})' if s.own else ''}" for s in stages)
-        parts = " + ".join(told) if len(stages) > 1 or stages[0].own else ""
-        return f"{self.recipe.steps:,}{f' ({parts})' if parts else ''}"
 
     def _fit(self, found):
         from kgan.training import callbacks as parts
@@ -338,9 +287,10 @@ class _Run:
         from kgan.models import weights
         from kgan.models.stages import position
         from kgan.report.sheet import grid
+        from kgan.training import leaving
 
         step = int(self.model.step.numpy())
-        if not self._written(step):
+        if not leaving.written(self.folder, step):
             with self.model.kept.lent():
                 preview = grid(self.model.show(self.sample_batch()))
                 self.model.conclude(self.data, self.held)
@@ -353,8 +303,9 @@ class _Run:
             }
             weights.write(self.model, self.folder / "weights", facts=facts, preview=preview,
                           finished=True)
-        if self.options.export and self.model.exports and not self._exported():
-            self._export()
+        wanted = self.options.export and self.model.exports
+        if wanted and not leaving.exported(self.folder, self.name):
+            leaving.export(self.folder, check=self.options.check_export)
         result = {
             "status": "done", "model": self.name, "run": str(self.folder), "step": step,
             "seconds": round(seconds, 1), "page": str(self.folder / "index.html"),
@@ -362,36 +313,6 @@ class _Run:
         self._metrics(result)
         self._status("done")
         return result
-
-    def _export(self):
-        """Exports `weights/`; a `UserError` says that they are whole."""
-        from kgan.export.saved_model import export_model
-        from kgan.models.weights import read
-
-        try:
-            export_model(read(self.folder / "weights"), self.folder / "export",
-                         check=self.options.check_export)
-        except UserError as error:
-            raise UserError(f"{error} The training is done and its weights are in "
-                            f"{self.folder / 'weights'}; the same command exports again, with "
-                            "--noexport not.") from error
-
-    def _written(self, step):
-        """Whether `weights/` is whole and of this step."""
-        from kgan.models.weights import verify
-
-        try:
-            return verify(self.folder / "weights").get("step") == step
-        except UserError:
-            return False
-
-    def _exported(self):
-        """Whether the weights are exported; others of the same step may be."""
-        from kgan.models.weights import verify
-
-        hashes = verify(self.folder / "weights")["sha256"]
-        found = (self.folder / "export" / self.name).glob("[0-9]*/assets.extra/metadata.json")
-        return any(json_or_empty(p).get("metadata", {}).get("sha256") == hashes for p in found)
 
     def _metrics(self, result):
         path = self.folder / "metrics.json"

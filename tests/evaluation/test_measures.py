@@ -32,7 +32,8 @@ def white(kind):
 
 @pytest.fixture
 def data():
-    test = {"a": np.full((5, 16, 16, 3), 245, np.uint8), "b": np.full((5, 16, 16, 3), 250, np.uint8)}
+    levels = {"a": 245, "b": 250}
+    test = {name: np.full((5, 16, 16, 3), level, np.uint8) for name, level in levels.items()}
     return Data("toy", test, test, paired=True)
 
 
