@@ -49,10 +49,11 @@ class Stage:
 
     @property
     def own(self):
-        """What it has of its own, in words: `batch 4, rate 0.001, 16 px`."""
+        """What it has of its own, in words that are not its name: `batch 4, rate 0.001, 16 px`."""
         said = ((self.batch, f"batch {self.batch}"), (self.rate, f"rate {self.rate}"),
                 (self.size, f"{self.size} px"))
-        return ", ".join(words for value, words in said if value is not None)
+        named = self.name.split(", ")
+        return ", ".join(words for value, words in said if value is not None and words not in named)
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ class Part:
 
     @property
     def work(self):
-        """What a step costs, in pixels, to compare it with steps of other parts."""
+        """Pixels of a step, by which steps of parts are compared."""
         return self.batch * self.size**2
 
     def position(self, step):
@@ -102,6 +103,9 @@ def position(parts, step):
     return next((p for p in parts if step <= p.end), parts[-1]).position(step)
 
 
-def work_left(parts, step):
-    """What the steps from `step` on cost, see `Part.work`."""
-    return sum(max(0, p.end - max(p.begin, step)) * p.work for p in parts)
+def steps_left(parts, step, part):
+    """How many steps of `part` the steps from `step` on cost at the most.
+
+    A step on more pixels costs at most as many times more, one on fewer no more.
+    """
+    return sum(max(0, p.end - max(p.begin, step)) * max(1.0, p.work / part.work) for p in parts)

@@ -6,7 +6,8 @@ so it opens from a disk, a web server or a zip file alike. It reads only files:
     recipe.json      {"model": name, "recipe": {field: value}}
     run.json         {"status", "plan", "message", "devices", "precision"}              (optional)
     metrics.jsonl    {"step", "stage", "numbers": what the stage has of its own, "seconds",
-                     "seconds_left", "images_per_second", "learning_rate", "terms"} a line
+                     "seconds_left" or "seconds_left_at_most", "images_per_second", "learning_rate",
+                     "terms"} a line
     samples/         step_<number>.png, the same inputs in each
     metrics.json     the final measures                                                 (optional)
     export/          the exported model                                                 (optional)
@@ -163,9 +164,11 @@ def _facts(recipe, run, history):
     if _is_number(seconds):
         left = ""
         if run.get("status") == "running" and steps and 0 < step < steps:
-            told = last.get("seconds_left")  # which knows what steps of other stages cost
-            rest = told if _is_number(told) else seconds / step * (steps - step)
-            left = f"about {_duration(rest)} left"
+            told = [(word, last[field]) for word, field in
+                    (("about", "seconds_left"), ("at most", "seconds_left_at_most"))
+                    if _is_number(last.get(field))]
+            word, rest = told[0] if told else ("about", seconds / step * (steps - step))
+            left = f"{word} {_duration(rest)} left"
         facts.append(("Training time", _duration(seconds), left))
     rates = [rate for _, rate in _series(history, lambda line: line.get("images_per_second"))]
     if rates:

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from kgan.core.paths import replacing
 from kgan.core.progress import say
-from kgan.models.stages import work_left
+from kgan.models.stages import steps_left
 from kgan.report.run_page import write_page
 from kgan.report.sheet import grid
 from kgan.training.divergence import NO_NUMBER, diverged
@@ -54,11 +54,13 @@ class Report(Counting):
         self.steps = steps
         self.before, self.stream = seconds, stream or sys.stderr
         self.live = self.stream.isatty()
-        self.pace, self.first, self.begun = None, None, None  # pace: work a second, `Part.work`
+        self.rate, self.work, self.first, self.begun = None, None, None, None
         self.noted = {}
 
     def on_train_begin(self, logs=None):
         self.writer = tf.summary.create_file_writer(str(self.run / "tensorboard"))
+        if self.work != self.model.part.work:
+            self.rate, self.work = None, self.model.part.work
         self.begun = self.marked = time.perf_counter()
         self.marked_step = self.start
 
@@ -77,7 +79,7 @@ class Report(Counting):
             return
         self.watch.check(step, logs)  # before the means begin anew
         if step > self.marked_step:
-            self.pace = (step - self.marked_step) / (now - self.marked) * self.model.part.work
+            self.rate = (step - self.marked_step) / (now - self.marked)
             self.marked, self.marked_step = now, step
         terms = {**{name: float(value) for name, value in logs.items()}, **self.noted}
         self.noted = {}
@@ -85,14 +87,14 @@ class Report(Counting):
         self._progress(step, terms)
         self.model.reset_metrics()
 
-    @property
-    def rate(self):
-        """Steps a second in the present stage; None before there is any."""
-        return self.pace and self.pace / self.model.part.work
-
     def left(self, step):
-        """Seconds that the steps after `step` take, those of other stages by their pictures."""
-        return self.pace and work_left(self.model.parts(), step) / self.pace
+        """(seconds that the steps after `step` take, whether that is what they take at the most).
+
+        Nobody knows what other stages will take: it is bounded by their pixels.
+        """
+        parts, part = self.model.parts(), self.model.part
+        bounded = any(p.work != part.work for p in parts if p.end > step)
+        return steps_left(parts, step, part) / self.rate, bounded
 
     def flush(self):
         """What was told so far outlives a kill."""
@@ -103,14 +105,15 @@ class Report(Counting):
         self.noted |= terms
 
     def _record(self, step, terms):
-        part, rate, left = self.model.part, self.rate, self.left(step)
+        part, rate = self.model.part, self.rate
+        left, bounded = self.left(step) if rate else (None, False)
         images = part.batch * self.model.batches_per_step
         line = {
             "step": step,
             "stage": part.stage.name,
             "numbers": part.stage.own,
             "seconds": round(self.seconds, 2),
-            "seconds_left": round(left, 2) if rate else None,
+            "seconds_left_at_most" if bounded else "seconds_left": round(left, 2) if rate else None,
             "images_per_second": round(rate * images, 3) if rate else None,
             "learning_rate": self.model.learning_rate(),
             "terms": terms,
@@ -124,7 +127,8 @@ class Report(Counting):
         self.last = line
 
     def _progress(self, step, terms):
-        left = f"{duration(self.left(step))} left" if self.rate else "…"
+        seconds, bounded = self.left(step) if self.rate else (None, False)
+        left = f"{'at most ' * bounded}{duration(seconds)} left" if self.rate else "…"
         totals = "  ".join(f"{n.split('/')[0]} {v:.3f}" for n, v in terms.items() if "total" in n)
         rate = f"{1 / self.rate:.3f} s/step" if self.rate else ""
         share = f"{100 * step / self.steps:3.0f} %"

@@ -5,7 +5,7 @@ from conftest import Toy
 
 from kgan.core.recipe import Recipe
 from kgan.models.schedules import LinearDecay
-from kgan.models.stages import Phase, Stage, laid_out, position, work_left
+from kgan.models.stages import Phase, Stage, laid_out, position, steps_left
 
 RECIPE = Recipe(size=16, batch=4, learning_rate=0.1)
 STAGES = (
@@ -20,6 +20,7 @@ def test_stages_take_their_own_numbers_or_the_recipes():
         (0, 3, 8, 0.1, 8), (3, 5, 4, 0.1, 16), (5, 10, 2, 0.5, 16),
     ]
     assert [s.own for s in STAGES] == ["batch 8, 8 px", "", "batch 2, rate 0.5"]
+    assert Stage("8 px, fading in", 1, (), size=8, batch=4).own == "batch 4"  # its name says it
 
 
 def test_the_position_in_the_data_is_a_sum_over_stages():
@@ -29,12 +30,11 @@ def test_the_position_in_the_data_is_a_sum_over_stages():
     assert [p.position(p.begin) for p in parts] == [0, 24, 32]
 
 
-def test_what_is_left_is_counted_in_pixels():
-    parts = laid_out(STAGES, RECIPE)
-    small, usual, last = 8 * 8**2, 4 * 16**2, 2 * 16**2
-    assert work_left(parts, 0) == 3 * small + 2 * usual + 5 * last
-    assert work_left(parts, 4) == usual + 5 * last
-    assert work_left(parts, 10) == 0
+def test_what_is_left_at_the_most():
+    first, then, last = parts = laid_out(STAGES, RECIPE)  # of 512, 1024 and 512 pixels
+    assert steps_left(parts, 1, first) == 2 + 2 * 2 + 5
+    assert steps_left(parts, 4, then) == 1 + 5
+    assert steps_left(parts, 10, last) == 0
 
 
 def test_a_rate_may_be_that_of_the_present_stage():

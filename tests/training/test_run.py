@@ -692,8 +692,11 @@ def test_a_stage_with_numbers_of_its_own_goes_on_in_its_middle(staged, tool, tmp
     Sized.sides.clear()
     whole = staged(tmp_path / "run")
     assert Sized.sides == {(4, 4, 4, 3), (2, 8, 8, 3)}
-    assert "7 (3 of alone (batch 4, rate 0.25, 4 px) + 4 of together)" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "7 (3 of alone (batch 4, rate 0.25, 4 px) + 4 of together)" in said
+    assert "at most 0:0" in said and "  alone  " in said and "  together  " in said
     told = lines(tmp_path / "run")
+    assert told[1]["seconds_left_at_most"] > 0 and told[5]["seconds_left"] > 0
     rates = [x["learning_rate"] for x in told]  # those of the next move, 0 after the last one
     assert rates == pytest.approx([0.25, 0.25, 0, 2e-4, 2e-4, 2e-4, 0])
     assert [x["numbers"] for x in told] == ["batch 4, rate 0.25, 4 px"] * 3 + [""] * 4
