@@ -30,8 +30,8 @@ import tensorflow as tf
 from kgan.core import devices, registry
 from kgan.core.hashing import sha256_of_file
 from kgan.core.recipe import Machine, Recipe, knob
-from kgan.models.encoding import EncoderGAN
 from kgan.models.gan import GAN
+from kgan.models.inverting import Inverts
 from kgan.training.run import RunOptions, train
 
 tf.config.set_logical_device_configuration(
@@ -94,9 +94,9 @@ def each_name(trained=False, exported=False):
         if exported:
             look = (entry.model, entry.tiny.get("condition"))
         derived = False
-        if issubclass(entry.model, EncoderGAN):
+        if issubclass(entry.model, Inverts):
             line = entry.model.mro()
-            look = line[line.index(EncoderGAN) - 1]
+            look = line[line.index(Inverts) - 1]
             derived = look is not entry.model
         again = derived or look in seen or name.removesuffix("_small") in seen
         marked.append(pytest.param(name, marks=pytest.mark.slow) if again else name)

@@ -10,7 +10,7 @@ import pytest
 from kgan.cli import train
 from kgan.core import registry
 from kgan.editing.directions import Direction
-from kgan.models.encoding import EncoderGAN
+from kgan.models.encoding import Encodes
 from kgan.models.latent import LatentGAN
 from kgan.models.weights import packaged, verify
 
@@ -41,7 +41,7 @@ def test_the_readme_says_where_the_names_are_and_how_one_is_added():
 def test_packaged_weights_are_whole_small_and_described(full):
     folder = packaged(full)
     ours = json.loads((folder / "config.json").read_text())["recipe"]["data"].startswith("avatars:")
-    encodes = issubclass(registry.entry(full).model, EncoderGAN)
+    encodes = issubclass(registry.entry(full).model, Encodes)
     assert {p.name for p in folder.iterdir()} == {
         "config.json", "metadata.json", "model.weights.h5", *(["preview.png"] if ours else []),
         *(["directions"] if encodes else []),

@@ -20,8 +20,8 @@ from kgan.core.errors import UserError
 from kgan.core.lazy import keras, losses, networks, references
 from kgan.core.recipe import knob
 from kgan.core.registry import register
-from kgan.models.encoding import EncoderGAN, EncoderRecipe
 from kgan.models.gan import Phase, Stage
+from kgan.models.inverting import EncoderRecipe, Inverts
 
 OFFLINE = ("give --vgg_weights FILE, or --trunk vgg_star_small.cifar10, which is packaged, to "
            "tools/train")
@@ -63,7 +63,7 @@ class CRGRecipe(EncoderRecipe):
         return references.shape(self.trunk) if self.trunk else {"filters": self.filters}
 
 
-class CRG(EncoderGAN):
+class CRG(Inverts):
     """An encoder trained on codes and on pictures."""
 
     def build_encoder(self, recipe, below):
@@ -83,9 +83,9 @@ class CRG(EncoderGAN):
         return keras.optimizers.RMSprop(schedule, rho=self.recipe.rho, epsilon=1e-8,
                                         name=f"rmsprop_{player}")
 
-    def stages(self):
-        cls = type(self)
-        return (Stage("training", self.recipe.steps, (
+    @classmethod
+    def stages_of(cls, recipe):
+        return (Stage("training", recipe.steps, (
             Phase(("encoder",), 1, cls.code_terms),
             Phase((), 1, cls.picture_terms, fresh=False),
         )),)
@@ -100,7 +100,7 @@ class CRG(EncoderGAN):
         x = batch["a"]
         return {"encoder": {"picture": losses.l1(x, self.generate(self.e(x, training=True)))}}
 
-    def measure(self, pictures, codes):
+    def validation_terms(self, pictures, codes):
         code = losses.l2(codes, self.e(self.generate(codes), training=False))
         picture = losses.l1(pictures, self.generate(self.e(pictures, training=False)))
         return {"code": code, "picture": picture, "total": code + picture}
@@ -128,28 +128,30 @@ class CRGWithGenerator(CRG):
 class LatentRegressor(CRG):
     """LR: the update on codes alone."""
 
-    def stages(self):
-        phase = Phase(("encoder",), 1, type(self).code_terms)
-        return (Stage("training", self.recipe.steps, (phase,)),)
+    @classmethod
+    def stages_of(cls, recipe):
+        phase = Phase(("encoder",), 1, cls.code_terms)
+        return (Stage("training", recipe.steps, (phase,)),)
 
-    def measure(self, pictures, codes):
-        found = super().measure(pictures, codes)
+    def validation_terms(self, pictures, codes):
+        found = super().validation_terms(pictures, codes)
         return {**found, "total": found["code"]}
 
 
 class GeneratedPictures(CRG):
     """AEGAN: pictures again, but generated ones alone."""
 
-    def stages(self):
-        phase = Phase(("encoder",), 1, type(self).picture_terms)
-        return (Stage("training", self.recipe.steps, (phase,)),)
+    @classmethod
+    def stages_of(cls, recipe):
+        phase = Phase(("encoder",), 1, cls.picture_terms)
+        return (Stage("training", recipe.steps, (phase,)),)
 
     def picture_terms(self, batch):
         x = self.generate(self.noise(batch))
         return {"encoder": {"picture": losses.l2(x, self.generate(self.e(x, training=True)))}}
 
-    def measure(self, pictures, codes):
-        found = super().measure(pictures, codes)
+    def validation_terms(self, pictures, codes):
+        found = super().validation_terms(pictures, codes)
         x = self.generate(codes)
         again = losses.l2(x, self.generate(self.e(x, training=False)))
         return {**found, "generated": again, "total": again}

@@ -115,10 +115,11 @@ class CycleGAN(GAN):
     def batch_channels(self):
         return {"a": self.recipe.channels_a, "b": self.recipe.channels_b}
 
-    def stages(self):
-        if self.recipe.lambda_adversarial:
-            return super().stages()
-        return (Stage("training", self.recipe.steps, (Phase(("generator",)),)),)
+    @classmethod
+    def stages_of(cls, recipe):
+        if recipe.lambda_adversarial:
+            return super().stages_of(recipe)
+        return (Stage("training", recipe.steps, (Phase(("generator",)),)),)
 
     def loss_terms(self, batch):
         r, a, b = self.recipe, batch["a"], batch["b"]

@@ -134,13 +134,13 @@ class DCGAN(LatentGAN):
     def batch_labels(self):
         return self.recipe.classes
 
-    def stages(self):
-        r = self.recipe
+    @classmethod
+    def stages_of(cls, r):
         if r.discriminator_steps == r.generator_steps == 1:
             return (Stage("training", r.steps, (Phase(),)),)
         return (Stage("training", r.steps, (
-            Phase(("discriminator",), r.discriminator_steps, type(self).discriminator_terms),
-            Phase(("generator",), r.generator_steps, type(self).generator_terms, fresh=False),
+            Phase(("discriminator",), r.discriminator_steps, cls.discriminator_terms),
+            Phase(("generator",), r.generator_steps, cls.generator_terms, fresh=False),
         )),)
 
     def loss_terms(self, batch):

@@ -15,7 +15,7 @@ from kgan.core.lazy import losses, networks
 from kgan.core.recipe import knob
 from kgan.core.registry import register
 from kgan.data.spec import FACES
-from kgan.models.encoding import EncoderGAN, EncoderRecipe
+from kgan.models.inverting import EncoderRecipe, Inverts
 
 SSIM_L2 = 5e-5  # weight of L2 beside 1 - SSIM
 LOSSES = ("l2", "l1", "ssim")
@@ -38,7 +38,7 @@ class InvertingRecipe(EncoderRecipe):
             raise UsageError("--size must be at least 16: SSIM looks at windows of 11 pixels.")
 
 
-class InvertingEncoder(EncoderGAN):
+class InvertingEncoder(Inverts):
     """An encoder whose codes make the same pictures again."""
 
     far = "length"  # the paper adds the whole difference of mean codes, once
@@ -73,7 +73,7 @@ class InvertingEncoder(EncoderGAN):
         return {"l2": losses.l2_sum(x, y), "l1": losses.l1_sum(x, y),
                 "ssim": losses.ssim(x, y, self.recipe.k1)}
 
-    def measure(self, pictures, codes):
+    def validation_terms(self, pictures, codes):
         found = self.distances(pictures, self.generate(self.e(pictures, training=False)))
         kind = self.recipe.loss
         total = found["ssim"] + SSIM_L2 * found["l2"] if kind == "ssim" else found[kind]

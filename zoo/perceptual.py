@@ -172,13 +172,13 @@ class PerceptualGAN(GAN):
         some = [data.train[d][np.arange(min(32, len(data.train[d])))] for d in data.train]
         references.calibrate(self.reference, pixels.array_to_float(np.concatenate(some)))
 
-    def stages(self):
-        r = self.recipe
+    @classmethod
+    def stages_of(cls, r):
         main = Stage("training", r.steps - r.pretrain_steps,
                      (Phase(("generator", "discriminator")),))
         if not r.pretrain_steps:
             return (main,)
-        reproduce = Phase(("autoencoder",), loss_terms=type(self).pretraining_terms)
+        reproduce = Phase(("autoencoder",), loss_terms=cls.pretraining_terms)
         return (Stage("pretraining", r.pretrain_steps, (reproduce,)), main)
 
     def begin_stage(self, name):
@@ -186,7 +186,7 @@ class PerceptualGAN(GAN):
             first, *others = (self.nets[g] for g in self.generators)
             for other in others:
                 other.set_weights(first.get_weights())
-            self.restart_averages()
+            self.kept.take()
 
     def pretraining_terms(self, batch):
         """The generator as an autoencoder (section 3.3): half a batch of each set to itself."""

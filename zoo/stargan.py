@@ -18,7 +18,6 @@ stranger's picture are unknown, so `translate` takes what the discriminator tell
 the labels of the data set). `edit` takes a full set of labels.
 """
 
-import functools
 import re
 from dataclasses import dataclass
 from typing import ClassVar
@@ -27,7 +26,7 @@ from kgan.core.errors import UsageError
 from kgan.core.lazy import losses, networks, ops, pixels, tf
 from kgan.core.recipe import Recipe, knob, nearest
 from kgan.core.registry import register
-from kgan.models.gan import GAN, Phase
+from kgan.models.gan import GAN, Phase, Stage
 
 
 @dataclass(frozen=True)
@@ -105,6 +104,10 @@ class StarGAN(GAN):
     def directions_of(cls, recipe):
         return dict.fromkeys(_edits(recipe), "g")
 
+    @property
+    def labels_edited(self):
+        return self.recipe.names
+
     def direction_for(self, label, way="a2b"):
         """The direction that does to pictures what `way` does between two sets of them.
 
@@ -146,12 +149,12 @@ class StarGAN(GAN):
 
     # Training
 
-    @functools.cached_property
-    def phases(self):
-        return (
-            Phase(("discriminator",), self.recipe.n_critic, StarGAN.discriminator_terms),
-            Phase(("generator",), 1, StarGAN.generator_terms),
-        )
+    @classmethod
+    def stages_of(cls, recipe):
+        return (Stage("training", recipe.steps, (
+            Phase(("discriminator",), recipe.n_critic, cls.discriminator_terms),
+            Phase(("generator",), 1, cls.generator_terms),
+        )),)
 
     def discriminator_terms(self, batch):
         r, real, labels = self.recipe, batch["a"], batch["labels"]

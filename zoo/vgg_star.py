@@ -71,6 +71,7 @@ class Classifier(GAN):
 
     players = {"classifier": ("classifier",)}
     averaged = ("classifier",)
+    measures = ("labels",)
     exports = False
     smallest = 32
 

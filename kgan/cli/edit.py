@@ -26,7 +26,8 @@ from kgan.editing.directions import LONGEST, Direction
 from kgan.editing.drawing import plot
 from kgan.editing.inversion import METHODS
 from kgan.editing.strips import LENGTH, SAFE, Edits, from_pictures, from_populations, without_others
-from kgan.models.encoding import BATCH, EncoderGAN
+from kgan.models.encoding import BATCH
+from kgan.models.latent import LatentGAN
 from kgan.models.source import resolve
 
 ABOUT = """Edit pictures by moving their codes along directions: for each a strip of itself, its
@@ -38,6 +39,7 @@ size, as for training. A result that exists already stays, unless --overwrite.""
 def main(arguments):
     flags = _flags()
     words = flags.parse(arguments, positional=None)
+    _check_kind(flags.model)
     pairs = _pairs(flags.pair, words)
     folders = [f for f in (flags.without, flags.values["with"].value) if f]
     named = [_factored(text) for text in _listed(flags.direction)]
@@ -48,7 +50,6 @@ def main(arguments):
     jobs = _jobs(flags, out)
     references = [_pictures(folder) for folder in folders]
     _check_places(flags, jobs, [*references, *pairs], ks, out)
-    _check_kind(flags.model)
     results = Results(jobs, overwrite=flags.overwrite,
                       files=lambda strip: [strip, *_files(flags, ks, strip)])
     quiet()
@@ -77,7 +78,7 @@ def _flags():
     flags.add("k", None, "how far, in units of codes, joined by commas; or length: once the whole "
               "difference between codes without and with it; or safe: for each picture to where "
               "pictures with the attribute are, the least, their middle, the most; default: length "
-              f"for the encoders of Photoshop 2.0, as they did, else {EncoderGAN.far}")
+              f"for the encoders of Photoshop 2.0, as they did, else {LatentGAN.far}")
     flags.add("n_sigma", 2.0, "how many deviations from the middle are safe", low=0)
     flags.add("refine", 0, "steps of descent on the codes of --input, from the encoder's codes or, "
               "without an encoder, from random ones (then of reference pictures, too)", low=0)
@@ -129,9 +130,8 @@ def _listed(text):
 
 
 def _far(name):
-    """What `--k` is unless it is said, by the class of a model."""
-    kind = registry.entry(resolve(name).name).model
-    return getattr(kind, "far", EncoderGAN.far)
+    """What `--k` is unless it is said, as a model says."""
+    return registry.entry(resolve(name).name).model.far
 
 
 def _ks(text):

@@ -7,7 +7,8 @@ from kgan.cli.flags import Flags
 from kgan.core.devices import quiet
 from kgan.core.errors import UsageError
 from kgan.core.process import tool
-from kgan.evaluation.evaluate import EMBEDDED, keep, measured
+from kgan.evaluation.evaluate import keep, measured
+from kgan.evaluation.measures import EMBEDDED
 from kgan.evaluation.suite.compare import compare
 from kgan.evaluation.suite.kinds import SuiteOptions
 

@@ -4,14 +4,13 @@ Every tool keeps its flags in a `FlagValues` of its own, so that nothing global 
 model's recipe decides which flags there are.
 """
 
-import dataclasses
 import os
 
 from absl import flags
 
 from kgan.core.errors import UsageError
 from kgan.core.process import say
-from kgan.core.recipe import nearest
+from kgan.core.recipe import former, leaves, nearest
 
 HEADINGS = ("call", "model", "loss", "data", "schedule", "run", "machine")
 _DEFINE = {int: flags.DEFINE_integer, float: flags.DEFINE_float, str: flags.DEFINE_string}
@@ -51,20 +50,28 @@ class Flags:
     def add_knobs(self, knobs, names=None):
         """A flag for each field of a `kgan.core.recipe.Knobs`, with its values as defaults.
 
+        Those of a recipe that it holds are `--inner.field`. What a field was once called is still
+        understood, and not shown.
+
         Args:
             knobs: what the fields are of.
             names: those fields alone; None = all.
         """
-        for field in _fields(knobs, names):
+        for name, field, value in _leaves(knobs, names):
             known = field.metadata
             self.add(
-                field.name, getattr(knobs, field.name), known["help"], group=known["group"],
+                name, value, known["help"], group=known["group"],
                 low=known["low"], high=known["high"], choices=known["choices"],
             )
+        for old, new in former(knobs).items():
+            if new in self.values:
+                flags.DEFINE_alias(old, new, flag_values=self.values)
 
     def read(self, knobs, names=None):
         """A copy of `knobs` with the values of its flags, see `add_knobs`."""
-        return knobs.replace(**{f.name: self.values[f.name].value for f in _fields(knobs, names)})
+        return knobs.replace(**{
+            name: self.values[name].value for name, *_ in _leaves(knobs, names)
+        })
 
     def parse(self, arguments, positional=0):
         """Parses; returns the positional arguments.
@@ -121,8 +128,8 @@ class Flags:
         return "\n".join(lines)
 
 
-def _fields(knobs, names):
-    return [f for f in dataclasses.fields(knobs) if names is None or f.name in names]
+def _leaves(knobs, names):
+    return [leaf for leaf in leaves(knobs) if names is None or leaf[0].split(".")[0] in names]
 
 
 def scan(arguments, name):

@@ -5,6 +5,7 @@ from kgan.core import registry
 from kgan.core.devices import quiet
 from kgan.core.process import tool
 from kgan.core.recipe import Machine, differences, read_recipe
+from kgan.models.stages import laid_out
 from kgan.training.run import RunOptions, default_folder, train
 
 ABOUT = """Train a model of the zoo. The same command goes on where it stopped, also after a crash.
@@ -28,6 +29,11 @@ def main(arguments):
         return {
             "status": "done", "dry_run": True, "model": name, "recipe": recipe.as_dict(),
             "changed": {field: new for field, (_, new) in changed.items()},
+            "stages": [
+                {"name": part.stage.name, "steps": part.stage.steps, "batch": part.batch,
+                 "rate": part.rate, "size": part.size}
+                for part in laid_out(registry.entry(name).model.stages_of(recipe), recipe)
+            ],
             "run": options.out or str(default_folder(name, recipe)), **machine.as_dict(),
         }
     quiet()

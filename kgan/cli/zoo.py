@@ -163,9 +163,9 @@ def _figures(folder, model, spec):
         found = evaluate(folder, one)
         return {k: v for k, v in found.items() if k not in ("status", "model", "data")}
 
-    if not hasattr(model, "direction_for"):
+    if not model.labels_edited:
         return measured(spec)
-    return {label: measured(_of_label(spec, label)) for label in model.recipe.names}
+    return {label: measured(_of_label(spec, label)) for label in model.labels_edited}
 
 
 def _of_label(spec, label):
@@ -198,29 +198,12 @@ def _without_paths(model):
     told = {field: pathlib.Path(values[field]).name for field in PLACES
             if "/" in values.get(field, "")}
     if "generator" in told:
-        told["generator"] = _packaged_generator(model) or told["generator"]
+        told["generator"] = generators.packaged(model.g) or told["generator"]
     if values.get("generator_recipe"):
         name, below = generators.from_text(values["generator_recipe"])
         below = below.replace(data=_public(below.data, _place(below.data)))
         told["generator_recipe"] = generators.to_text(name, below)
     return recipe.replace(**told)
-
-
-def _packaged_generator(model):
-    """The packaged generator that is the one below an encoder; None if it is not packaged."""
-    from kgan.models.encoding import EncoderGAN
-    from kgan.models.generators import sha256
-    from kgan.models.latent import LatentGAN
-    from kgan.models.weights import load, packaged
-
-    for name in registry.names():
-        entry = registry.entry(name)
-        if issubclass(entry.model, LatentGAN) and not issubclass(entry.model, EncoderGAN):
-            for tag in entry.weights:
-                full = f"{name}.{tag}"
-                if packaged(full) and sha256(load(full).g) == sha256(model.g):
-                    return full
-    return None
 
 
 def _command(model):

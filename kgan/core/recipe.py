@@ -1,8 +1,8 @@
 """Recipes: every number that a person may change, stated once.
 
 A recipe is a frozen dataclass whose fields are `knob`s: default, help, bounds. Command-line flags,
-`recipe.json`, the card's table and the exported metadata are all made from it. Nothing here imports
-TensorFlow.
+`recipe.json`, the card's table and the exported metadata are all made from it. A recipe may hold
+recipes: a knob whose default is one, with flags `--inner.field`. Nothing here imports TensorFlow.
 """
 
 import dataclasses
@@ -10,6 +10,7 @@ import difflib
 import json
 import math
 import pathlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -28,7 +29,7 @@ def knob(default, help, *, low=None, high=None, choices=None, group="model", may
     """A field of a recipe.
 
     Args:
-        default: its value unless said otherwise; its type is the field's type.
+        default: its value unless said otherwise; its type is the field's type. It may be a recipe.
         help: one line, with the unit, and "our choice" where a paper leaves it open.
         low, high: inclusive bounds of a number.
         choices: the allowed values of a string or a number.
@@ -53,9 +54,14 @@ def nearest(word, words):
 class Knobs:
     """A frozen dataclass of `knob`s that checks its values when it is made.
 
+    Attributes:
+        renamed: `{what a field was once called: its name}`; what was written then is still read.
+
     Raises:
         TypeError: a class is written with a knob whose name begins with "no".
     """
+
+    renamed: ClassVar[dict] = {}
 
     def __init_subclass__(cls, **keywords):
         super().__init_subclass__(**keywords)
@@ -74,17 +80,47 @@ class Knobs:
         """Raises `UsageError` for values that are wrong only together."""
 
     def replace(self, **changes):
-        """A copy with `changes`; an unknown name is a `UsageError` with the nearest names."""
-        known = {field.name for field in dataclasses.fields(self)}
-        for name in changes:
-            if name not in known:
+        """A copy with `changes`.
+
+        Args:
+            changes: values by the names of fields, also by what they were once called. Of a recipe
+                that is held, a dict changes the fields that it names, `"inner.field"` one of them.
+
+        Raises:
+            UsageError: an unknown name, with the nearest ones, or a value that is out of bounds.
+        """
+        held = {f.name: value for f in dataclasses.fields(self)
+                if isinstance(value := getattr(self, f.name), Knobs)}
+        given, within = {}, {}
+        for name, value in changes.items():
+            head, dot, rest = name.partition(".")
+            head = self.today(head)
+            if head in held and (dot or isinstance(value, Mapping)):
+                within.setdefault(head, {}).update({rest: value} if dot else value)
+            elif dot or head not in self.__dataclass_fields__:
+                known = [name for name, _, _ in leaves(self)]
                 raise UsageError(
                     f"{type(self).__name__} has no field {name}. {nearest(name, known)}"
                 )
-        return dataclasses.replace(self, **changes)
+            elif head in given:
+                raise UsageError(f"{name} is now called {head}, and both are given.")
+            else:
+                given[head] = value
+        for head, values in within.items():
+            try:
+                given[head] = given.get(head, held[head]).replace(**values)
+            except UsageError as error:
+                raise UsageError(f"Of --{head}: {error}") from None
+        return dataclasses.replace(self, **given)
+
+    @classmethod
+    def today(cls, name):
+        """The name of the field that was once called `name`; other names are returned."""
+        tables = [vars(kind).get("renamed", {}) for kind in cls.__mro__]
+        return next((table[name] for table in tables if name in table), name)
 
     def as_dict(self):
-        """The values as a plain dict, in the order of the fields."""
+        """The values as a plain dict, in the order of the fields; a recipe that is held, too."""
         return dataclasses.asdict(self)
 
 
@@ -176,25 +212,49 @@ def _checked(field, value):
     return value
 
 
+def leaves(knobs, before=""):
+    """All that has a value of its own: (name, field, value), `inner.field` of what is held."""
+    for field in dataclasses.fields(knobs):
+        name, value = before + field.name, getattr(knobs, field.name)
+        if isinstance(value, Knobs):
+            yield from leaves(value, f"{name}.")
+        else:
+            yield name, field, value
+
+
+def former(knobs):
+    """`{what a value was once called: its name}` of all that was renamed, see `leaves`."""
+    found = {}
+    for kind in type(knobs).__mro__:
+        for old, new in vars(kind).get("renamed", {}).items():
+            value = getattr(knobs, new)
+            inside = leaves(value, ".") if isinstance(value, Knobs) else [("", None, None)]
+            found |= {old + name: new + name for name, *_ in inside}
+    for field in dataclasses.fields(knobs):
+        if isinstance(value := getattr(knobs, field.name), Knobs):
+            found |= {f"{field.name}.{old}": f"{field.name}.{new}"
+                      for old, new in former(value).items()}
+    return found
+
+
 def differences(old, new):
-    """`{field: (old value, new value)}` of two recipes of the same class."""
-    before, after = old.as_dict(), new.as_dict()
-    return {name: (before[name], after[name]) for name in after if before[name] != after[name]}
+    """`{field: (old value, new value)}` of two recipes of the same class, see `leaves`."""
+    before = {name: value for name, _, value in leaves(old)}
+    return {name: (before[name], value) for name, _, value in leaves(new) if before[name] != value}
 
 
 def fixed_fields(recipe):
-    """The names of the fields with which a run must be resumed unchanged."""
-    return {f.name for f in dataclasses.fields(recipe) if not f.metadata["may_change"]}
+    """The names of the fields with which a run must be resumed unchanged, see `leaves`."""
+    return {name for name, field, _ in leaves(recipe) if not field.metadata["may_change"]}
 
 
 def table(recipe, reference=None):
     """A Markdown table of field, value and meaning; with `reference`, of its differing fields."""
     rows = ["| field | value | meaning |", "|---|---|---|"]
-    base = reference.as_dict() if reference else {}
-    for field in dataclasses.fields(recipe):
-        value = getattr(recipe, field.name)
-        if reference is None or base[field.name] != value:
-            rows.append(f"| `{field.name}` | {value} | {field.metadata['help']} |")
+    changed = differences(reference, recipe) if reference else ()
+    for name, field, value in leaves(recipe):
+        if reference is None or name in changed:
+            rows.append(f"| `{name}` | {value} | {field.metadata['help']} |")
     return "\n".join(rows)
 
 

@@ -28,12 +28,15 @@ class Sampler:
         seed: of order and augmentation.
         paired: whether `a[i]` and `b[i]` show the same.
         labels: `labels(rows)` gives float32 [n, k] for pictures of the first domain; None = none.
+        shift: how many pictures of each domain were seen before step 0, had all steps this batch;
+            below 0 where steps before had smaller ones.
     """
 
     def __init__(
         self, pictures, *, batch, size, flip=True, flip_vertical=False, rotate=0.0, seed=0,
-        paired=False, labels=None,
+        paired=False, labels=None, shift=0,
     ):
+        self.shift = shift
         self.pictures, self.batch, self.size, self.labels = pictures, batch, size, labels
         self.flip, self.seed, self.paired = flip, seed, paired
         self.flip_vertical, self.rotate = flip_vertical, rotate
@@ -48,7 +51,7 @@ class Sampler:
         """Which pictures of a domain a step sees."""
         stream = 0 if self.paired else index
         count = len(list(self.pictures.values())[index])
-        places = np.arange(step * self.batch, (step + 1) * self.batch)
+        places = np.arange(step * self.batch, (step + 1) * self.batch) + self.shift
         return np.array([self._order(stream, p // count, count)[p % count] for p in places])
 
     def _draw_order(self, stream, epoch, count):
@@ -86,7 +89,15 @@ def _rotated(picture, degrees):
     return np.asarray(turned)[margin : margin + side, margin : margin + side]
 
 
-def batches(data, recipe, *, start=0, per_step=1, paired=False):
+def _shrunk(pictures, size):
+    if pictures.shape[1] == size:
+        return pictures
+    return tf.image.resize(pictures, [size, size], "area")
+
+
+def batches(
+    data, recipe, *, start=0, per_step=1, paired=False, batch=None, size=None, position=None
+):
     """The training batches of a recipe from step `start` on.
 
     Args:
@@ -96,17 +107,23 @@ def batches(data, recipe, *, start=0, per_step=1, paired=False):
         per_step: batches that the model takes in a step; they come joined into one.
         paired: whether the model learns from pairs. Only then does it see those of paired data
             together, cut and mirrored alike; others draw each domain by itself.
+        batch: pictures of each domain in a batch; None = the recipe's.
+        size: what pictures of the recipe's size are shrunk to, by means over areas; None = not.
+        position: pictures of each domain that the steps before `start` took, in a batch of each;
+            None = `start` batches.
 
     Returns:
         An endless `tf.data.Dataset` of `{domain: float32 [batch * per_step, size, size, 3]}` in
         [-1, 1], and `"labels"`, float32 [batch * per_step, k], where the data has them.
     """
-    batch = recipe.batch * per_step
+    batch, size = batch or recipe.batch, size or recipe.size
+    shift = 0 if position is None else (position - start * batch) * per_step
+    batch *= per_step
     sampler = Sampler(
         data.train, batch=batch, size=recipe.size, flip=recipe.flip,
         flip_vertical=recipe.flip_vertical, rotate=recipe.rotate, seed=recipe.seed,
         paired=paired and data.paired,
-        labels=functools.partial(data.labels_of, "train") if data.labels else None,
+        labels=functools.partial(data.labels_of, "train") if data.labels else None, shift=shift,
     )
     types = [tf.uint8] * len(data.train) + [tf.float32] * bool(data.labels)
     shape = [batch, recipe.size, recipe.size, 3]
@@ -114,7 +131,7 @@ def batches(data, recipe, *, start=0, per_step=1, paired=False):
     def load(step):
         loaded = tf.numpy_function(sampler, [step], types)
         found = {
-            domain: tf.ensure_shape(tf.cast(x, tf.float32) / 127.5 - 1.0, shape)
+            domain: _shrunk(tf.ensure_shape(tf.cast(x, tf.float32) / 127.5 - 1.0, shape), size)
             for domain, x in zip(data.train, loaded, strict=False)
         }
         if data.labels:

@@ -4,14 +4,10 @@ import json
 import pathlib
 import sys
 
-from kgan.core.batches import in_parts
 from kgan.core.errors import UsageError, UserError, printable
-from kgan.core.lazy import np
 from kgan.core.reading import json_or_empty
-from kgan.metrics.figures import gather
+from kgan.evaluation.measures import EMBEDDED, Options
 from kgan.models.source import resolve
-
-EMBEDDED = "vgg_star_small.avatars"  # whose features KID compares
 
 
 def evaluate(name, spec=None, *, n=0, output=None):
@@ -31,29 +27,24 @@ def measured(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, bad_ima
     """
     from kgan.data import open_data
     from kgan.models import reference as references
-    from kgan.models.encoding import EncoderGAN
     from kgan.models.weights import load
 
+    options = Options(n, seeds, reference, inception, recover)
     model = load(name, weights="required")
     recipe = model.recipe
-    encodes = isinstance(model, EncoderGAN)  # whose mean training picture is of the test's size
-    _check_asked(name, model, inception, recover[0])
+    _check_asked(name, model, options)
     if reference != EMBEDDED:
         references.shape(reference)  # a name that is wrong is said before anything is measured
+    at_size = any(options.usual[measure].at_size for measure in model.measures)
     data = open_data(
         spec or recipe.data, size=recipe.size,
-        load_size=None if encodes else recipe.load_size or None,
+        load_size=None if at_size else recipe.load_size or None,
         seed=recipe.seed if seed < 0 else seed, bad_images=bad_images,
     )
     found = _other_data(name, data)
-    skipped = {}
-    figures, pictures = _figures(model, data, n, (seeds, reference, inception), skipped)
-    if recover[0]:
-        from kgan.evaluation.recovery import measure_recovery
-
-        figures["recovery"] = measure_recovery(model, *recover)
-    if skipped:
-        figures["skipped"] = skipped
+    figures, pictures = model.measure(data, options)
+    if options.skipped:
+        figures["skipped"] = options.skipped
     return {"status": "done", "model": name, "data": data.spec, **found, **figures}, pictures
 
 
@@ -77,38 +68,14 @@ def keep(result, pictures, output=None):
         raise UserError(f"{'; '.join(failed)}. The figures are those that were printed.")
 
 
-def _check_asked(name, model, inception, recover):
-    from kgan.models.encoding import EncoderGAN
-    from kgan.models.latent import LatentGAN
-
-    generates = isinstance(model, LatentGAN) and not isinstance(model, EncoderGAN)
-    translates = model.directions and not isinstance(model, LatentGAN)
-    if recover and not generates:
+def _check_asked(name, model, options):
+    """Refuses options that no measure of the model heeds."""
+    heeded = {option for measure in model.measures for option in options.usual[measure].heeds}
+    if options.recover[0] and "recover" not in heeded:
         raise UsageError(f"--recover is for generators; {name} is a {model.name_in_zoo}.")
-    if inception and not generates and not translates:
+    if options.inception and "inception" not in heeded:
         raise UsageError("--keras_fid is for translators and generators; "
                          f"{name} is a {model.name_in_zoo}.")
-
-
-def _figures(model, data, n, sets, skipped):
-    """(figures, pictures) of a model; `skipped` takes the figures that cannot be had.
-
-    Args:
-        sets: how sets of pictures are compared: (`seeds`, `reference`, `inception`) of `measured`.
-    """
-    from kgan.models.encoding import EncoderGAN
-    from kgan.models.latent import LatentGAN
-
-    if isinstance(model, EncoderGAN):
-        return _reconstructions(model, data, n, skipped)
-    if isinstance(model, LatentGAN):
-        return _samples(model, data, n, sets, skipped)
-    if not model.directions:
-        return _labels(model, data, n)
-    if "b" in data.test:
-        return _edits(model, data, n, sets, skipped)
-    raise UserError(f"{data.spec} has one domain; measuring edits needs two: --data "
-                    "avatars:Smiling, folder:PATH, celeba:PATH?attribute=Smiling.")
 
 
 def _other_data(name, data):
@@ -124,160 +91,6 @@ def _other_data(name, data):
     print(f"warning: {printable(data.spec)} has changed since {printable(name)} was trained on it; "
           f"{trained} of the pictures that are measured were not held out then", file=sys.stderr)
     return {"data_changed": True, "not_held_out": trained}
-
-
-def _labels(model, data, n):
-    """Figures of a classifier; no pictures."""
-    import tensorflow as tf
-
-    from kgan.evaluation.generation import check_labels
-    from kgan.metrics.classification import measure_labels
-
-    check_labels(model, data)
-    classify = tf.function(model.classify, reduce_retracing=True)
-    count = min(n or len(data.test["a"]), len(data.test["a"]))
-    return {"n": count, **measure_labels(lambda x: classify(x).numpy(), data, n or None)}, {}
-
-
-def _samples(model, data, n, sets, skipped):
-    """Figures of a generator, and pictures that it made."""
-    from kgan.evaluation.generation import avatar_shares, measure_samples, samples
-
-    real = data.test["a"]
-    real = real[np.arange(min(n or len(real), len(real)))]
-    made = samples(model, data, len(real))
-    _, reference, inception = sets
-    figures = measure_samples(real, made, reference=reference, skipped=skipped)
-    if inception:
-        figures |= _keras_fid({"keras_fid": (real, made)}, skipped)
-    if data.spec.startswith("avatars:") and data.labels:
-        figures["shares"] = avatar_shares(real, made, data.label_names)
-    shown = {str(i + 1): made[8 * i : 8 * i + 8] for i in range(min(5, -(-len(made) // 8)))}
-    pictures = {"real": {"pictures": real}, "made": shown}
-    return {"n": len(real), "reference": reference, **figures}, pictures
-
-
-def _reconstructions(model, data, n, skipped):
-    """Figures of an encoder beside those of guesses, and what it makes of pictures."""
-    from kgan.metrics.reconstruction import baselines
-
-    real = data.test["a"]
-    real = real[np.arange(min(n or len(real), len(real)))]
-    figures, made = reconstructions(model, real, skipped)
-    figures |= baselines(real, data.train["a"], skipped=skipped)
-    pictures = {"reconstruct": {"input": real, "output": made}}
-    if data.spec.startswith("avatars:") and model.attributes:
-        figures["edits"] = _avatar_edits(model, n)
-        shown = list(model.attributes)[:5]
-        pictures["add"] = {name: _edited(model, real[:8], name) for name in shown}
-    return {"n": len(real), **figures}, pictures
-
-
-def _avatar_edits(model, n):
-    from kgan.core.pixels import array_to_uint8
-    from kgan.evaluation.avatar_edits import measure_avatar_edits
-
-    def decode(codes):
-        return array_to_uint8(in_parts(model.decode, codes, 64))
-
-    return measure_avatar_edits(
-        model.encode_all, decode, model.attributes, size=model.recipe.size, n=n or None
-    )
-
-
-def _edited(model, pictures, name):
-    """Pictures with an attribute, as much of it as those that have it."""
-    from kgan.editing.directions import safe_range
-
-    _, middle, _ = safe_range(model.attributes[name], model.encode_all(pictures))
-    return model.edit(pictures, [(name, middle)]).numpy()
-
-
-def reconstructions(model, real, skipped=None):
-    """Figures of an encoder, see `kgan.metrics.reconstruction`, and its reconstructions.
-
-    Args:
-        model: a `kgan.models.encoding.EncoderGAN`.
-        real: uint8 [n, size, size, 3]; as many codes are drawn from the prior.
-        skipped: see `kgan.metrics.figures.gather`.
-    """
-    import tensorflow as tf
-
-    from kgan.metrics.reconstruction import code_error, reconstruct, similarity
-
-    encode, decode = (tf.function(f, reduce_retracing=True, autograph=False)
-                      for f in (model.encode, model.decode))
-    made = reconstruct(encode, decode, real)
-    error = code_error(encode, decode, model.codes(len(real), seed=1).numpy())
-    return {**similarity(real, made, skipped), "code_error": error}, made
-
-
-def _edits(model, data, n, sets, skipped):
-    """Figures of a translator, and its pictures."""
-    from kgan.data import attribute
-    from kgan.evaluation.edits import measure_distribution, measure_edits
-    from kgan.evaluation.judge import domain_classifier
-
-    if not model.trains:
-        model.prepare(data)
-    translate, directions = translator(model, attribute(data.spec))
-    classifier = domain_classifier(data)
-    figures, pictures = measure_edits(translate, data, classifier, n or None, directions, skipped)
-    seeds, reference, inception = sets
-    if inception:
-        figures |= _keras_fid({
-            f"keras_fid_{direction}": (_all(data.test[direction[-1]]), seen["output"])
-            for direction, seen in pictures.items()
-        }, skipped)
-    if seeds:
-        figures["reference"] = reference
-        for prefix, which in (("", "output"), ("identity_", "input")):
-            figures |= measure_distribution(pictures, data, which, seeds=seeds, prefix=prefix,
-                                            reference=reference, skipped=skipped)
-    count = sum(len(seen["input"]) for seen in pictures.values())
-    return {"n": count, "classifier_accuracy": classifier.accuracy, **figures}, pictures
-
-
-def _keras_fid(sets, skipped):
-    """Frechet distances in Keras' Inception of `{name: (real, made)}`."""
-    from kgan.evaluation import features
-
-    return gather({
-        name: lambda name=name, sets=sets: {name: features.keras_fid(*sets[name])}
-        for name in sets
-    }, skipped)
-
-
-def _all(pictures):
-    return pictures[np.arange(len(pictures))]
-
-
-def translator(model, label=""):
-    """`translate(uint8 pictures, direction)` between two domains, and the directions it has.
-
-    Args:
-        model: a translator.
-        label: of models of many labels: what the pictures of domain b have and those of a have not.
-    """
-    import tensorflow as tf
-
-    from kgan.evaluation.edits import DIRECTIONS
-
-    names = {d: d for d in model.directions}
-    if hasattr(model, "direction_for"):
-        if not label:
-            raise UsageError(f"{model.name_in_zoo} edits many labels: measure one with --data "
-                             "avatars:NAME or celeba:PATH?attribute=NAME.")
-        names = {d: model.direction_for(label, d) for d in DIRECTIONS}
-    if not model.graph:
-        return lambda pictures, d: np.asarray(model.translate(pictures, names[d])), tuple(names)
-    functions = {
-        d: tf.function(
-            lambda x, name=name: model.translate(x, name), reduce_retracing=True, autograph=False
-        )
-        for d, name in names.items()
-    }
-    return lambda pictures, d: functions[d](tf.constant(pictures)).numpy(), tuple(names)
 
 
 def _write(folder, result, pictures):

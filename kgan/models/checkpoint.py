@@ -1,10 +1,10 @@
 """The state of a run: saved whole or not at all, found again after any kind of end.
 
 `checkpoints/step_000000123/` holds a TensorFlow checkpoint of every variable of the run (networks,
-what optimizers remember, averages, image pools, seed generators, the step) and `state.json`. The
-position in the data and the learning rate follow from the step. A checkpoint is written beside and
-renamed, so one that can be seen is complete; TensorFlow's checksums tell one that was damaged
-later, and then the one before it is used, with a warning.
+what optimizers remember, averages or best weights, image pools, seed generators, the step) and
+`state.json`. The position in the data and the learning rate follow from the step. A checkpoint is
+written beside and renamed, so one that can be seen is complete; TensorFlow's checksums tell one
+that was damaged later, and then the one before it is used, with a warning.
 """
 
 import contextlib
@@ -96,8 +96,8 @@ class RunState:
 
         Args:
             at: the step of the only checkpoint that may be taken; 0 = any.
-            networks_only: read the networks and averages and leave optimizers alone; averages
-                then become the weights.
+            networks_only: read the networks and what is kept of their weights, which becomes them,
+                and leave optimizers alone.
             above: only checkpoints of later steps.
 
         Returns:
@@ -126,8 +126,8 @@ class RunState:
                 say(f"warning: checkpoint {printable(self._path(step))} cannot be read "
                     f"({printable(reason, 120)}); trying the one before it")
                 continue
-            if networks_only and self.model.averages:
-                self.model.adopt_averages()
+            if networks_only:
+                self.model.kept.adopt()
             return facts
         if damaged and above < 0:
             raise UserError(f"None of the {len(damaged)} checkpoints in {self.folder} can be read. "

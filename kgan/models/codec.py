@@ -13,7 +13,7 @@ from kgan.core.lazy import generators, np, pixels, tf
 from kgan.core.progress import progress
 from kgan.data.pictures import BrokenPicture, read_reduced, resize_cover
 from kgan.editing.inversion import invert
-from kgan.models.encoding import BATCH, EncoderGAN
+from kgan.models.encoding import BATCH, Encodes
 from kgan.models.latent import LatentGAN
 
 RATES = {"prior": 0.01}  # the authors' of each method; 1 of the others
@@ -42,7 +42,7 @@ class Coder:
         self.rate = rate or RATES.get(method, 1.0)
         self.size = model.recipe.size
         self.encoder = None
-        if isinstance(model, EncoderGAN):
+        if isinstance(model, Encodes):
             spec = tf.TensorSpec([None, self.size, self.size, 3], tf.uint8)
             self.encoder = tf.function(model.encode, input_signature=[spec], autograph=False)
         self.decoder = tf.function(lambda codes: model.decode(codes), autograph=False,

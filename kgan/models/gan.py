@@ -12,8 +12,9 @@ import contextlib
 import functools
 from typing import ClassVar
 
-from kgan.core.lazy import keras, pixels, tf
-from kgan.models.trainer import Game, Phase, Stage
+from kgan.core.lazy import kept, keras, pixels, tf
+from kgan.models.stages import Phase, Stage
+from kgan.models.trainer import Trainer
 
 
 @functools.cache
@@ -21,7 +22,7 @@ def _keras_class(cls):
     return type(cls.__name__, (cls, keras.Model), {"__doc__": cls.__doc__})
 
 
-class GAN(Game):
+class GAN(Trainer):
     """A set of networks and the game that trains them.
 
     A subclass declares `players` and `directions` and writes `build_networks` and `loss_terms`.
@@ -34,12 +35,17 @@ class GAN(Game):
 
     Attributes:
         players: `{player: names of its networks}`. A network of no player is frozen.
-        phases: what a training step consists of, unless `stages` says more.
+        phases: what a training step consists of, unless `stages_of` says more.
         averaged: the players whose weights have a moving average when `recipe.ema` is set.
         directions: `{direction: name of the network that translates so}`; the first is the default.
+        measures: the names of the usual measures (`kgan.evaluation.measures`) that say how good it
+            is; `measure` may say more.
+        labels_edited: the labels that it edits, each by directions of its own; () = it translates
+            between two domains.
         trains: whether there is anything to train.
         exports: whether a SavedModel can be made of it.
         graph: whether `translate` can be part of a TensorFlow graph.
+        kept: its moving averages or best weights, a `kgan.models.kept.Kept`.
         multiple: the sides that the networks need are multiples of this.
         smallest: the smallest side that the networks take.
         nets: `{name: network}`.
@@ -51,6 +57,8 @@ class GAN(Game):
     phases: ClassVar[tuple] = (Phase(),)
     averaged: ClassVar[tuple] = ("generator",)
     directions: ClassVar[dict] = {}
+    measures: ClassVar[tuple] = ("edits",)
+    labels_edited: ClassVar[tuple] = ()
     trains = True
     exports = True
     graph = True
@@ -80,15 +88,8 @@ class GAN(Game):
             shape=(), dtype="int64", initializer="zeros", trainable=False, name="step",
             aggregation="only_first_replica",
         )
-        self.averages = [
-            self.add_weight(
-                shape=v.shape, initializer="zeros", trainable=False, dtype="float32",
-                name="average", aggregation="only_first_replica",
-            )
-            for v in self._averaged_variables()
-        ]
         self.plateau = self.build_plateau()
-        self.restart_averages()
+        self.kept = self.build_kept()
         self.built = True
         self.trackers = {}
         self.optimizers = {}
@@ -126,8 +127,13 @@ class GAN(Game):
         return sorted(set(self.directions.values()))
 
     def stages(self):
-        """What a training consists of, one `Stage` after the other."""
-        return (Stage("training", self.recipe.steps, self.phases),)
+        """What its training consists of, see `stages_of`."""
+        return self.stages_of(self.recipe)
+
+    @classmethod
+    def stages_of(cls, recipe):
+        """What a training of a model with this recipe consists of, a `Stage` after the other."""
+        return (Stage("training", recipe.steps, cls.phases),)
 
     @classmethod
     def needs(cls, recipe):
@@ -148,6 +154,13 @@ class GAN(Game):
     def build_plateau(self):
         """The `kgan.models.plateau.Plateau` that follows `validate`; None = nobody watches."""
 
+    def build_kept(self):
+        """The `kgan.models.kept.Kept`: weights that are shown and shipped instead of its own."""
+        if not self.recipe.ema:
+            return kept.Kept()
+        players = (self.players[player] for player in self.averaged if player in self.players)
+        return kept.Averages([self.nets[n] for names in players for n in names], self.recipe.ema)
+
     def validate(self, held):
         """`{term: float}` on held-out pictures, a `Data`; `"total"` is what is to fall."""
         raise NotImplementedError
@@ -157,6 +170,28 @@ class GAN(Game):
 
     def conclude(self, data, held):
         """Called after the last step, with what `hold_out` gave, before weights are written."""
+
+    def measure(self, data, options):
+        """What `tools/evaluate` says of it.
+
+        Args:
+            data: a `kgan.data.Data`; it is measured on the held-out pictures.
+            options: a `kgan.evaluation.measures.Options`, with the usual measures.
+
+        Returns:
+            `{figure: number}` and `{title: {what: uint8 [n, h, w, 3]}}`.
+        """
+        found = [options.usual[name].find(self, data, options) for name in self.measures]
+        return tuple({k: v for pair in found for k, v in pair[i].items()} for i in (0, 1))
+
+    def direction_for(self, label, way="a2b"):
+        """The direction that does to pictures what `way` does between two sets of them.
+
+        Args:
+            label: what those of B have and those of A have not, one of `labels_edited` if any.
+            way: `"a2b"`, which adds it, or `"b2a"`, which removes it.
+        """
+        return way
 
     def write_beside(self, folder):
         """Writes what belongs to the weights and is no network into their folder."""
@@ -193,8 +228,8 @@ class GAN(Game):
         return 0
 
     def batch_spec(self, count=None):
-        """`{domain or "labels": tf.TensorSpec}` of a batch of `count` pictures."""
-        size = self.recipe.size
+        """`{domain or "labels": tf.TensorSpec}` of a batch of `count` pictures, in this stage."""
+        size = self.part.size if self.part else self.recipe.size
         spec = {
             domain: tf.TensorSpec([count, size, size, channels], tf.float32)
             for domain, channels in self.batch_channels().items()

@@ -111,3 +111,17 @@ def sha256(network):
     """A hash of a network's weights, the same before and after they were stored as float16."""
     values = [v.numpy() for v in network.weights]
     return hashing.sha256(*(x.astype("<f2") if x.dtype.kind == "f" else x for x in values))
+
+
+def packaged(network):
+    """The packaged generator, `"NAME.TAG"`, whose network has these weights; None if none has."""
+    from kgan.models import weights
+
+    wanted = sha256(network)
+    for name in registry.names():
+        if hasattr(registry.recipe(name), "latent"):
+            for tag in registry.entry(name).weights:
+                full = f"{name}.{tag}"
+                if source.packaged(full) and sha256(weights.load(full).g) == wanted:
+                    return full
+    return None

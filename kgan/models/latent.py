@@ -26,9 +26,12 @@ class LatentGAN(GAN):
 
     Attributes:
         normalises: the generator brings codes to one length first, so that it does not see it.
+        far: how far `tools/edit` moves codes unless it is told, as its `--k`.
     """
 
+    measures = ("samples",)
     normalises = False
+    far = "-4,-2,2,4"
 
     def deployed(self):
         return ["g"]

@@ -8,24 +8,30 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     """Constant, then linear to 0 at the last step (CycleGAN section 7.1).
 
     Args:
-        rate: the learning rate at first.
+        rate: the learning rate at first, or a function that gives it whenever a step is traced, as
+            that of the present stage.
         steps: the step at which it is 0.
         start: share of the steps after which it begins to fall; 1 = never.
         scale: a variable that all rates are multiplied by; None = 1.
+        factor: a number that they are multiplied by, too.
     """
 
-    def __init__(self, rate, steps, start, scale=None):
-        self.rate, self.steps, self.start, self.scale = rate, steps, start, scale
+    def __init__(self, rate, steps, start, scale=None, factor=1.0):
+        self.rate, self.steps, self.start = rate, steps, start
+        self.scale, self.factor = scale, factor
 
     def __call__(self, step):
         first = self.steps * self.start
         left = (self.steps - ops.cast(step, "float32")) / max(self.steps - first, 1.0)
-        rate = self.rate * ops.clip(left, 0.0, 1.0)
+        rate = self._at_first() * ops.clip(left, 0.0, 1.0)
         return rate if self.scale is None else rate * ops.convert_to_tensor(self.scale)
 
     def times(self, factor):
         """The same schedule with all rates multiplied."""
-        return type(self)(factor * self.rate, self.steps, self.start, self.scale)
+        return type(self)(self.rate, self.steps, self.start, self.scale, factor * self.factor)
+
+    def _at_first(self):
+        return self.factor * (self.rate() if callable(self.rate) else self.rate)
 
     def get_config(self):
-        return {"rate": self.rate, "steps": self.steps, "start": self.start}
+        return {"rate": self._at_first(), "steps": self.steps, "start": self.start}

@@ -1,59 +1,26 @@
-"""Game: how the players of a model move.
+"""Trainer: how the players of a model move.
 
 One forward pass for all players of a phase under one persistent tape, an optimizer for each player,
-replicas, XLA, precision, moving averages, reported means. What the game is about, the model says
+replicas, XLA, precision, reported means. What the game is about, the model says
 (`kgan.models.gan.GAN`): `players`, `stages` and what each player pays.
 """
 
-import contextlib
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from kgan.core.lazy import keras, pixels, schedules, tf
-from kgan.models import slots
+from kgan.models import checks, slots
+from kgan.models.stages import laid_out
 
 
-@dataclass(frozen=True)
-class Phase:
-    """A part of a training step in which some players move.
-
-    Attributes:
-        players: who moves; empty = all.
-        repeat: how many times the phase runs in a step, on a batch of its own each time, as a
-            critic that moves five times for each move of its generator.
-        loss_terms: the method that says what they pay, its name or a function of (model, batch);
-            None = the model's `loss_terms`.
-        fresh: whether it takes batches of its own; if not, it works on that of the phase before.
-    """
-
-    players: tuple = ()
-    repeat: int = 1
-    loss_terms: object = None
-    fresh: bool = True
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A stretch of a training with phases of its own, as a pretraining.
+class Trainer:
+    """The training half of a `kgan.models.gan.GAN`.
 
     Attributes:
-        name: under which the run's page shows it.
-        steps: how many steps it takes.
-        phases: what each of them consists of.
+        part: the `kgan.models.stages.Part` that the coming steps are of; None before `compile`.
     """
 
-    name: str
-    steps: int
-    phases: tuple
-
-
-# Of batch normalisation: averaged weights need those that go with them.
-STATISTICS = ("moving_mean", "moving_variance")
-
-
-class Game:
-    """The training half of a `kgan.models.gan.GAN`."""
+    part = None
 
     def compile(self, xla=False, steps_per_execution=1):
         """Makes optimizers and trackers. Call it before training or loading a run's state.
@@ -65,7 +32,7 @@ class Game:
         Raises:
             ValueError, TypeError: phases or terms do not fit the players.
         """
-        self._check_phases()
+        checks.check_stages(self)
         # Keras must not guess: no optimizer of its own, no XLA around the strategy.
         super().compile(
             optimizer=None, jit_compile=False, steps_per_execution=steps_per_execution
@@ -76,7 +43,7 @@ class Game:
             if not moves:
                 continue
             schedule = schedules.LinearDecay(
-                recipe.learning_rate, moves, recipe.decay_from,
+                lambda: self.part.rate, moves, recipe.decay_from,
                 scale=self.plateau.scale if self.plateau else None,
             )
             optimizer = self.build_optimizer(player, schedule)
@@ -86,23 +53,32 @@ class Game:
             self.optimizers[player] = optimizer
         self._replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self._xla = xla
-        self._enter(self.stages()[0])
+        self._enter(self.parts()[0])
+
+    def parts(self):
+        """The stages in their places, a `kgan.models.stages.Part` for each."""
+        return laid_out(self.stages(), self.recipe)
+
+    @property
+    def stage(self):
+        """The stage that the coming steps are of; None before `compile`."""
+        return self.part and self.part.stage
 
     def enter_stage(self, name, at_its_start=True):
         """Makes the coming steps those of a stage."""
         with self.distribute_strategy.scope():  # trackers are variables
             if self.stage.name != name:
-                self._enter(next(stage for stage in self.stages() if stage.name == name))
+                self._enter(next(part for part in self.parts() if part.stage.name == name))
             if at_its_start:
                 self.begin_stage(name)
 
-    def _enter(self, stage):
-        self.stage = stage
+    def _enter(self, part):
+        self.part = part
         self._passes = [
             tf.function(
                 functools.partial(self._gradients, phase), jit_compile=self._xla, autograph=False
             )
-            for phase in stage.phases
+            for phase in part.stage.phases
         ]
         self.trackers = {name: keras.metrics.Mean(name=name) for name in self._term_names()}
         self.train_function = None
@@ -115,7 +91,7 @@ class Game:
     def run_variables(self):
         """All that a run must save to go on bit for bit: `{unique path: keras variable}`."""
         owned = [(f"nets/{name}", net.variables) for name, net in self.nets.items()]
-        owned += [("averages", self.averages), ("step", [self.step])]
+        owned += [("averages", self.kept.variables), ("step", [self.step])]
         owned += [("plateau", self.plateau.variables)] if self.plateau else []
         found = {f"{room}/{i}": v for room, vs in owned for i, v in enumerate(vs)}
         for player, optimizer in self.optimizers.items():
@@ -157,7 +133,7 @@ class Game:
                 part |= {"key": self._key(play), "step": step}
                 self._play(phase, gradients_of, part)
                 play += 1
-        self._follow()
+        self.kept.follow(self.step)
         self.step.assign_add(1)
         return self._reported()
 
@@ -230,8 +206,8 @@ class Game:
         with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch([values[player] for player in players])
             with keras.StatelessScope(state_mapping=mapping) as scope:
-                terms = self._method(phase)(self._in_training(), batch)
-            self._check_terms(phase, terms)
+                terms = checks.pays(self, phase)(self._in_training(), batch)
+            checks.check_terms(self, phase, terms)
             totals = {p: self._scaled(p, sum(terms[p].values())) for p in players}
         gradients = {
             p: tape.gradient(totals[p], values[p], unconnected_gradients="zero") for p in players
@@ -239,11 +215,6 @@ class Game:
         new = [scope.get_current_value(v) for v in self._state()]
         changed = {i: x for i, x in enumerate(new) if x is not state[i]}
         return terms, gradients, changed
-
-    def _method(self, phase):
-        """What says what the players of a phase pay, a function of (model, batch)."""
-        terms = phase.loss_terms or "loss_terms"
-        return getattr(type(self), terms, None) if isinstance(terms, str) else terms
 
     def _in_training(self):
         """This model with its players' networks in training mode, unless a call says otherwise.
@@ -271,41 +242,6 @@ class Game:
                 raise ValueError(f"{its}: direction {direction!r} is by {name!r}, which is none of "
                                  f"its networks: {known}.")
 
-    def _check_phases(self):
-        """Raises `ValueError` if a phase has players or terms that the model does not have."""
-        its, known = type(self).__name__, ", ".join(self.players)
-        for stage in self.stages():
-            if not stage.phases or not stage.phases[0].fresh:
-                raise ValueError(f"{its}: stage {stage.name!r} must begin with a fresh phase.")
-            for phase in stage.phases:
-                if isinstance(phase.players, str) or not set(phase.players) <= set(self.players):
-                    raise ValueError(f"{its}: a phase of stage {stage.name!r} moves "
-                                     f"{phase.players!r}, which must be a tuple of its players: "
-                                     f"{known}.")
-                if not callable(self._method(phase)):
-                    raise ValueError(f"{its} has no method {phase.loss_terms!r}, which says what "
-                                     f"players pay in stage {stage.name!r}.")
-
-    def _check_terms(self, phase, terms):
-        """Raises if terms are not `{player: {term: scalar}}` of the players that move, at least."""
-        method, known = self._method(phase), ", ".join(self.players)
-        its = f"{type(self).__name__}.{getattr(method, 'func', method).__name__}"
-        if not isinstance(terms, Mapping) or not set(terms) <= set(self.players):
-            found = ", ".join(map(str, terms)) if isinstance(terms, Mapping) else terms
-            raise ValueError(f"{its} returns {{player: {{term: scalar}}}} of the players {known}, "
-                             f"not {found}.")
-        for player in phase.players or self.players:
-            if not terms.get(player):
-                raise ValueError(f"{its} does not say what {player!r} pays, which moves; it gives "
-                                 f"terms of {', '.join(terms) or 'no player'}.")
-        for player, paid in terms.items():
-            for term, value in paid.items():
-                x = tf.convert_to_tensor(value)
-                if x.shape.rank != 0 or not x.dtype.is_floating:
-                    raise TypeError(f"{its}: term {term!r} of {player!r} must be a float scalar, "
-                                    f"the mean over the batch, not {x.dtype.name} "
-                                    f"{list(x.shape)}.")
-
     def _scaled(self, player, total):
         total = total / self._replicas
         if self.precision == "mixed_float16":
@@ -327,50 +263,10 @@ class Game:
             gradients = [g / self._replicas for g in gradients]
         self.optimizers[player].apply(gradients, self.variables_of(player))
 
-    def _follow(self):
-        """Moves the averages towards the weights; the first steps count more, as in TensorFlow."""
-        if not self.averages:
-            return
-        step = tf.cast(tf.convert_to_tensor(self.step), tf.float32)
-        decay = tf.minimum(self.recipe.ema, (1.0 + step) / (10.0 + step))
-        for average, variable in zip(self.averages, self._averaged_variables(), strict=True):
-            now = tf.convert_to_tensor(average)
-            average.assign(now + (1.0 - decay) * (tf.convert_to_tensor(variable) - now))
-
-    @contextlib.contextmanager
-    def averaged_weights(self):
-        """In the block, the networks have their moving averages as weights (if there are any)."""
-        variables = self._averaged_variables() if self.averages else []
-        held = [v.numpy() for v in variables]
-        for variable, average in zip(variables, self.averages, strict=True):
-            variable.assign(average)
-        try:
-            yield self
-        finally:
-            for variable, value in zip(variables, held, strict=True):
-                variable.assign(value)
-
-    def restart_averages(self):
-        """Makes the weights the moving averages, as they must be after weights were loaded."""
-        for average, variable in zip(self.averages, self._averaged_variables(), strict=True):
-            average.assign(variable)
-
-    def adopt_averages(self):
-        """Makes the moving averages the weights, for good."""
-        for variable, average in zip(self._averaged_variables(), self.averages, strict=True):
-            variable.assign(average)
-
     def learning_rate(self):
         """The learning rate at the present step of the first player that moves."""
         player = (self.stage.phases[0].players or tuple(self.players))[0]
         return float(self.optimizers[player].learning_rate)
-
-    def _averaged_variables(self):
-        """What averages follow: weights, and after them the statistics of batch normalisation."""
-        players = [p for p in self.averaged if p in self.players] if self.recipe.ema else []
-        kept = [v for player in players for name in self.players[player]
-                for v in self.nets[name].non_trainable_variables if v.name in STATISTICS]
-        return [v for player in players for v in self.variables_of(player)] + kept
 
     def _state(self):
         return [v for net in self.nets.values() for v in net.non_trainable_variables]
@@ -387,7 +283,7 @@ class Game:
         """
         values = {p: [_spec(v) for v in self.variables_of(p)] for p in self.players}
         state = [_spec(v) for v in self._state()]
-        batch = self.terms_spec(max(self.recipe.batch // self._replicas, 1))
+        batch = self.terms_spec(max(self.part.batch // self._replicas, 1))
         return [f.get_concrete_function(values, state, batch) for f in self._passes]
 
     def _term_names(self):

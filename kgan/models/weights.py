@@ -138,7 +138,7 @@ def read(folder, precision="float32"):
         raise UserError(f"{file} does not fit {found.name} and the recipe beside it: "
                         f"{reason}") from None
     _refuse_not_finite(model, file)
-    model.restart_averages()
+    model.kept.take()
     model.read_beside(folder)
     model.trained, model.metadata = _finished(folder, metadata), metadata
     return model
@@ -207,7 +207,7 @@ def write(model, folder, *, facts=None, preview=None, half=False, finished=None)
     """Writes a weights folder of a model's deployed networks, as one whole or not at all.
 
     Args:
-        model: its moving averages are written where it has them.
+        model: its moving averages or best weights are written where it has them.
         folder: replaced if it exists.
         facts: more entries for `metadata.json` (step, figures, licences).
         preview: a PIL image.
@@ -218,7 +218,7 @@ def write(model, folder, *, facts=None, preview=None, half=False, finished=None)
         The folder's path.
     """
     content = _Memory()  # HDF5 does not survive a full disk
-    with model.averaged_weights():
+    with model.kept.lent():
         _Deployed(model).save_weights(content)
     content = _halved(content) if half else content
     with replacing(folder) as new:

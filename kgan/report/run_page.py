@@ -5,7 +5,9 @@ so it opens from a disk, a web server or a zip file alike. It reads only files:
 
     recipe.json      {"model": name, "recipe": {field: value}}
     run.json         {"status", "plan", "message", "devices", "precision"}              (optional)
-    metrics.jsonl    {"step", "seconds", "images_per_second", "learning_rate", "terms"} a line
+    metrics.jsonl    {"step", "stage", "numbers": what the stage has of its own, "seconds",
+                     "seconds_left" or "seconds_left_at_most", "images_per_second", "learning_rate",
+                     "terms"} a line
     samples/         step_<number>.png, the same inputs in each
     metrics.json     the final measures                                                 (optional)
     export/          the exported model                                                 (optional)
@@ -158,11 +160,15 @@ def _facts(recipe, run, history):
     facts = [("Step", _number(step), f"of {_number(steps)}" if steps else "")]
     stages = list(dict.fromkeys(str(line["stage"]) for line in history if line.get("stage")))
     if stages and stages != ["training"]:  # a run of several
-        facts.append(("Stage", stages[-1], ""))
+        facts.append(("Stage", stages[-1], last.get("numbers") or ""))
     if _is_number(seconds):
         left = ""
         if run.get("status") == "running" and steps and 0 < step < steps:
-            left = f"about {_duration(seconds / step * (steps - step))} left"
+            told = [(word, last[field]) for word, field in
+                    (("about", "seconds_left"), ("at most", "seconds_left_at_most"))
+                    if _is_number(last.get(field))]
+            word, rest = told[0] if told else ("about", seconds / step * (steps - step))
+            left = f"{word} {_duration(rest)} left"
         facts.append(("Training time", _duration(seconds), left))
     rates = [rate for _, rate in _series(history, lambda line: line.get("images_per_second"))]
     if rates:

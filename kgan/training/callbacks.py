@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from kgan.core.paths import replacing
 from kgan.core.progress import say
+from kgan.models.stages import steps_left
 from kgan.report.run_page import write_page
 from kgan.report.sheet import grid
 from kgan.training.divergence import NO_NUMBER, diverged
@@ -27,7 +28,7 @@ def duration(seconds):
     return f"{hours}:{minutes:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
 
 
-class Stage(keras.callbacks.Callback):
+class Counting(keras.callbacks.Callback):
     """A callback that knows the step of the run, counted from 1 over all its parts.
 
     `start` is the step at which the present part begins; a run moves it on from part to part.
@@ -44,20 +45,22 @@ class Stage(keras.callbacks.Callback):
         raise NotImplementedError
 
 
-class Report(Stage):
+class Report(Counting):
     """Means of the terms to `metrics.jsonl` and TensorBoard, a line of progress to stderr."""
 
-    def __init__(self, start, run, watch, *, steps, images, every, seconds=0.0, stream=None):
+    def __init__(self, start, run, watch, *, steps, every, seconds=0.0, stream=None):
         super().__init__(start)
         self.run, self.watch, self.every = run, watch, every
-        self.steps, self.images = steps, images
+        self.steps = steps
         self.before, self.stream = seconds, stream or sys.stderr
         self.live = self.stream.isatty()
-        self.rate, self.first, self.begun = None, None, None
+        self.rate, self.work, self.first, self.begun = None, None, None, None
         self.noted = {}
 
     def on_train_begin(self, logs=None):
         self.writer = tf.summary.create_file_writer(str(self.run / "tensorboard"))
+        if self.work != self.model.part.work:
+            self.rate, self.work = None, self.model.part.work
         self.begun = self.marked = time.perf_counter()
         self.marked_step = self.start
 
@@ -84,6 +87,15 @@ class Report(Stage):
         self._progress(step, terms)
         self.model.reset_metrics()
 
+    def left(self, step):
+        """(seconds that the steps after `step` take, whether that is what they take at the most).
+
+        Nobody knows what other stages will take: it is bounded by their pixels.
+        """
+        parts, part = self.model.parts(), self.model.part
+        bounded = any(p.work != part.work for p in parts if p.end > step)
+        return steps_left(parts, step, part) / self.rate, bounded
+
     def flush(self):
         """What was told so far outlives a kill."""
         self.writer.flush()
@@ -93,11 +105,16 @@ class Report(Stage):
         self.noted |= terms
 
     def _record(self, step, terms):
+        part, rate = self.model.part, self.rate
+        left, bounded = self.left(step) if rate else (None, False)
+        images = part.batch * self.model.batches_per_step
         line = {
             "step": step,
-            "stage": self.model.stage.name,
+            "stage": part.stage.name,
+            "numbers": part.stage.own,
             "seconds": round(self.seconds, 2),
-            "images_per_second": round(self.rate * self.images, 3) if self.rate else None,
+            "seconds_left_at_most" if bounded else "seconds_left": round(left, 2) if rate else None,
+            "images_per_second": round(rate * images, 3) if rate else None,
             "learning_rate": self.model.learning_rate(),
             "terms": terms,
         }
@@ -110,11 +127,14 @@ class Report(Stage):
         self.last = line
 
     def _progress(self, step, terms):
-        left = f"{duration((self.steps - step) / self.rate)} left" if self.rate else "…"
+        seconds, bounded = self.left(step) if self.rate else (None, False)
+        left = f"{'at most ' * bounded}{duration(seconds)} left" if self.rate else "…"
         totals = "  ".join(f"{n.split('/')[0]} {v:.3f}" for n, v in terms.items() if "total" in n)
         rate = f"{1 / self.rate:.3f} s/step" if self.rate else ""
         share = f"{100 * step / self.steps:3.0f} %"
-        text = f"step {step}/{self.steps}  {share}  {rate}  {left}  {totals}"
+        stages = self.model.parts()
+        stage = f"  {self.model.stage.name}" if len(stages) > 1 else ""
+        text = f"step {step}/{self.steps}  {share}{stage}  {rate}  {left}  {totals}"
         say(f"\r{text:<100}" if self.live else text, "" if self.live else "\n", self.stream)
 
     def on_train_end(self, logs=None):
@@ -124,7 +144,7 @@ class Report(Stage):
             say("", stream=self.stream)
 
 
-class Validation(Stage):
+class Validation(Counting):
     """Measures the model on held-out pictures and does what its `Plateau` says."""
 
     def __init__(self, start, state, report, *, held, every, steps):
@@ -139,13 +159,13 @@ class Validation(Stage):
         if bad := [f"validation/{name}" for name, x in found.items() if not math.isfinite(x)]:
             raise diverged(bad, NO_NUMBER, step, self.state)
         if self.model.plateau.heed(found["total"]):
-            self.model.restart_averages()  # the best are what is shown and shipped
+            self.model.kept.take()
         self.report.note({f"validation/{name}": value for name, value in found.items()})
         if self.model.plateau.stopped:
             self.model.stop_training = True
 
 
-class Samples(Stage):
+class Samples(Counting):
     """Grids of what the model makes of fixed pictures, and the page that shows the run."""
 
     def __init__(self, start, run, *, batch, every, steps):
@@ -164,7 +184,7 @@ class Samples(Stage):
 
     def draw(self, step):
         """Writes `samples/step_….png` and the page."""
-        with self.model.averaged_weights():
+        with self.model.kept.lent():
             shown = self.model.show(self.batch)
         self._warn_if_idle(step, shown)
         sheet = grid(shown)
@@ -188,7 +208,7 @@ class Samples(Stage):
                         f"at step {step}); the model's card says what helps")
 
 
-class Keeper(Stage):
+class Keeper(Counting):
     """Saves the run every few minutes, at its end, and when it is told to stop.
 
     SIGTERM, SIGINT (Ctrl-C) and SIGHUP end the run after the step that is under way and its saving.

@@ -23,12 +23,15 @@ class Step:
         import tensorflow as tf
 
         from kgan.core import devices as places
+        from kgan.core import registry
+        from kgan.models.stages import laid_out
         from kgan.models.weights import build
 
         self.name, self.recipe = name, recipe
         machine, _ = places.decided(machine)
         strategy, xla, self.devices = places.prepare(machine)
-        print(f"{name}: {recipe.size} px, batch {recipe.batch}, {self.devices}", file=sys.stderr)
+        part = laid_out(registry.entry(name).model.stages_of(recipe), recipe)[-1]
+        print(f"{name}: {part.size} px, batch {part.batch}, {self.devices}", file=sys.stderr)
         with places.scope(strategy):
             self.model = model = build(name, recipe, machine.precision)
             calls, begun = _count_calls(model), time.perf_counter()
@@ -38,11 +41,12 @@ class Step:
             begun = time.perf_counter()
             model.enter_stage(last, at_its_start=False)
         self.traced = {net: n for net, n in calls.items() if n}
-        spec = model.batch_spec(recipe.batch * model.batches_per_step)
+        self.pictures = model.part.batch * model.batches_per_step
+        spec = model.batch_spec(self.pictures)
         batch = {d: tf.random.stateless_uniform(s.shape, [0, 1], -1, 1) for d, s in spec.items()}
         if strategy:
             data = tf.data.Dataset.from_tensors(batch).unbatch()
-            data = data.batch(recipe.batch * model.batches_per_step).repeat()
+            data = data.batch(self.pictures).repeat()
             shares = iter(strategy.experimental_distribute_dataset(data))
             step = tf.function(lambda share: strategy.run(model.train_step, args=(share,)))
             self._run = lambda: step(next(shares))
@@ -66,14 +70,14 @@ class Step:
         from kgan.models.weights import parameters
 
         model, median = self.model, statistics.median(seconds)
-        pictures = self.recipe.batch * model.batches_per_step
         return {
-            "status": "done", "model": self.name, "size": self.recipe.size,
-            "batch": self.recipe.batch, "devices": self.devices,
+            "status": "done", "model": self.name, "size": model.part.size,
+            "batch": model.part.batch, "devices": self.devices,
             "batches_per_step": model.batches_per_step, "seconds_per_step": round(median, 4),
             "cpu_seconds_per_step": round(statistics.median(cpu), 4), "cores": cores(),
             "fastest": round(min(seconds), 4), "slowest": round(max(seconds), 4),
-            "first_step": round(self.first, 2), "images_per_second": round(pictures / median, 2),
+            "first_step": round(self.first, 2),
+            "images_per_second": round(self.pictures / median, 2),
             "calls_per_step": self.traced,
             "gflops_per_step": _gflops(model),
             "peak_memory_mb": _peak(), "parameters": parameters(model),

@@ -7,8 +7,6 @@ The folder holds `recipe.json`, `run.json` (state and plan), `checkpoints/`, `me
 import contextlib
 import json
 import pathlib
-import re
-from dataclasses import dataclass
 
 from kgan.core import registry
 from kgan.core.errors import UsageError, UserError, printable
@@ -16,8 +14,9 @@ from kgan.core.lazy import np, pixels
 from kgan.core.paths import replacing, sweep
 from kgan.core.progress import say
 from kgan.core.reading import json_or_empty
-from kgan.core.recipe import Knobs, differences, knob, write_recipe
+from kgan.core.recipe import write_recipe
 from kgan.core.status import read_status, write_status
+from kgan.training.options import RunOptions, default_folder
 from kgan.training.rewind import rewind
 from kgan.training.run_data import check_data, check_domains, describe, known_data
 from kgan.training.run_folder import (
@@ -30,33 +29,8 @@ from kgan.training.run_folder import (
     writable,
 )
 
+__all__ = ["RunOptions", "default_folder", "train"]
 KEPT = ("data", "init", "changed")  # of run.json
-
-
-@dataclass(frozen=True)
-class RunOptions(Knobs):
-    """How a run reports and saves. Not part of a recipe: none of it changes the result."""
-
-    out: str = knob("", "folder of the run; empty = runs/MODEL-DATA-SIZE", group="run")
-    bad_images: str = knob("skip", "broken pictures: leave them out, or fail",
-                           choices=("skip", "fail"), group="data")
-    log_every: int = knob(25, "steps between lines of progress", low=1, group="run")
-    sample_every: int = knob(250, "steps between sample grids", low=1, group="run")
-    save_minutes: float = knob(5.0, "minutes between checkpoints", low=0, group="run")
-    keep: int = knob(3, "checkpoints that are kept", low=1, group="run")
-    resume_from: int = knob(0, "step of an earlier checkpoint to go on from; later ones are "
-                            "replaced at the next saving; 0 = the newest", low=0, group="run")
-    export: bool = knob(True, "write a SavedModel at the end", group="run")
-    check_export: bool = knob(True, "run it in a fresh process and compare it before it is kept",
-                              group="run")
-
-
-def default_folder(name, recipe):
-    """`runs/cyclegan-avatars-Eyeglasses-64` and the like."""
-    source, _, options = recipe.data.partition("?")
-    words = re.findall(r"[\w.=-]+", source)
-    words = [*words[:1], *words[1:][-1:], *re.findall(r"[\w.=-]+", options)]
-    return pathlib.Path("runs") / "-".join([name, *words, str(recipe.size)])
 
 
 def train(name, recipe, machine, options):
@@ -165,15 +139,20 @@ class _Run:
         from kgan.core import devices
         from kgan.data import open_data
         from kgan.models.checkpoint import RunState
+        from kgan.models.stages import laid_out
         from kgan.models.weights import build
+        from kgan.training.plan import plan
 
         recipe = self.recipe
         keras.utils.set_random_seed(recipe.seed)
         self.machine, self.why = devices.decided(self.machine, self.begun_in)
         strategy, xla, self.devices = devices.prepare(self.machine)
         replicas = strategy.num_replicas_in_sync if strategy else 1
-        if recipe.batch % replicas:
-            raise UsageError(f"--batch {recipe.batch} cannot be shared by {replicas} devices.")
+        for part in laid_out(registry.entry(self.name).model.stages_of(recipe), recipe):
+            if part.batch % replicas:
+                whose = f" of stage {part.stage.name}" if part.stage.batch else ""
+                raise UsageError(f"--batch {part.batch}{whose} cannot be shared by {replicas} "
+                                 "devices.")
         self.data = open_data(
             recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed,
             bad_images=self.options.bad_images,
@@ -196,7 +175,8 @@ class _Run:
                                      {"step": found["step"], **self.changed}]
         with replacing(self.folder / "recipe.json") as new:
             write_recipe(new, self.name, recipe)
-        self.plan = self._plan(found)
+        self.plan = plan(self.name, self.model, self.data, self.devices, self.folder, found,
+                         self.why)
         say("\n".join(map(printable, self.plan)))
         self.started = True
         if found["step"] >= recipe.steps or self._stopped:
@@ -228,7 +208,7 @@ class _Run:
         if self.recipe.init and "init" in folders(self.recipe):
             self.facts["init"] = begin_from(self.model, self.recipe.init)
             say(f"init     {told(self.facts['init'])}")
-        self.model.restart_averages()
+        self.model.kept.take()
         return {"step": 0, "seconds": 0.0}
 
     @property
@@ -236,52 +216,26 @@ class _Run:
         """Whether the validation loss has ended the training."""
         return bool(self.model.plateau and self.model.plateau.stopped)
 
-    def _plan(self, found):
-        from kgan.models.weights import parameters
-        from kgan.training.callbacks import duration
-
-        recipe = self.recipe
-        counts = ", ".join(f"{n} {c:,}" for n, c in parameters(self.model).items())
-        defaults = differences(registry.recipe(self.name), recipe)
-        told = {k: str(v) for k, (_, v) in defaults.items()}
-        short = (f"{k} {v if len(v) < 80 else v[:76] + ' ...'}" for k, v in told.items())
-        changed = ", ".join(short) or "as registered"
-        where = f"from step {found['step']} ({duration(found['seconds'])} trained)"
-        return [
-            f"model    {self.name}: {counts} parameters",
-            f"recipe   {changed}",
-            *(f"data     {line}" for line in self.data.summary),
-            f"devices  {self.devices}; batch {recipe.batch} over all of them",
-            *([f"precision {self.machine.precision}: {self.why}"] if self.why else []),
-            f"steps    {self._steps()}, {where if found['step'] else 'from the start'}",
-            f"run      {self.folder}; open {self.folder / 'index.html'} to watch",
-        ]
-
-    def _steps(self):
-        stages = self.model.stages()
-        parts = " + ".join(f"{s.steps:,} of {s.name}" for s in stages) if len(stages) > 1 else ""
-        return f"{self.recipe.steps:,}{f' ({parts})' if parts else ''}"
-
     def _fit(self, found):
-        from kgan.training import callbacks as stages
+        from kgan.training import callbacks as parts
         from kgan.training.divergence import Watch
 
         recipe, options, start = self.recipe, self.options, found["step"]
         watch = Watch(self.state)
-        report = stages.Report(
+        report = parts.Report(
             start, self.folder, watch, steps=recipe.steps, every=options.log_every,
-            images=recipe.batch * self.model.batches_per_step, seconds=found["seconds"],
+            seconds=found["seconds"],
         )
-        keeper = stages.Keeper(
+        keeper = parts.Keeper(
             start, self.state, report, watch, minutes=options.save_minutes, steps=recipe.steps
         )
-        samples = stages.Samples(
+        samples = parts.Samples(
             start, self.folder, batch=self.sample_batch(), every=options.sample_every,
             steps=recipe.steps,
         )
         watching = [report, samples, keeper]
         if self.model.plateau:
-            watching.insert(0, stages.Validation(
+            watching.insert(0, parts.Validation(
                 start, self.state, report, held=self.held, every=recipe.validate_every,
                 steps=recipe.steps,
             ))
@@ -298,18 +252,20 @@ class _Run:
         """Trains from step `start` through what is left of each stage."""
         from kgan.data.stream import batches
 
-        model, end = self.model, 0
-        for stage in model.stages():
-            begin, end = end, end + stage.steps
-            first = max(start, begin)
-            if first >= end or keeper.signal or self._stopped:
+        model = self.model
+        for part in model.parts():
+            first = max(start, part.begin)
+            if first >= part.end or keeper.signal or self._stopped:
                 continue
-            model.enter_stage(stage.name, at_its_start=first == begin)
+            model.enter_stage(part.stage.name, at_its_start=first == part.begin)
             for callback in callbacks:
                 callback.start = first
-            dataset = batches(self.data, self.recipe, start=first, per_step=model.batches_per_step)
-            model.fit(dataset, epochs=1, steps_per_epoch=end - first, verbose=0, shuffle=False,
-                      callbacks=callbacks)
+            dataset = batches(
+                self.data, self.recipe, start=first, per_step=model.batches_per_step,
+                batch=part.batch, size=part.size, position=part.position(first),
+            )
+            model.fit(dataset, epochs=1, steps_per_epoch=part.end - first, verbose=0,
+                      shuffle=False, callbacks=callbacks)
 
     def sample_batch(self, count=6):
         """Fixed held-out pictures, float32 in [-1, 1], for the sample grids."""
@@ -332,23 +288,27 @@ class _Run:
     def _finish(self, seconds):
         """Writes what leaves the run; does again only what is missing."""
         from kgan.models import weights
+        from kgan.models.stages import position
         from kgan.report.sheet import grid
+        from kgan.training import leaving
 
         step = int(self.model.step.numpy())
-        if not self._written(step):
-            with self.model.averaged_weights():
+        if not leaving.written(self.folder, step):
+            with self.model.kept.lent():
                 preview = grid(self.model.show(self.sample_batch()))
                 self.model.conclude(self.data, self.held)
             facts = {
-                "step": step, "images": step * self.recipe.batch * self.model.batches_per_step,
+                "step": step,
+                "images": position(self.model.parts(), step) * self.model.batches_per_step,
                 "seconds": round(seconds, 1), "trained_on": self.devices,
                 "precision": self.machine.precision,
                 "data": list(self.data.summary),
             }
             weights.write(self.model, self.folder / "weights", facts=facts, preview=preview,
                           finished=True)
-        if self.options.export and self.model.exports and not self._exported():
-            self._export()
+        wanted = self.options.export and self.model.exports
+        if wanted and not leaving.exported(self.folder, self.name):
+            leaving.export(self.folder, check=self.options.check_export)
         result = {
             "status": "done", "model": self.name, "run": str(self.folder), "step": step,
             "seconds": round(seconds, 1), "page": str(self.folder / "index.html"),
@@ -356,36 +316,6 @@ class _Run:
         self._metrics(result)
         self._status("done")
         return result
-
-    def _export(self):
-        """Exports `weights/`; a `UserError` says that they are whole."""
-        from kgan.export.saved_model import export_model
-        from kgan.models.weights import read
-
-        try:
-            export_model(read(self.folder / "weights"), self.folder / "export",
-                         check=self.options.check_export)
-        except UserError as error:
-            raise UserError(f"{error} The training is done and its weights are in "
-                            f"{self.folder / 'weights'}; the same command exports again, with "
-                            "--noexport not.") from error
-
-    def _written(self, step):
-        """Whether `weights/` is whole and of this step."""
-        from kgan.models.weights import verify
-
-        try:
-            return verify(self.folder / "weights").get("step") == step
-        except UserError:
-            return False
-
-    def _exported(self):
-        """Whether the weights are exported; others of the same step may be."""
-        from kgan.models.weights import verify
-
-        hashes = verify(self.folder / "weights")["sha256"]
-        found = (self.folder / "export" / self.name).glob("[0-9]*/assets.extra/metadata.json")
-        return any(json_or_empty(p).get("metadata", {}).get("sha256") == hashes for p in found)
 
     def _metrics(self, result):
         path = self.folder / "metrics.json"

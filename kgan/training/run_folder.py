@@ -1,14 +1,13 @@
 """The folder of a run: who may write there, what it was begun with, what it says of itself."""
 
 import contextlib
-import dataclasses
 import os
 import time
 
 from kgan.core import registry
 from kgan.core.errors import UsageError, UserError
 from kgan.core.paths import unwritable
-from kgan.core.recipe import CALMER, differences, fixed_fields, read_recipe
+from kgan.core.recipe import CALMER, differences, fixed_fields, leaves, read_recipe
 from kgan.core.status import taken
 from kgan.models.source import is_folder
 
@@ -57,17 +56,18 @@ def located(recipe):
     """A recipe whose folders are absolute paths, which mean the same from anywhere."""
     from kgan.data import resolved
 
-    changes = {"data": resolved(recipe.data)}
-    for field in folders(recipe):
-        value = getattr(recipe, field)
-        if is_folder(value):
-            changes[field] = os.path.abspath(os.path.expanduser(value))
+    changes = {}
+    for name, field, value in leaves(recipe):
+        if name.rpartition(".")[2] == "data":
+            changes[name] = resolved(value)
+        elif field.metadata["source"] and is_folder(value):
+            changes[name] = os.path.abspath(os.path.expanduser(value))
     return recipe.replace(**changes)
 
 
 def folders(recipe):
     """The fields of a recipe that may name the folder of a model."""
-    return [f.name for f in dataclasses.fields(recipe) if f.metadata["source"]]
+    return [name for name, field, _ in leaves(recipe) if field.metadata["source"]]
 
 
 def begun_with(folder, name, recipe):
@@ -98,8 +98,9 @@ def agree(folder, name, recipe):
     old_name, values = read_recipe(path)
     if old_name != name:
         raise UsageError(f"{folder} is a run of {old_name}, not of {name}: choose another --out.")
-    changed = differences(located(registry.recipe(name).replace(**values)), recipe)
-    changed = {f: list(pair) for f, pair in changed.items() if f not in recipe.from_data}
+    begun = registry.recipe(name).replace(**values)
+    changed = {field: list(pair) for field, pair in differences(located(begun), recipe).items()
+               if field.partition(".")[0] not in recipe.from_data}
     fixed = [
         (field, *pair) for field, pair in changed.items()
         if field in fixed_fields(recipe) and not (field in CALMER and CALMER[field](*pair))
@@ -108,4 +109,5 @@ def agree(folder, name, recipe):
         words = ", ".join(f"--{field} {old}, not {new}" for field, old, new in fixed)
         raise UsageError(f"{folder} was begun with {words}: go on with the same recipe "
                          f"(--recipe {path}) or choose another --out.")
-    return {field: values[field] for field in recipe.from_data if field in values}, changed
+    known = {recipe.today(field) for field in values}
+    return {f: getattr(begun, f) for f in recipe.from_data if f in known}, changed

@@ -13,8 +13,9 @@ from kgan import data
 from kgan.core import registry
 from kgan.core.errors import UserError
 from kgan.core.pixels import to_uint8
-from kgan.evaluation import avatar_edits, evaluate, features, generation
+from kgan.evaluation import avatar_edits, features, generation
 from kgan.evaluation import judge as classifier
+from kgan.evaluation.measures import Options
 from kgan.metrics import c2st
 from kgan.metrics.reconstruction import baselines, similarity
 from kgan.models import weights
@@ -88,7 +89,8 @@ def test_a_conditional_generator_is_measured_by_the_labels_of_the_data(tiny, mon
     monkeypatch.setattr(generation, "avatar_shares", lambda *given: {})
     monkeypatch.setattr(generation, "measure_samples", lambda real, made, **how: {"made": made})
     model, held = tiny("cgan"), data.open_data(FACES, size=16)
-    figures, _ = evaluate._samples(model, held, 9, (3, "vgg_small.avatars", False), {})
+    options = Options(n=9, reference="vgg_small.avatars")
+    figures, _ = model.measure(held, options)
     labels = held.labels_of("test", np.arange(9))
     np.testing.assert_array_equal(figures["made"], model.sample(9, 1, 2 * labels - 1))
     assert (figures["made"] != model.sample(9, 1)).any()
@@ -97,7 +99,7 @@ def test_a_conditional_generator_is_measured_by_the_labels_of_the_data(tiny, mon
         again, model.sample(15, 1, 2 * held.labels_of("test", np.arange(12)) - 1))
     other = dataclasses.replace(held, label_names=("Bald", "Smiling"))
     with pytest.raises(UserError, match=r"has not the labels that .* knows: Smiling,Eye"):
-        evaluate._samples(model, other, 9, (3, "vgg_small.avatars", False), {})
+        model.measure(other, options)
 
 
 def test_figures_that_cannot_be_had_cost_no_others(tool, generator, encoder, monkeypatch):

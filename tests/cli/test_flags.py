@@ -5,6 +5,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from typing import ClassVar
 
 import pytest
 
@@ -107,6 +108,28 @@ def test_help_lists_every_flag_once_under_its_heading(flags, capsys):
     assert sorted(shown) == sorted(f"--{name}" for name in names)
     kind = next(line for line in lines if "--kind" in line)
     assert kind.split(None, 1)[1] == "<round|square>: which [round]"
+
+
+@dataclasses.dataclass(frozen=True)
+class Around(Knobs):
+    renamed: ClassVar[dict] = {"depth": "levels", "below": "inner"}
+
+    levels: int = knob(2, "levels")
+    inner: Sample = knob(Sample(count=5), "what it stands on")
+
+
+def test_flags_of_what_a_recipe_holds_and_of_former_names(capsys):
+    made = Flags("sample", "", "")
+    made.add_knobs(Around())
+    made.parse(["--inner.count=7", "--noinner.mirror", "--depth", "4", "--below.kind=square"])
+    assert made.read(Around()) == Around(
+        levels=4, inner=Sample(count=7, mirror=False, kind="square")
+    )
+    assert "--inner.kind" in made.help() and "depth" not in made.help()
+    with pytest.raises(UsageError, match=r"inner.count=10"):
+        made.parse(["--inner.count=10"])
+    with pytest.raises(UsageError, match=r"Did you mean inner.count"):
+        made.parse(["--inner.cuont=1"])
 
 
 def test_two_tools_do_not_share_flags():

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pytest
 
@@ -15,6 +16,7 @@ from kgan.core.recipe import (
     Recipe,
     differences,
     fixed_fields,
+    former,
     knob,
     nearest,
     read_recipe,
@@ -168,3 +170,73 @@ def test_names_recipes_and_cards_need_no_tensorflow():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+# Recipes that hold recipes, fields that were renamed
+
+
+@dataclass(frozen=True)
+class Inner(Recipe):
+    renamed: ClassVar[dict] = {"breadth": "width"}
+
+    width: int = knob(8, "maps", low=1, high=64)
+
+
+@dataclass(frozen=True)
+class Outer(Recipe):
+    renamed: ClassVar[dict] = {"depth": "levels", "below": "inner"}
+
+    levels: int = knob(3, "levels", may_change=True)
+    inner: Inner = knob(Inner(size=16, width=4), "what it stands on")
+
+
+@dataclass(frozen=True)
+class Outermost(Outer):
+    renamed: ClassVar[dict] = {"speed": "learning_rate"}
+
+
+def test_a_recipe_holds_a_recipe(tmp_path):
+    outer = Outer().replace(**{"inner.width": 5, "inner.flip": False, "size": 32})
+    assert (outer.inner.width, outer.inner.flip, outer.inner.size, outer.size) == (5, False, 16, 32)
+    assert outer.replace(inner={"width": 6}).inner == outer.inner.replace(width=6)
+    assert outer.replace(inner=Inner()).inner == Inner()
+    both = outer.replace(inner={"load_size": 24, "size": 24})  # one alone would be refused
+    assert (both.inner.load_size, both.inner.size) == (24, 24)
+    write_recipe(tmp_path / "recipe.json", "toy", outer)
+    assert Outer().replace(**read_recipe(tmp_path / "recipe.json")[1]) == outer
+    assert outer.as_dict()["inner"]["width"] == 5
+
+
+def test_what_differs_in_a_recipe_that_is_held():
+    outer = Outer().replace(**{"inner.width": 5, "levels": 4})
+    assert differences(Outer(), outer) == {"levels": (3, 4), "inner.width": (4, 5)}
+    fixed = fixed_fields(outer)
+    assert {"inner.width", "size", "inner.size"} <= fixed
+    assert not {"inner", "levels", "steps", "inner.steps"} & fixed
+    assert "| `inner.width` | 5 | maps |" in table(outer, Outer())
+    assert "inner.flip" not in table(outer, Outer())
+
+
+@pytest.mark.parametrize("changes, says", [
+    ({"inner.width": 65}, "Of --inner: --width must be at most 64, not 65"),
+    ({"inner": {"size": 4}}, "Of --inner: --size must be at least 8"),
+    ({"inner.widht": 5}, "Of --inner: Inner has no field widht. Did you mean width"),
+    ({"inner": 3}, "--inner must be Inner, not 3"),
+    ({"size.width": 3}, "Outer has no field size.width. Did you mean"),
+    ({"levels": 1, "depth": 2}, "depth is now called levels, and both are given"),
+])
+def test_what_a_recipe_that_holds_one_refuses(changes, says):
+    with pytest.raises(UsageError) as caught:
+        Outer().replace(**changes)
+    assert says in str(caught.value)
+
+
+def test_older_names_of_fields_are_read(tmp_path):
+    older = {"model": "toy", "recipe": {"depth": 7, "speed": 0.5, "below": {"breadth": 9}}}
+    (tmp_path / "recipe.json").write_text(json.dumps(older))
+    recipe = Outermost().replace(**read_recipe(tmp_path / "recipe.json")[1])
+    assert (recipe.levels, recipe.learning_rate, recipe.inner.width) == (7, 0.5, 9)
+    assert "depth" not in recipe.as_dict()
+    found = former(recipe)
+    assert found["depth"] == "levels" and found["inner.breadth"] == "inner.width"
+    assert found["below.width"] == "inner.width" and found["speed"] == "learning_rate"

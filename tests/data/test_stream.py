@@ -47,6 +47,31 @@ def test_a_step_is_a_function_of_the_seed_and_its_number():
     assert any((x != y).any() for x, y in zip(different(0), expected[0], strict=True))
 
 
+def test_pictures_go_on_where_the_steps_of_another_batch_ended():
+    pictures = data({"a": flat(20), "b": flat(20, 100)})
+    recipe = Recipe(size=8, batch=2, flip=False)
+    first = take(batches(pictures, recipe, batch=4, position=0), 3)
+    then = take(batches(pictures, recipe, start=3, position=12), 4)
+    for domain, least in (("a", 0), ("b", 100)):
+        seen = [x[domain][:, 0, 0, 0] for x in [*first, *then]]
+        assert [len(x) for x in seen] == [4] * 3 + [2] * 4
+        numbers = np.rint(127.5 * (np.concatenate(seen) + 1)).astype(int)
+        assert sorted(numbers) == [*range(least, least + 20)]  # each once
+    later = take(batches(pictures, recipe, start=5, position=16), 1)
+    np.testing.assert_array_equal(later[0]["a"], then[2]["a"])
+    several = take(batches(pictures, recipe, start=1, position=4, per_step=2), 1)[0]["a"]
+    both = take(batches(pictures, recipe, start=4, position=8), 2)
+    np.testing.assert_array_equal(several, np.concatenate([x["a"] for x in both]))
+
+
+def test_smaller_pictures_are_means_of_the_same_crops():
+    pictures = data({"a": textured(6, 12)})
+    recipe = Recipe(size=8, load_size=12, batch=3)
+    (large,), (small,) = (take(batches(pictures, recipe, size=s), 1) for s in (8, 4))
+    means = large["a"].reshape(3, 4, 2, 4, 2, 3).mean((2, 4))
+    np.testing.assert_allclose(small["a"], means, atol=1e-6)
+
+
 def test_starting_later_is_the_same_as_skipping():
     pictures = data({"a": textured(7, 12), "b": textured(9, 12, 1)})
     recipe = Recipe(size=8, load_size=12, batch=2, seed=3)

@@ -13,8 +13,7 @@ from kgan.core.errors import UsageError, UserError
 from kgan.core.recipe import Machine, write_recipe
 from kgan.data import open_data
 from kgan.editing.directions import Direction, from_labels
-from kgan.models import encoding as encoder
-from kgan.models import generators, weights
+from kgan.models import generators, inverting, weights
 from kgan.training.callbacks import Report
 from kgan.training.run import RunOptions, train
 
@@ -246,13 +245,13 @@ def test_validation_looks_at_more_than_a_batch(recipe, faces, monkeypatch):
     model = weights.build("fc_encoder", recipe("fc_encoder"))
     _, held = model.hold_out(faces)
     whole = model.validate(held)
-    monkeypatch.setattr(encoder, "BATCH", 16)  # of 42
+    monkeypatch.setattr(inverting, "BATCH", 16)  # of 42
     parts = weights.build("fc_encoder", recipe("fc_encoder"))
     for network, source in ((parts.e, model.e), (parts.g, model.g)):
         network.set_weights(source.get_weights())
     for name, value in parts.validate(held).items():
         assert value == pytest.approx(whole[name], rel=1e-4)
-    monkeypatch.setattr(encoder, "WATCHED", 10)
+    monkeypatch.setattr(inverting, "WATCHED", 10)
     assert parts.validate(held)["total"] != whole["total"]
 
 
@@ -262,14 +261,14 @@ def test_before_the_first_validation_the_weights_are_those_of_now(recipe, tmp_pa
     kernel = model.e.get_layer("latent").kernel
     kernel.assign(kernel + 1.0)
     moved = kernel.numpy()
-    with model.averaged_weights():
+    with model.kept.lent():
         np.testing.assert_array_equal(kernel, moved)
-    model.adopt_averages()
+    model.kept.adopt()
     np.testing.assert_array_equal(kernel, moved)
     model.plateau.heed(1.0)
-    model.restart_averages()
+    model.kept.take()
     kernel.assign(kernel + 1.0)
-    with model.averaged_weights():
+    with model.kept.lent():
         np.testing.assert_array_equal(kernel, moved)
 
 

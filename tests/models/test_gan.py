@@ -303,9 +303,9 @@ def test_replicas_agree_with_clipping_averages_and_phases(mirrored, steady_adam)
     fit(one), fit(two)
     same(run_values(one), run_values(two))
     assert one.learning_rate() == two.learning_rate()
-    averages, own = values(two.averages), values(two.variables_of("generator"))
+    averages, own = values(two.kept.variables), values(two.variables_of("generator"))
     assert all(np.abs(x - y).max() > 1e-4 for x, y in zip(averages, own, strict=True))
-    with two.averaged_weights():
+    with two.kept.lent():
         same(values(two.variables_of("generator")), averages, 0)
     same(values(two.variables_of("generator")), own, 0)
     assert int(two.step.numpy()) == 3
@@ -415,13 +415,13 @@ def test_xla_on_replicas_computes_the_same(mirrored, steady_adam):
 def test_averages_follow_the_weights(tiny_batch):
     model = toy(ema=0.3, learning_rate=1e-2)
     expected = values(model.variables_of("generator"))
-    assert all((x == y).all() for x, y in zip(values(model.averages), expected, strict=True))
+    assert all((x == y).all() for x, y in zip(values(model.kept.variables), expected, strict=True))
     for step in range(6):
         model.train_step(tiny_batch(model, step))
         decay = min(0.3, (1 + step) / (10 + step))
         now = values(model.variables_of("generator"))
         expected = [decay * e + (1 - decay) * x for e, x in zip(expected, now, strict=True)]
-        same(values(model.averages), expected, 1e-6)
+        same(values(model.kept.variables), expected, 1e-6)
     assert 0.1 < 0.3 < 6 / 15  # both sides of the minimum were taken
 
 
@@ -429,24 +429,24 @@ def test_averaged_weights_are_lent_and_adopted(tiny_batch):
     model = toy(ema=0.9, learning_rate=1e-2)
     for step in range(2):
         model.train_step(tiny_batch(model, step))
-    own, averages = values(model.variables_of("generator")), values(model.averages)
+    own, averages = values(model.variables_of("generator")), values(model.kept.variables)
     assert any((x != y).any() for x, y in zip(own, averages, strict=True))
-    with pytest.raises(RuntimeError), model.averaged_weights() as inside:
-        same(values(inside.variables_of("generator")), averages, 0)
+    with pytest.raises(RuntimeError), model.kept.lent():
+        same(values(model.variables_of("generator")), averages, 0)
         raise RuntimeError
     same(values(model.variables_of("generator")), own, 0)
-    model.adopt_averages()
+    model.kept.adopt()
     same(values(model.variables_of("generator")), averages, 0)
     model.variables_of("generator")[0].assign(own[0])
-    model.restart_averages()
-    same(values(model.averages), [own[0], *averages[1:]], 0)
+    model.kept.take()
+    same(values(model.kept.variables), [own[0], *averages[1:]], 0)
 
 
 def test_without_averages_the_weights_stay():
     model = toy()
-    assert model.averages == []
+    assert model.kept.variables == []
     own = values(model.variables_of("generator"))
-    with model.averaged_weights():
+    with model.kept.lent():
         same(values(model.variables_of("generator")), own, 0)
 
 

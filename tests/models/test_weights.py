@@ -33,7 +33,7 @@ def outputs(model):
 def model(tiny):
     """A model whose weights are no fresh ones, with moving averages apart from the weights."""
     model = tiny(ema=0.9, steps=123)
-    for i, v in enumerate(model.averages):
+    for i, v in enumerate(model.kept.variables):
         v.assign(v + np.random.default_rng(i).normal(0, 0.1, v.shape))
     model.name_in_zoo = "cyclegan"
     return model
@@ -41,7 +41,7 @@ def model(tiny):
 
 @pytest.fixture(scope="module")
 def averaged(model):
-    with model.averaged_weights():
+    with model.kept.lent():
         return outputs(model)
 
 

@@ -103,6 +103,14 @@ def test_the_stage_is_shown_of_runs_that_have_several(tmp_path):
         assert cell.format(stages[i - 1]) in text_of(folder)
 
 
+def test_what_a_stage_has_of_its_own_and_the_time_that_others_take(tmp_path):
+    folder = make_run(tmp_path, [{**line(100), "stage": "8 px", "numbers": "batch 4, 8 px",
+                                  "seconds_left_at_most": 7200.0}])
+    (folder / "run.json").write_text(json.dumps({"status": "running"}))
+    assert "<dt>Stage</dt><dd>8 px<small>batch 4, 8 px<" in text_of(folder)
+    assert "at most 2 h 00 min left" in text_of(folder)
+
+
 def test_a_line_that_a_kill_cut_off_is_passed_over(tmp_path):
     make_run(tmp_path, [line(10)])
     with (tmp_path / "metrics.jsonl").open("a") as file:

@@ -8,6 +8,7 @@ import pathlib
 import shutil
 import signal
 import threading
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -15,8 +16,9 @@ import tensorflow as tf
 
 from kgan.core import registry
 from kgan.core.errors import UsageError, UserError
-from kgan.core.recipe import Machine, Recipe, read_recipe
+from kgan.core.recipe import Knobs, Machine, Recipe, knob, read_recipe
 from kgan.models import generators
+from kgan.models.weights import load
 from kgan.training.callbacks import Report
 from kgan.training.rewind import rewind
 from kgan.training.run import RunOptions, train
@@ -174,6 +176,70 @@ def test_no_family_lets_more_change_than_is_tested():
     for name in registry.names():
         for f in dataclasses.fields(registry.recipe(name)):
             assert f.name in common or not f.metadata["may_change"], (name, f.name)
+
+
+# Recipes that hold recipes, fields that were renamed
+
+
+@dataclasses.dataclass(frozen=True)
+class Held(Knobs):
+    renamed: ClassVar[dict] = {"breadth": "width"}
+
+    width: int = knob(8, "maps")
+    patience: int = knob(3, "steps", may_change=True)
+
+
+@pytest.fixture
+def holder(toy, monkeypatch, tmp_path):
+    """`holder(**changes)` trains the toy with a recipe that holds one, in `tmp_path / "run"`."""
+    entry = registry.entry("toy")
+
+    @dataclasses.dataclass(frozen=True)
+    class Recipes(type(entry.recipe)):
+        renamed: ClassVar[dict] = {"former_gain": "gain"}
+
+        gain: float = knob(1.0, "a number")
+        held: Held = knob(Held(width=4), "what it holds")
+
+    recipe = Recipes(**entry.recipe.as_dict())
+    monkeypatch.setitem(registry._entries, "toy", dataclasses.replace(entry, recipe=recipe))
+    options = RunOptions(out=str(tmp_path / "run"), export=False, sample_every=50, save_minutes=0)
+    return lambda **changes: train("toy", recipe.replace(**changes), Machine(), options)
+
+
+def test_a_run_knows_what_its_recipe_holds(holder, tmp_path):
+    holder(**{"held.width": 5, "steps": 2})
+    assert read_recipe(tmp_path / "run" / "recipe.json")[1]["held"] == {"width": 5, "patience": 3}
+    with pytest.raises(UsageError, match=r"--held\.width 5, not 6"):
+        holder(**{"held.width": 6, "steps": 3})
+    done = holder(**{"held.width": 5, "held.patience": 9, "steps": 3})
+    assert done["step"] == 3
+    changed = json.loads((tmp_path / "run" / "run.json").read_text())["changed"][0]
+    assert changed == {"step": 2, "steps": [2, 3], "held.patience": [3, 9]}
+
+
+def test_runs_weights_and_exports_with_former_names_go_on(holder, tmp_path, rehash):
+    def older(path):
+        content = json.loads(path.read_text())
+        values = content["recipe"]
+        values["former_gain"] = values.pop("gain")
+        values["held"]["breadth"] = values["held"].pop("width")
+        path.write_text(json.dumps(content))
+
+    changes, run = {"gain": 2.5, "held.width": 7}, tmp_path / "run"
+    holder(**changes, steps=2)
+    older(run / "recipe.json")
+    with pytest.raises(UsageError, match=r"--gain 2\.5, not 1\.5"):
+        holder(**{**changes, "gain": 1.5}, steps=3)
+    assert holder(**changes, steps=3)["step"] == 3  # and writes the names of today
+    assert read_recipe(run / "recipe.json")[1]["gain"] == 2.5
+    older(run / "weights" / "config.json")
+    rehash(run / "weights")
+    exported = tmp_path / "out" / "toy" / "1" / "assets.extra" / "weights"
+    shutil.copytree(run / "weights", exported)
+    for folder in (run / "weights", tmp_path / "out"):
+        recipe = load(str(folder)).recipe
+        assert (recipe.gain, recipe.held.width) == (2.5, 7)
 
 
 # A model below

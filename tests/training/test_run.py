@@ -607,11 +607,12 @@ class Staged(GAN):
     def prepare(self, data):
         self.prepared.append(data.spec)
 
-    def stages(self):
-        n = self.recipe.first_steps
+    @classmethod
+    def stages_of(cls, recipe):
+        n = recipe.first_steps
         return (
-            Stage("alone", n, (Phase(("first",), loss_terms=type(self).first_terms),)),
-            Stage("together", self.recipe.steps - n, (Phase(("both",)),)),
+            Stage("alone", n, (Phase(("first",), loss_terms=cls.first_terms),)),
+            Stage("together", recipe.steps - n, (Phase(("both",)),)),
         )
 
     def begin_stage(self, name):
@@ -627,10 +628,30 @@ class Staged(GAN):
         return {"both": {"cycle": tf.reduce_mean((back - batch["a"]) ** 2)}}
 
 
-@pytest.fixture
-def staged():
-    recipe = StagedRecipe(data="avatars:Eyeglasses?n=24&test=8", size=8, batch=2, steps=7)
-    registry.register("staged", Staged, recipe, card="cyclegan.md", phrase="stages")
+class Sized(Staged):
+    """Its first stage has a batch, a rate and a resolution of its own."""
+
+    sides: ClassVar[set] = set()
+
+    @classmethod
+    def stages_of(cls, recipe):
+        first, then = super().stages_of(recipe)
+        return dataclasses.replace(first, batch=4, rate=0.25, size=4), then
+
+    def first_terms(self, batch):
+        self.sides.add(tuple(batch["a"].shape))
+        return super().first_terms(batch)
+
+    def loss_terms(self, batch):
+        self.sides.add(tuple(batch["a"].shape))
+        return super().loss_terms(batch)
+
+
+@pytest.fixture(params=[Staged])
+def staged(request):
+    recipe = StagedRecipe(data="avatars:Eyeglasses?n=24&test=8", size=8, batch=2, steps=7,
+                          decay_from=1.0)
+    registry.register("staged", request.param, recipe, card="cyclegan.md", phrase="stages")
 
     def train(folder):
         Staged.begun.clear()
@@ -664,3 +685,40 @@ def test_a_run_in_stages_goes_on_in_the_stage_where_it_stopped(staged, tmp_path)
         assert whole.keys() == again.keys()
         for name, value in whole.items():
             np.testing.assert_array_equal(again[name], value, err_msg=f"{name} from {at}")
+
+
+@pytest.mark.parametrize("staged", [Sized], indirect=True)
+def test_a_stage_with_numbers_of_its_own_goes_on_in_its_middle(staged, tool, tmp_path, capsys):
+    Sized.sides.clear()
+    whole = staged(tmp_path / "run")
+    assert Sized.sides == {(4, 4, 4, 3), (2, 8, 8, 3)}
+    said = capsys.readouterr().err
+    assert "7 (3 of alone (batch 4, rate 0.25, 4 px) + 4 of together)" in said
+    assert "at most 0:0" in said and "  alone  " in said and "  together  " in said
+    told = lines(tmp_path / "run")
+    assert told[1]["seconds_left_at_most"] > 0 and told[5]["seconds_left"] > 0
+    rates = [x["learning_rate"] for x in told]  # those of the next move, 0 after the last one
+    assert rates == pytest.approx([0.25, 0.25, 0, 2e-4, 2e-4, 2e-4, 0])
+    assert [x["numbers"] for x in told] == ["batch 4, rate 0.25, 4 px"] * 3 + [""] * 4
+    metadata = json.loads((tmp_path / "run" / "weights" / "metadata.json").read_text())
+    assert metadata["images"] == 3 * 4 + 4 * 2
+    for at in (5, 2, 1):
+        for step in range(at + 1, 8):
+            shutil.rmtree(tmp_path / "run" / "checkpoints" / f"step_{step:09d}")
+        again = staged(tmp_path / "run")
+        for name, value in whole.items():
+            np.testing.assert_array_equal(again[name], value, err_msg=f"{name} from {at}")
+    dry = tool("train", "--model", "staged", "--dry_run").json["stages"]
+    assert dry == [
+        {"name": "alone", "steps": 3, "batch": 4, "rate": 0.25, "size": 4},
+        {"name": "together", "steps": 4, "batch": 2, "rate": 2e-4, "size": 8},
+    ]
+
+
+@pytest.mark.parametrize("staged", [Sized], indirect=True)
+def test_a_batch_of_a_stage_that_devices_cannot_share(staged, monkeypatch, tmp_path):
+    three = types.SimpleNamespace(num_replicas_in_sync=3)
+    monkeypatch.setattr(machine, "prepare", lambda _: (three, False, "3 x CPU mirrored"))
+    with pytest.raises(UsageError, match="--batch 4 of stage alone cannot be shared by 3 devices"):
+        run.train("staged", registry.recipe("staged").replace(batch=6), Machine(),
+                  run.RunOptions(out=str(tmp_path)))

@@ -7,7 +7,7 @@ import tensorflow as tf
 from kgan.core import registry
 from kgan.data import Data
 from kgan.losses import ssim
-from kgan.models import encoding as encoder
+from kgan.models import inverting
 from kgan.models import reference as references
 
 CRGS = ("crg_encoder", "crg_tg_encoder", "lr_encoder", "aegan_encoder")
@@ -25,7 +25,7 @@ def test_losses_of_photoshop(tiny, tiny_batch, kind):
     }[kind]
     paid = model.loss_terms(batch)["encoder"]
     assert {n: float(v) for n, v in paid.items()} == pytest.approx(wanted, rel=1e-4)
-    measured = model.measure(batch["a"], model.codes(4))
+    measured = model.validation_terms(batch["a"], model.codes(4))
     assert float(measured["total"]) == pytest.approx(sum(wanted.values()), rel=1e-4)
     assert float(measured["l2"]) == pytest.approx(l2, rel=1e-4)
 
@@ -90,7 +90,7 @@ def test_both_updates_see_the_same_pictures_and_other_codes(tiny, tiny_batch, mo
 def test_what_validation_watches(tiny, tiny_batch, name):
     model = tiny(name)
     pictures, codes = tiny_batch(model)["a"], model.codes(4, seed=5)
-    found = {n: float(v) for n, v in model.measure(pictures, codes).items()}
+    found = {n: float(v) for n, v in model.validation_terms(pictures, codes).items()}
     total = {"lr_encoder": found["code"], "aegan_encoder": found.get("generated")}
     assert found["total"] == pytest.approx(total.get(name, found["code"] + found["picture"]))
     again = model.g(model.e(pictures, training=False), training=False)
@@ -114,5 +114,5 @@ def test_drawn_faces_are_split_70_15_15():
     for name in ("fc", "deep_conv", "transfer", "extended_transfer"):
         recipe = registry.recipe(f"{name}_encoder")
         assert recipe.data.endswith("?n=8500&test=1500")
-        parts = encoder._split(data, recipe.validation, recipe.seed)
+        parts = inverting._split(data, recipe.validation, recipe.seed)
         assert [len(part.train["a"]) for part in parts] == [7000, 1500]

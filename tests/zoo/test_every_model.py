@@ -40,14 +40,14 @@ def stepped(request, tiny, tiny_batch):
             largest[v.path] = max(largest.get(v.path, 0.0), float(tf.reduce_max(tf.abs(g))))
         apply(self, player, found)
 
-    batch = tiny_batch(model)
-    batch = {d: tf.concat([batch[d]] * model.batches_per_step, 0) for d in model.batch_spec()}
     before = {p: numbers_of(model.variables_of(p)) for p in model.players}
     reported = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(GAN, "_apply", noted)
         for stage in model.stages():
             model.enter_stage(stage.name)
+            batch, times = tiny_batch(model), model.batches_per_step
+            batch = {d: tf.concat([batch[d]] * times, 0) for d in model.batch_spec()}
             terms = model.train_step(batch)
             reported |= {name: float(x) for name, x in terms.items()}
     return model, before, reported, gradients

@@ -136,7 +136,7 @@ def test_pretraining_gives_both_generators_one_beginning(tiny, tiny_batch):
     model.enter_stage("training")
     for x, y in zip(model.g_ab.weights, model.g_ba.weights, strict=True):
         np.testing.assert_array_equal(x, y)
-    for average, v in zip(model.averages, model.variables_of("generator"), strict=True):
+    for average, v in zip(model.kept.variables, model.variables_of("generator"), strict=True):
         np.testing.assert_array_equal(average, v)
     assert "generator/cycle" in model.train_step(batch)
     assert int(model.optimizers["autoencoder"].iterations) == 2

@@ -11,6 +11,7 @@ from kgan.core.errors import UsageError
 from kgan.core.recipe import Machine
 from kgan.models import weights
 from kgan.models.checkpoint import RunState
+from kgan.models.growing import Level
 from kgan.networks.pggan import doubled, halved
 from kgan.training import run
 
@@ -36,10 +37,10 @@ def test_growing_is_counted_in_pictures():
 
 def test_stages_follow_each_other(grown):
     model = grown(size=16, steps=20, fade_images=16)
-    found = [(s.name, s.steps, level, begin) for s, level, begin, _ in model.growth()]
+    found = [(s.name, s.steps, s.size, x.begin) for s, x in model.growth(model.recipe)]
     assert found == [
-        ("4 px", 2, 0, None), ("8 px, fading in", 2, 1, 2), ("8 px", 2, 1, None),
-        ("16 px, fading in", 2, 2, 6), ("16 px", 12, 2, None),
+        ("4 px", 2, 4, None), ("8 px, fading in", 2, 8, 2), ("8 px", 2, 8, None),
+        ("16 px, fading in", 2, 16, 6), ("16 px", 12, 16, None),
     ]
     at_once = grown()
     assert [s.name for s in at_once.stages()] == ["4 px", "8 px"]
@@ -48,33 +49,35 @@ def test_stages_follow_each_other(grown):
 
 def test_a_level_fades_in(grown):
     model = grown(fade_images=16)
-    _, *place = model.growth()[1]
-    assert place[:2] == [1, 2]
-    assert [float(model.alpha(place, tf.constant(step))) for step in (2, 3, 4)] == [0, 0.5, 1]
-    assert model.alpha((0, None, 2), tf.constant(1)) is None
+    _, level = model.growth(model.recipe)[1]
+    assert (level.number, level.begin) == (1, 2)
+    assert [float(model.alpha(level, tf.constant(step))) for step in (2, 3, 4)] == [0, 0.5, 1]
+    assert model.alpha(Level(0, None, 2), tf.constant(1)) is None
 
 
 def test_real_pictures_are_those_of_the_level(grown):
     model = grown(size=16, steps=20, fade_images=16)
     pictures = tf.random.stateless_uniform((2, 16, 16, 3), [0, 1])
-    np.testing.assert_allclose(model.shrunk(pictures, 0, None), halved(halved(pictures)))
-    np.testing.assert_array_equal(model.shrunk(pictures, 2, None), pictures)
-    half = model.shrunk(pictures, 1, tf.constant(0.25))
+    batch = {"a": pictures, "step": tf.constant(3)}
+    np.testing.assert_allclose(model.real(batch, Level(0, None, 9)), halved(halved(pictures)))
+    np.testing.assert_array_equal(model.real(batch, Level(2, None, 9)), pictures)
     small = halved(pictures)
+    half = model.real({**batch, "a": small}, Level(1, 2, 4))  # a quarter of its fading in
     np.testing.assert_allclose(half, 0.25 * small + 0.75 * doubled(halved(small)), atol=1e-6)
 
 
 def test_what_is_paid(tiny, tiny_batch):
     model = tiny("pggan", spectral=False, lambda_penalty=5.0, drift=0.5)
-    batch = tiny_batch(model)
-    terms = model.discriminator_terms(batch, (1, None, 10))["discriminator"]
+    model.part = model.parts()[-1]  # of 8 px
+    batch, level = tiny_batch(model), Level(1, None, 10)
+    terms = model.discriminator_terms(batch, level)["discriminator"]
     real = model.d(batch["a"], training=True).numpy()
     fake = model.d(model.g(model.noise(batch), training=True), training=True).numpy()
     assert float(terms["real"]) == pytest.approx(-real.mean(), rel=1e-5)
     assert float(terms["fake"]) == pytest.approx(fake.mean(), rel=1e-5)
     assert float(terms["drift"]) == pytest.approx(0.5 * (real**2).mean(), rel=1e-5)
     assert float(terms["penalty"]) > 0
-    paid = model.generator_terms(batch, (1, None, 10))["generator"]["adversarial"]
+    paid = model.generator_terms(batch, level)["generator"]["adversarial"]
     assert float(paid) == pytest.approx(-fake.mean(), rel=1e-5)
 
 
@@ -85,7 +88,7 @@ def test_a_stage_trains_its_level_alone_and_optimizers_begin_anew(tiny, tiny_bat
     model.train_step(batch)
     moved = {v.path for v in model.g.trainable_variables if (v.numpy() != before[v.path]).any()}
     assert moved and len(moved) < len(before)
-    sheet = model.show(tiny_batch(model))["generated 1"].numpy()
+    sheet = model.show({"a": tf.zeros((4, 8, 8, 3))})["generated 1"].numpy()
     np.testing.assert_array_equal(sheet[:, ::2, ::2], sheet[:, 1::2, 1::2])  # 4 px, enlarged
 
     optimizer = model.optimizers["discriminator"]

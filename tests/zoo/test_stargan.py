@@ -259,7 +259,7 @@ def linear(model):
 def test_xla_computes_the_same(tiny, place):
     model = linear(tiny("stargan", **SMALL))
     given = {p: [tf.convert_to_tensor(v) for v in model.variables_of(p)] for p in model.players}
-    whole = functools.partial(model._gradients, model.phases[place])
+    whole = functools.partial(model._gradients, model.stage.phases[place])
     batch = batch_of([[1, 0]] * 4)
     terms, gradients, _ = whole(given, [], batch)
     again, compiled, _ = tf.function(whole, jit_compile=True, autograph=False)(given, [], batch)

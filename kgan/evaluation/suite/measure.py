@@ -104,7 +104,7 @@ def _edits(asked, run):
 
 def _translator(asked, run):
     """The data, `translate(pictures, direction)` and the directions of a row's model."""
-    from kgan.evaluation.evaluate import translator
+    from kgan.evaluation.measures import translator
 
     model, data = _model(asked, run)
     return data, *translator(model, asked.get("label", ""))
@@ -112,7 +112,7 @@ def _translator(asked, run):
 
 def _figures(translate, data, classifier, directions, asked):
     from kgan.evaluation.edits import measure_distribution, measure_edits
-    from kgan.evaluation.evaluate import EMBEDDED
+    from kgan.evaluation.measures import EMBEDDED
 
     figures, pictures = measure_edits(
         translate, data, classifier, asked["n"] or None, directions=directions
@@ -125,7 +125,7 @@ def _figures(translate, data, classifier, directions, asked):
 def _real(data, classifier, asked):
     """Figures of real pictures of the target domain: one half as results, the other as real."""
     from kgan.evaluation.edits import DIRECTIONS, measure_distribution
-    from kgan.evaluation.evaluate import EMBEDDED
+    from kgan.evaluation.measures import EMBEDDED
 
     figures = {}
     for direction in DIRECTIONS:
@@ -147,9 +147,9 @@ def _real(data, classifier, asked):
 
 
 def _codes(asked, run):
-    from kgan.evaluation.evaluate import EMBEDDED, reconstructions
     from kgan.evaluation.features import feature_name
     from kgan.evaluation.generation import measure_samples, samples
+    from kgan.evaluation.measures import EMBEDDED, reconstructed
     from kgan.metrics.reconstruction import baselines
 
     if "name" not in asked:
@@ -161,7 +161,7 @@ def _codes(asked, run):
         return {"n": len(real), "figures": {}, **guesses}, {"": real}
     model, data = _model(asked, run)
     real = _held(data, asked)
-    figures, made = reconstructions(model, real)
+    figures, made = reconstructed(model, real)
     found = measure_samples(real, samples(model, data, len(real)), reference=EMBEDDED)
     named = {k: v for k, v in found.items() if feature_name(EMBEDDED) in k}
     return {"n": len(real), "figures": {**figures, **named}}, {"": made}

@@ -1,0 +1,253 @@
+"""The usual measures of models, which name those that are theirs (`GAN.measures`).
+
+Each is a function of (model, `Data`, `Options`) that gives `{figure: number}` and
+`{title: {what: pictures}}`, and stands beside what knows nothing: doing nothing, guesses, real
+pictures themselves.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kgan.core.batches import in_parts
+from kgan.core.errors import UsageError, UserError
+from kgan.core.lazy import np
+from kgan.metrics.figures import gather
+
+EMBEDDED = "vgg_star_small.avatars"  # whose features KID compares
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a model is measured.
+
+    Attributes:
+        n: held-out pictures of each domain; 0 = all.
+        seeds: classifiers of each two-sample test; 0 leaves it out.
+        reference: the network of `kgan.models.reference` in whose features sets are compared.
+        inception: also the Frechet distance in Keras' InceptionV3.
+        recover: (pictures, steps): how many of its own a generator's codes are found of again.
+        skipped: takes the figures that cannot be had, and why.
+        usual: `{name: Measure}` that a model may name.
+    """
+
+    n: int = 0
+    seeds: int = 3
+    reference: str = EMBEDDED
+    inception: bool = False
+    recover: tuple = (0, 0)
+    skipped: dict = field(default_factory=dict)
+    usual: dict = field(default_factory=lambda: USUAL)
+
+    def some(self, pictures):
+        """The first `n` of pictures."""
+        return pictures[np.arange(min(self.n or len(pictures), len(pictures)))]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A measure that models name.
+
+    Attributes:
+        find: function of (model, data, options) -> (figures, pictures).
+        heeds: the names of options that not every measure heeds and this one does.
+        at_size: whether it looks at training pictures at the size of the test's.
+    """
+
+    find: Callable
+    heeds: tuple = ()
+    at_size: bool = False
+
+
+def labels(model, data, options):
+    """Figures of a classifier; no pictures."""
+    import tensorflow as tf
+
+    from kgan.evaluation.generation import check_labels
+    from kgan.metrics.classification import measure_labels
+
+    check_labels(model, data)
+    classify = tf.function(model.classify, reduce_retracing=True)
+    figures = measure_labels(lambda x: classify(x).numpy(), data, options.n or None)
+    return {"n": len(options.some(data.test["a"])), **figures}, {}
+
+
+def samples(model, data, options):
+    """Figures of a generator, and pictures that it made."""
+    from kgan.evaluation import generation
+
+    real, reference, skipped = options.some(data.test["a"]), options.reference, options.skipped
+    made = generation.samples(model, data, len(real))
+    figures = generation.measure_samples(real, made, reference=reference, skipped=skipped)
+    if options.inception:
+        figures |= _keras_fid({"keras_fid": (real, made)}, skipped)
+    if data.spec.startswith("avatars:") and data.labels:
+        figures["shares"] = generation.avatar_shares(real, made, data.label_names)
+    if options.recover[0]:
+        from kgan.evaluation.recovery import measure_recovery
+
+        figures["recovery"] = measure_recovery(model, *options.recover)
+    shown = {str(i + 1): made[8 * i : 8 * i + 8] for i in range(min(5, -(-len(made) // 8)))}
+    pictures = {"real": {"pictures": real}, "made": shown}
+    return {"n": len(real), "reference": reference, **figures}, pictures
+
+
+def reconstructions(model, data, options):
+    """Figures of an encoder beside those of guesses, and what it makes of pictures."""
+    from kgan.metrics.reconstruction import baselines
+
+    real = options.some(data.test["a"])
+    figures, made = reconstructed(model, real, options.skipped)
+    figures |= baselines(real, data.train["a"], skipped=options.skipped)
+    pictures = {"reconstruct": {"input": real, "output": made}}
+    if data.spec.startswith("avatars:") and model.attributes:
+        figures["edits"] = _avatar_edits(model, options.n)
+        shown = list(model.attributes)[:5]
+        pictures["add"] = {name: _edited(model, real[:8], name) for name in shown}
+    return {"n": len(real), **figures}, pictures
+
+
+def _avatar_edits(model, n):
+    from kgan.core.pixels import array_to_uint8
+    from kgan.evaluation.avatar_edits import measure_avatar_edits
+
+    def decode(codes):
+        return array_to_uint8(in_parts(model.decode, codes, 64))
+
+    return measure_avatar_edits(
+        model.encode_all, decode, model.attributes, size=model.recipe.size, n=n or None
+    )
+
+
+def _edited(model, pictures, name):
+    """Pictures with an attribute, as much of it as those that have it."""
+    from kgan.editing.directions import safe_range
+
+    _, middle, _ = safe_range(model.attributes[name], model.encode_all(pictures))
+    return model.edit(pictures, [(name, middle)]).numpy()
+
+
+def reconstructed(model, real, skipped=None):
+    """Figures of an encoder, see `kgan.metrics.reconstruction`, and its reconstructions.
+
+    Args:
+        model: a `kgan.models.encoding.Encodes`.
+        real: uint8 [n, size, size, 3]; as many codes are drawn from the prior.
+        skipped: see `kgan.metrics.figures.gather`.
+    """
+    import tensorflow as tf
+
+    from kgan.metrics.reconstruction import code_error, reconstruct, similarity
+
+    encode, decode = (tf.function(f, reduce_retracing=True, autograph=False)
+                      for f in (model.encode, model.decode))
+    made = reconstruct(encode, decode, real)
+    error = code_error(encode, decode, model.codes(len(real), seed=1).numpy())
+    return {**similarity(real, made, skipped), "code_error": error}, made
+
+
+def edits(model, data, options):
+    """Figures of a translator between two sets, also against pairs where there are; its pictures.
+    """
+    from kgan.evaluation.edits import measure_distribution, measure_edits, measure_pairs
+    from kgan.evaluation.judge import domain_classifier
+
+    translate, directions = _between(model, data)
+    classifier, skipped = domain_classifier(data), options.skipped
+    figures, pictures = measure_edits(
+        translate, data, classifier, options.n or None, directions, skipped
+    )
+    if data.paired:
+        figures |= measure_pairs(pictures, data, skipped)
+    if options.inception:
+        figures |= _keras_fid({
+            f"keras_fid_{direction}": (_all(data.test[direction[-1]]), seen["output"])
+            for direction, seen in pictures.items()
+        }, skipped)
+    if options.seeds:
+        figures["reference"] = options.reference
+        for prefix, which in (("", "output"), ("identity_", "input")):
+            figures |= measure_distribution(
+                pictures, data, which, seeds=options.seeds, prefix=prefix,
+                reference=options.reference, skipped=skipped,
+            )
+    count = sum(len(seen["input"]) for seen in pictures.values())
+    return {"n": count, "classifier_accuracy": classifier.accuracy, **figures}, pictures
+
+
+def pairs(model, data, options):
+    """Figures of a translator against the pictures that pairs hold, and its pictures."""
+    from kgan.evaluation.edits import measure_pairs
+
+    if not data.paired:
+        raise UserError(f"{data.spec} has no pairs, and {model.name_in_zoo} is measured against "
+                        "them.")
+    translate, directions = _between(model, data)
+    pictures = {}
+    for direction in directions:
+        held = options.some(data.test[direction[0]])
+        made = in_parts(lambda x, d=direction: translate(x, d), held, 50)
+        pictures[direction] = {"input": held, "output": made}
+    count = sum(len(seen["input"]) for seen in pictures.values())
+    return {"n": count, **measure_pairs(pictures, data, options.skipped)}, pictures
+
+
+def _between(model, data):
+    """`translator` of a model that is ready for the two domains of a data set."""
+    from kgan.data import attribute
+
+    if "b" not in data.test:
+        raise UserError(f"{data.spec} has one domain; measuring edits needs two: --data "
+                        "avatars:Smiling, folder:PATH, celeba:PATH?attribute=Smiling.")
+    if not model.trains:
+        model.prepare(data)
+    return translator(model, attribute(data.spec))
+
+
+def _keras_fid(sets, skipped):
+    """Frechet distances in Keras' Inception of `{name: (real, made)}`."""
+    from kgan.evaluation import features
+
+    return gather({
+        name: lambda name=name, sets=sets: {name: features.keras_fid(*sets[name])}
+        for name in sets
+    }, skipped)
+
+
+def _all(pictures):
+    return pictures[np.arange(len(pictures))]
+
+
+def translator(model, label=""):
+    """`translate(uint8 pictures, direction)` between two domains, and the directions it has.
+
+    Args:
+        model: a translator.
+        label: of models of many labels: what the pictures of domain b have and those of a have not.
+    """
+    import tensorflow as tf
+
+    from kgan.evaluation.edits import DIRECTIONS
+
+    if model.labels_edited and not label:
+        raise UsageError(f"{model.name_in_zoo} edits many labels: measure one with --data "
+                         "avatars:NAME or celeba:PATH?attribute=NAME.")
+    ways = DIRECTIONS if model.labels_edited else model.directions
+    names = {way: model.direction_for(label, way) for way in ways}
+    if not model.graph:
+        return lambda pictures, d: np.asarray(model.translate(pictures, names[d])), tuple(names)
+    functions = {
+        d: tf.function(
+            lambda x, name=name: model.translate(x, name), reduce_retracing=True, autograph=False
+        )
+        for d, name in names.items()
+    }
+    return lambda pictures, d: functions[d](tf.constant(pictures)).numpy(), tuple(names)
+
+
+USUAL = {
+    "edits": Measure(edits, heeds=("inception",)),
+    "pairs": Measure(pairs),
+    "samples": Measure(samples, heeds=("inception", "recover")),
+    "reconstructions": Measure(reconstructions, at_size=True),
+    "labels": Measure(labels),
+}

@@ -1,0 +1,83 @@
+"""A model names its measures, and may say more."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from conftest import Toy
+
+from kgan.core.errors import UsageError, UserError
+from kgan.core.recipe import Recipe
+from kgan.data import Data
+from kgan.evaluation.evaluate import _check_asked
+from kgan.evaluation.measures import USUAL, Measure, Options
+
+
+class Paired(Toy):
+    measures = ("pairs",)
+
+
+class Brightness(Paired):
+    def measure(self, data, options):
+        figures, pictures = super().measure(data, options)
+        return {**figures, "brightness": float(pictures["a2b"]["output"].mean())}, pictures
+
+
+def white(kind):
+    """A translator that makes all pictures white."""
+    model = kind(Recipe(size=16))
+    for v, value in zip(model.g.weights, (0.0, 1.0), strict=True):
+        v.assign(tf.fill(v.shape, value))
+    return model
+
+
+@pytest.fixture
+def data():
+    levels = {"a": 245, "b": 250}
+    test = {name: np.full((5, 16, 16, 3), level, np.uint8) for name, level in levels.items()}
+    return Data("toy", test, test, paired=True)
+
+
+def test_pairs(data):
+    figures, pictures = white(Paired).measure(data, Options(n=3))
+    assert (figures["n"], figures["pair_l1_a2b"], figures["identity_pair_l1_a2b"]) == (3, 5, 5)
+    assert figures["pair_psnr_a2b"] == pytest.approx(20 * np.log10(255 / 5))
+    assert figures["pair_ssim_a2b"] == pytest.approx(1, abs=1e-3)
+    assert pictures["a2b"]["input"].shape == pictures["a2b"]["output"].shape == (3, 16, 16, 3)
+
+
+def test_pairs_are_wanted(data):
+    alone = Data("toy", data.train, data.test)
+    with pytest.raises(UserError, match="toy has no pairs, and paired is measured against them"):
+        white(Paired).measure(alone, Options())
+    one = Data("toy", {"a": data.train["a"]}, {"a": data.test["a"]}, paired=True)
+    with pytest.raises(UserError, match="toy has one domain"):
+        white(Paired).measure(one, Options())
+
+
+def test_a_model_says_more(data):
+    figures, _ = white(Brightness).measure(data, Options())
+    assert (figures["n"], figures["brightness"]) == (5, 255)
+
+
+def test_several_measures_are_joined_in_their_order(data):
+    class Two(Toy):
+        measures = ("first", "second")
+
+    def found(**figures):
+        return Measure(lambda model, data, options: (figures, {name: {} for name in figures}))
+
+    usual = {"first": found(a=1, b=1), "second": found(b=2, c=2)}
+    figures, pictures = Two(Recipe(size=16)).measure(data, Options(usual=usual))
+    assert figures == {"a": 1, "b": 2, "c": 2}
+    assert list(pictures) == ["a", "b", "c"]
+
+
+def test_options_that_no_measure_heeds_are_refused():
+    model = Paired(Recipe(size=16))
+    for options, flag in ((Options(inception=True), "--keras_fid"),
+                          (Options(recover=(4, 10)), "--recover")):
+        with pytest.raises(UsageError, match=flag):
+            _check_asked("toy", model, options)
+    model.measures = ("samples",)
+    _check_asked("toy", model, Options(inception=True, recover=(4, 10)))
+    assert {name for name in USUAL if USUAL[name].at_size} == {"reconstructions"}
