@@ -27,6 +27,7 @@ from PIL import Image, ImageDraw
 
 from kgan.core import paths
 from kgan.core.cache import made_once
+from kgan.core.devices import cores
 from kgan.core.errors import UsageError
 from kgan.core.progress import progress
 from kgan.data import avatar_parts as parts
@@ -281,8 +282,7 @@ def _draw_all(looks, size):
         for index, look in enumerate(looks):
             pictures[index] = parts.draw(look, size)
         return pictures
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    count = min(cores, 8)
+    count = min(cores(), 8)
     helpers = [_helper(looks[k::count], size) for k in range(count)]
     try:
         for index in progress(range(len(looks)), len(looks), f"drawing avatars at {size} px"):
