@@ -16,6 +16,7 @@ from kgan.core.lazy import np, tf
 from kgan.core.progress import say
 
 PATIENCE = 5.0  # seconds of waiting for others before it is said
+_HELLO, _BEGIN = "kgan worker ", "kgan begins"
 
 
 def configured():
@@ -175,53 +176,72 @@ def _of_another(error):
 
 
 def meet(addresses, index, seconds):
-    """Waits until every worker is there.
+    """Waits until every worker is there: all call at the chief's port, which answers once.
 
-    Each listens on its own port and calls at those of the others; whoever has called or answered
-    is there. A TensorFlow that is left from before does neither.
+    A TensorFlow that is left there from before gives no such answer.
 
     Raises:
-        UserError: its port is taken, or one did not come in time.
+        UserError: the chief's port is taken, or one did not come in time.
     """
-    begun, said = time.monotonic(), False
-    missing, port = set(range(len(addresses))) - {index}, _parts(addresses[index])[1]
+    (_gather_round if index == 0 else _call)(addresses, index, time.monotonic() + seconds, seconds)
+
+
+def _gather_round(addresses, index, until, seconds):
+    port, lines = _parts(addresses[0])[1], {}
     try:
         dual = socket.has_dualstack_ipv6()
         listener = socket.create_server(
             ("", port), family=socket.AF_INET6 if dual else socket.AF_INET, dualstack_ipv6=dual)
     except OSError as error:
-        raise UserError(f"Worker {index} cannot listen on port {port} of TF_CONFIG: "
-                        f"{error.strerror}.") from None
-    hello = f"kgan worker {index} of {len(addresses)}\n".encode()
-    with listener:
-        listener.settimeout(0.2)
-        while missing:
-            for number in sorted(missing):
-                with contextlib.suppress(OSError), socket.create_connection(
-                        _parts(addresses[number]), timeout=1.0) as line:
-                    missing -= _met(line, hello) & {number}
-            with contextlib.suppress(OSError):
-                line, _ = listener.accept()
-                with line:
-                    line.settimeout(1.0)
-                    missing -= _met(line, hello)
-            waited = time.monotonic() - begun
-            names = ", ".join(f"{i} at {addresses[i]}" for i in sorted(missing))
-            if missing and waited > seconds:
-                raise UserError(f"Worker {names} did not come within {seconds:g} s: start the same "
-                                "command there, or set --wait_minutes.")
-            if missing and waited > PATIENCE and not said:
-                said = True
-                say(f"worker {index} waits for worker {names} (for {seconds:g} s at the most)")
+        raise UserError(f"The chief cannot listen on port {port} of TF_CONFIG: {error.strerror}."
+                        ) from None
+    with contextlib.ExitStack() as held:
+        held.enter_context(listener).settimeout(0.2)
+        tell = time.monotonic() + PATIENCE
+        while missing := [i for i in range(1, len(addresses)) if i not in lines]:
+            with contextlib.suppress(OSError, ValueError):
+                line = held.enter_context(listener.accept()[0])
+                line.settimeout(1.0)
+                lines[int(line.recv(64).decode("ascii").removeprefix(_HELLO))] = line
+            names = ", ".join(f"{i} at {addresses[i]}" for i in missing)
+            if time.monotonic() > until:
+                late = f"Worker {names} did not come within {seconds:g} s"
+                _answer(lines.values(), late)
+                raise UserError(f"{late}: start the same command there, or set --wait_minutes.")
+            if time.monotonic() > tell:
+                tell = until
+                say(f"the chief waits for worker {names} (for {seconds:g} s at the most)")
+        _answer(lines.values(), _BEGIN)
 
 
-def _met(line, hello):
-    """Greets at a connection; the set of the number of who greets back."""
-    line.sendall(hello)
-    words = line.recv(64).decode("ascii", "replace").split()
-    same = len(words) == 5 and words[:2] == ["kgan", "worker"] and words[3:] == (
-        hello.decode().split()[3:])
-    return {int(words[2])} if same and words[2].isdigit() else set()
+def _answer(lines, text):
+    for line in lines:
+        with contextlib.suppress(OSError):
+            line.sendall(f"{text}\n".encode())
+
+
+def _call(addresses, index, until, seconds):
+    tell, met = time.monotonic() + PATIENCE, False
+    while (left := until - time.monotonic()) > 0:
+        answer = ""
+        with contextlib.suppress(OSError, UnicodeDecodeError), socket.create_connection(
+                _parts(addresses[0]), timeout=min(left, 1.0)) as line:
+            line.sendall(f"{_HELLO}{index}".encode())
+            line.settimeout(left + 1.0)  # the chief's time may be up a little later
+            answer = line.makefile(encoding="ascii").readline().strip()
+            met = True
+        if answer == _BEGIN:
+            return
+        if answer.startswith("Worker "):
+            raise UserError(f"{printable(answer)}.")
+        if time.monotonic() > tell:
+            tell = until
+            say(f"worker {index} waits for the chief at {addresses[0]} (for {seconds:g} s at the "
+                "most)")
+        time.sleep(0.2)
+    who = "Not all workers" if met else f"The chief, worker 0 at {addresses[0]}, did not"
+    raise UserError(f"{who} {'came' if met else 'come'} within {seconds:g} s: start the same "
+                    "command on every worker, or set --wait_minutes.")
 
 
 def _parts(address):

@@ -105,7 +105,7 @@ class Game:
             )
             for phase in stage.phases
         ]
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in self._term_names()}
+        self.trackers = {name: _mean()(name=name) for name in self._term_names()}
         self.train_function = None
 
     def variables_of(self, player):
@@ -435,6 +435,20 @@ class _Training:
 
     def __getattr__(self, name):
         return getattr(self._network, name)
+
+
+@functools.cache
+def _mean():
+    """A class of running means of what is the same on all replicas.
+
+    Keras' own ask all replicas whenever they are read or begin anew, which the chief does alone.
+    """
+
+    class Mean(keras.metrics.Mean):
+        def add_variable(self, shape, initializer, dtype=None, aggregation=None, name=None):
+            return super().add_variable(shape, initializer, dtype, "only_first_replica", name)
+
+    return Mean
 
 
 def _spec(variable):

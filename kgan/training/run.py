@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from kgan.core import devices, registry
 from kgan.core.errors import UsageError, UserError, printable
-from kgan.core.lazy import np
+from kgan.core.lazy import np, tf
 from kgan.core.paths import replacing, sweep
 from kgan.core.progress import say
 from kgan.core.reading import json_or_empty
@@ -359,8 +359,9 @@ class _Run:
         if workers.count == 1:
             return dataset
         share = self.recipe.batch * per_step // self.strategy.num_replicas_in_sync
-        return self.strategy.distribute_datasets_from_function(
-            lambda context: dataset.rebatch(share, drop_remainder=True))
+        endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+        dataset = dataset.rebatch(share, drop_remainder=True).apply(endless)
+        return self.strategy.distribute_datasets_from_function(lambda context: dataset)
 
     def sample_batch(self, count=6):
         """Fixed held-out pictures, float32 in [-1, 1], for the sample grids."""
