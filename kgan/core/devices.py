@@ -6,8 +6,9 @@ import os
 import pathlib
 import sys
 
-from kgan.core.errors import UserError
+from kgan.core.errors import UsageError, UserError
 from kgan.core.lazy import tf
+from kgan.core.workers import Workers, configured, meet
 
 # What a CPU's flags call instructions for products of bfloat16, and what people call them.
 PRODUCTS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
@@ -65,6 +66,13 @@ def bfloat16_is_fast():
     return False, "bfloat16 is fast on CPUs with AMX or AVX512-BF16, which this one is not"
 
 
+def cores():
+    """How many CPU cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()
+
+
 def prepare(machine):
     """Sets devices up as a `kgan.core.recipe.Machine` says, before anything runs.
 
@@ -72,12 +80,18 @@ def prepare(machine):
         (`tf.distribute.Strategy` or None for one device, whether to use XLA, a line that says so).
 
     Raises:
-        UserError: more devices are asked for than there are.
+        UserError: more devices are asked for than there are, or another worker does not come.
     """
     gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:
+    workers = workers_of(machine)
+    for gpu in gpus if workers.count == 1 else ():  # of several, it is done before they meet
         tf.config.experimental.set_memory_growth(gpu, True)
     kind = "GPU" if gpus else "CPU"
+    if workers.count > 1:
+        xla = machine.xla == "on" or (machine.xla == "auto" and kind != "CPU")
+        count = workers.strategy.num_replicas_in_sync
+        return workers.strategy, xla, (f"{count} x {kind} of {workers.count} workers, "
+                                       f"{machine.precision}, XLA {'on' if xla else 'off'}")
     if gpus and machine.devices > len(gpus):
         raise UserError(f"--devices {machine.devices}: there are {len(gpus)} GPUs.")
     if not gpus and machine.devices > 1:
@@ -103,6 +117,42 @@ def _mirrored(devices):
     """One strategy for all trainings of a process: TensorFlow numbers its collective operations by
     strategy, and those of a second one meet those of the first."""
     return tf.distribute.MirroredStrategy(list(devices))
+
+
+def workers_of(machine):
+    """The `kgan.core.workers.Workers` that train together as a `Machine` and `TF_CONFIG` say.
+
+    The first call waits for all of them, and must come before anything runs.
+
+    Raises:
+        UserError: see `kgan.core.workers.configured` and `meet`; TensorFlow ran already.
+    """
+    if machine.strategy not in ("auto", "multi"):
+        return Workers()
+    addresses, index = configured()
+    if machine.strategy == "multi" and not addresses:
+        raise UsageError("--strategy multi needs TF_CONFIG, which says who the workers are.")
+    if len(addresses) < 2:
+        return Workers()
+    return _workers(tuple(addresses), index, machine.devices, 60 * machine.wait_minutes)
+
+
+@functools.cache
+def _workers(addresses, index, devices, seconds):
+    gpus = tf.config.list_physical_devices("GPU")
+    if devices > max(len(gpus), 1):
+        raise UserError(f"--devices {devices}: this worker has {max(len(gpus), 1)}.")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if gpus and devices:
+        tf.config.set_visible_devices(gpus[:devices], "GPU")
+    meet(addresses, index, seconds)
+    try:
+        strategy = tf.distribute.MultiWorkerMirroredStrategy()
+    except (RuntimeError, tf.errors.OpError) as error:
+        line = (str(error).splitlines() or [""])[0]
+        raise UserError(f"TensorFlow cannot start worker {index}: {line}") from error
+    return Workers(addresses, index, strategy)
 
 
 def scope(strategy):

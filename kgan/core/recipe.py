@@ -185,11 +185,15 @@ class Machine(Knobs):
                           choices=("auto", "float32", "mixed_bfloat16", "mixed_float16"))
     xla: str = knob("auto", "compile the step with XLA; auto = on for GPU and TPU, off on CPU",
                     choices=("auto", "on", "off"), group="machine", may_change=True)
-    strategy: str = knob("auto", "one device or all mirrored; auto = mirrored if there are several",
-                         choices=("auto", "one", "mirrored"), group="machine", may_change=True)
+    strategy: str = knob("auto", "one device, all mirrored, or those of all workers of TF_CONFIG; "
+                         "auto = multi if TF_CONFIG has several, mirrored if there are several "
+                         "devices", choices=("auto", "one", "mirrored", "multi"), group="machine",
+                         may_change=True)
     devices: int = knob(0, "how many devices to use; without GPUs, that many logical CPU devices; "
                         "0 = all GPUs, or one CPU", low=0, high=64, group="machine",
                         may_change=True)
+    wait_minutes: float = knob(10.0, "minutes that a worker waits for the others to start",
+                               low=0.0, group="machine", may_change=True)
 
 
 def _checked(field, value):

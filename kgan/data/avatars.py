@@ -18,7 +18,6 @@ import contextlib
 import difflib
 import itertools
 import json
-import os
 import subprocess
 import sys
 import urllib.parse
@@ -28,6 +27,7 @@ from PIL import Image, ImageDraw
 
 from kgan.core import paths
 from kgan.core.cache import made_once
+from kgan.core.devices import cores
 from kgan.core.errors import UsageError
 from kgan.core.hashing import digest_of
 from kgan.core.process import child
@@ -283,8 +283,7 @@ def _draw_all(looks, size):
         for index, look in enumerate(looks):
             pictures[index] = parts.draw(look, size)
         return pictures
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    count = min(cores, 8)
+    count = min(cores(), 8)
     with contextlib.ExitStack() as stack:
         shares = [[looks[k::count], size] for k in range(count)]
         helpers = [stack.enter_context(child(_DRAW, share, stdout=subprocess.PIPE))

@@ -18,6 +18,7 @@ import time
 from typing import NamedTuple
 
 from kgan.core import hashing
+from kgan.core.devices import cores
 from kgan.core.paths import cache_dir, replacing
 from kgan.core.progress import progress
 from kgan.core.reading import LARGEST_INDEX, read_json
@@ -25,7 +26,6 @@ from kgan.core.reading import LARGEST_INDEX, read_json
 START = 16  # bytes
 REMEMBERED = 1_000_000  # files of one folder
 SETTLED = 2.0  # seconds
-THREADS = 4
 _CHUNK = 64
 
 
@@ -66,7 +66,7 @@ def read_contents(names, folder, wanted=lambda name, start: True):
 
     work = iter(unknown)
     chunks = iter(lambda: list(itertools.islice(work, _CHUNK)), [])
-    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+    with concurrent.futures.ThreadPoolExecutor(cores()) as pool:
         parts = pool.map(lambda some: [*map(read, some)], chunks)
         read_now = itertools.chain.from_iterable(parts)
         found.update(progress(read_now, len(unknown), "reading files"))

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kgan.core.cache import made_once
+from kgan.core.devices import cores
 from kgan.core.errors import UsageError, UserError
 from kgan.core.hashing import sha256
 from kgan.core.paths import cache_dir, replacing
@@ -28,7 +29,6 @@ from kgan.data import pictures
 from kgan.data.pictures import BrokenPicture
 
 CACHE_LIMIT = 8 * 2**30  # bytes of one stored array
-WORKERS = 2
 NEARLY_BLACK = 16  # of 255; 4095 of 65535 is 15.9
 _CHUNK = 64
 
@@ -288,7 +288,7 @@ def _digest(contents, names, size, pairs, box):
 
 
 def _decoded(files, names, size, pairs, box):
-    """Yields one `Item` per file, in order, decoded by a few threads; its note: nearly black."""
+    """Yields one `Item` per file, in order, by a thread for each core; its note: nearly black."""
 
     def item(work):
         file, name = work
@@ -301,6 +301,6 @@ def _decoded(files, names, size, pairs, box):
             return Item(name, None, None, error.reason)
 
     work = zip(files, names, strict=True)
-    with concurrent.futures.ThreadPoolExecutor(WORKERS) as pool:
+    with concurrent.futures.ThreadPoolExecutor(cores()) as pool:
         while chunk := list(itertools.islice(work, _CHUNK)):
             yield from pool.map(item, chunk)

@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from kgan.core.devices import cores
+
 
 class Sampler:
     """Chooses, crops and mirrors the pictures of a step.
@@ -30,28 +32,31 @@ class Sampler:
         labels: `labels(rows)` gives float32 [n, k] for pictures of the first domain; None = none.
         shift: how many pictures of each domain were seen before step 0, had all steps this batch;
             below 0 where steps before had smaller ones.
+        part: (which, of how many) parts of every batch is made; all draw the same numbers.
     """
 
     def __init__(
         self, pictures, *, batch, size, flip=True, flip_vertical=False, rotate=0.0, seed=0,
-        paired=False, labels=None, shift=0,
+        paired=False, labels=None, shift=0, part=(0, 1),
     ):
         self.shift = shift
         self.pictures, self.batch, self.size, self.labels = pictures, batch, size, labels
         self.flip, self.seed, self.paired = flip, seed, paired
         self.flip_vertical, self.rotate = flip_vertical, rotate
+        which, parts = part
+        self.own = slice(which * batch // parts, (which + 1) * batch // parts)
         self._order = functools.lru_cache(maxsize=8)(self._draw_order)
 
     def __call__(self, step):
-        """uint8 [batch, size, size, 3] for each domain, in the order of `pictures`; then labels."""
+        """uint8 [batch / parts, size, size, 3] for each domain, as in `pictures`; then labels."""
         loaded = [self._domain(i, int(step)) for i in range(len(self.pictures))]
         return loaded if self.labels is None else [*loaded, self.labels(self._rows(0, int(step)))]
 
     def _rows(self, index, step):
-        """Which pictures of a domain a step sees."""
+        """Which pictures of a domain a part of a step sees."""
         stream = 0 if self.paired else index
         count = len(list(self.pictures.values())[index])
-        places = np.arange(step * self.batch, (step + 1) * self.batch) + self.shift
+        places = np.arange(step * self.batch, (step + 1) * self.batch)[self.own] + self.shift
         return np.array([self._order(stream, p // count, count)[p % count] for p in places])
 
     def _draw_order(self, stream, epoch, count):
@@ -63,8 +68,8 @@ class Sampler:
         loaded = pictures[self._rows(index, step)]
         random = np.random.default_rng([self.seed, 2, stream, step])
         room = np.array(loaded.shape[1:3]) - self.size
-        corners = random.integers(0, room + 1, (self.batch, 2))
-        mirrored = random.random(self.batch) < 0.5
+        corners = random.integers(0, room + 1, (self.batch, 2))[self.own]
+        mirrored = random.random(self.batch)[self.own] < 0.5
         if room.any():
             s = self.size
             crops = zip(loaded, corners, strict=True)
@@ -72,10 +77,10 @@ class Sampler:
         if self.flip and mirrored.any():
             loaded = np.where(mirrored[:, None, None, None], loaded[:, :, ::-1], loaded)
         if self.flip_vertical:
-            upside = random.random(self.batch) < 0.5
+            upside = random.random(self.batch)[self.own] < 0.5
             loaded = np.where(upside[:, None, None, None], loaded[:, ::-1], loaded)
         if self.rotate:
-            angles = random.uniform(-self.rotate, self.rotate, self.batch)
+            angles = random.uniform(-self.rotate, self.rotate, self.batch)[self.own]
             loaded = np.stack([_rotated(x, a) for x, a in zip(loaded, angles, strict=True)])
         return np.ascontiguousarray(loaded)
 
@@ -96,7 +101,8 @@ def _shrunk(pictures, size):
 
 
 def batches(
-    data, recipe, *, start=0, per_step=1, paired=False, batch=None, size=None, position=None
+    data, recipe, *, start=0, per_step=1, paired=False, batch=None, size=None, position=None,
+    part=(0, 1),
 ):
     """The training batches of a recipe from step `start` on.
 
@@ -111,6 +117,7 @@ def batches(
         size: what pictures of the recipe's size are shrunk to, by means over areas; None = not.
         position: pictures of each domain that the steps before `start` took, in a batch of each;
             None = `start` batches.
+        part: (which, of how many) parts of each batch; a worker reads no more than its own.
 
     Returns:
         An endless `tf.data.Dataset` of `{domain: float32 [batch * per_step, size, size, 3]}` in
@@ -122,11 +129,12 @@ def batches(
     sampler = Sampler(
         data.train, batch=batch, size=recipe.size, flip=recipe.flip,
         flip_vertical=recipe.flip_vertical, rotate=recipe.rotate, seed=recipe.seed,
-        paired=paired and data.paired,
-        labels=functools.partial(data.labels_of, "train") if data.labels else None, shift=shift,
+        paired=paired and data.paired, shift=shift, part=part,
+        labels=functools.partial(data.labels_of, "train") if data.labels else None,
     )
     types = [tf.uint8] * len(data.train) + [tf.float32] * bool(data.labels)
-    shape = [batch, recipe.size, recipe.size, 3]
+    count = batch // part[1]
+    shape = [count, recipe.size, recipe.size, 3]
 
     def load(step):
         loaded = tf.numpy_function(sampler, [step], types)
@@ -135,8 +143,8 @@ def batches(
             for domain, x in zip(data.train, loaded, strict=False)
         }
         if data.labels:
-            found["labels"] = tf.ensure_shape(loaded[-1], [batch, len(data.label_names)])
+            found["labels"] = tf.ensure_shape(loaded[-1], [count, len(data.label_names)])
         return found
 
     steps = tf.data.Dataset.range(start, np.iinfo(np.int64).max)
-    return steps.map(load, num_parallel_calls=2, deterministic=True).prefetch(4)
+    return steps.map(load, num_parallel_calls=cores(), deterministic=True).prefetch(4)

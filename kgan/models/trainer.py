@@ -38,6 +38,7 @@ class Trainer:
             optimizer=None, jit_compile=False, steps_per_execution=steps_per_execution
         )
         recipe = self.recipe
+        self._replicas = tf.distribute.get_strategy().num_replicas_in_sync
         for player in self.players:
             moves = self._moves(player)
             if not moves:
@@ -47,11 +48,11 @@ class Trainer:
                 scale=self.plateau.scale if self.plateau else None,
             )
             optimizer = self.build_optimizer(player, schedule)
+            optimizer._all_reduce_sum_gradients = list  # `_shared` has; Keras would once more
             if self.precision == "mixed_float16":
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
             optimizer.build(self.variables_of(player))
             self.optimizers[player] = optimizer
-        self._replicas = tf.distribute.get_strategy().num_replicas_in_sync
         self._xla = xla
         self._enter(self.parts()[0])
 
@@ -80,7 +81,7 @@ class Trainer:
             )
             for phase in part.stage.phases
         ]
-        self.trackers = {name: keras.metrics.Mean(name=name) for name in self._term_names()}
+        self.trackers = {name: _mean()(name=name) for name in self._term_names()}
         self.train_function = None
 
     def variables_of(self, player):
@@ -119,6 +120,24 @@ class Trainer:
             for stage in self.stages() for phase in stage.phases
             if player in (phase.players or self.players)
         )
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing is left to build; Keras would read a batch for it, and cannot with workers."""
+
+    def make_train_function(self, force=False):
+        """As in Keras, which with several workers asks for the first axis of means, to no end.
+
+        What replicas report is the same everywhere, see `_shared`.
+        """
+        strategy = self.distribute_strategy
+        if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            super().make_train_function(force)
+        elif force or not self.train_function:
+            def step(iterator):
+                reported = strategy.run(self.train_step, args=(next(iterator),))
+                return {n: strategy.experimental_local_results(x)[0] for n, x in reported.items()}
+
+            self.train_function = tf.function(step, autograph=False)
 
     def train_step(self, batch):
         """A step of every phase on this replica's share of the batch; returns the running means."""
@@ -174,6 +193,7 @@ class Trainer:
         state = [tf.convert_to_tensor(v) + own[i] if i in own else tf.convert_to_tensor(v)
                  for i, v in enumerate(variables)]
         terms, gradients, state = gradients_of(values, state, batch)
+        terms, gradients = self._shared(terms, gradients)
         for player in phase.players or self.players:
             self._apply(player, gradients[player])
         for place, value in state.items():
@@ -248,20 +268,23 @@ class Trainer:
             total = self.optimizers[player].scale_loss(total)
         return total
 
+    def _shared(self, terms, gradients):
+        """The means of terms and the sums of gradients over all replicas, by one exchange."""
+        if self._replicas == 1:
+            return terms, gradients
+        means = tf.nest.map_structure(lambda x: tf.cast(x, tf.float32) / self._replicas, terms)
+        replica, given = tf.distribute.get_replica_context(), (means, gradients)
+        found = replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.nest.flatten(given))
+        return tf.nest.pack_sequence_as(given, found)
+
     def _apply(self, player, gradients):
-        """Gives a player's optimizer its gradients; Keras adds those of all replicas."""
-        scaled = self.precision == "mixed_float16"
-        # Clipping, and skipping a step that overflowed, take the sum that all replicas agree on.
-        shared = self._replicas > 1 and (scaled or self.recipe.clip_norm)
-        if shared:
-            replica = tf.distribute.get_replica_context()
-            gradients = replica.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        """Gives a player's optimizer its gradients, the sums over all replicas."""
+        optimizer = self.optimizers[player]
         if self.recipe.clip_norm:
-            scale = self.optimizers[player].scale_loss(tf.ones(())) if scaled else 1.0
+            scaled = self.precision == "mixed_float16"
+            scale = optimizer.scale_loss(tf.ones(())) if scaled else 1.0
             gradients, _ = tf.clip_by_global_norm(gradients, self.recipe.clip_norm * scale)
-        if shared:
-            gradients = [g / self._replicas for g in gradients]
-        self.optimizers[player].apply(gradients, self.variables_of(player))
+        optimizer.apply(gradients, self.variables_of(player))
 
     def learning_rate(self):
         """The learning rate at the present step of the first player that moves."""
@@ -308,6 +331,20 @@ class _Training:
 
     def __getattr__(self, name):
         return getattr(self._network, name)
+
+
+@functools.cache
+def _mean():
+    """A class of running means of what is the same on all replicas.
+
+    Keras' own ask all replicas whenever they are read or begin anew, which the chief does alone.
+    """
+
+    class Mean(keras.metrics.Mean):
+        def add_variable(self, shape, initializer, dtype=None, aggregation=None, name=None):
+            return super().add_variable(shape, initializer, dtype, "only_first_replica", name)
+
+    return Mean
 
 
 def _spec(variable):

@@ -1,5 +1,6 @@
 """What a run does beside training: report, show, save, and stop when it must."""
 
+import collections
 import json
 import math
 import signal
@@ -18,6 +19,7 @@ from kgan.report.run_page import write_page
 from kgan.report.sheet import grid
 from kgan.training.divergence import NO_NUMBER, diverged
 
+LAG = 2  # steps after which a worker reads what all have said, so that none waits for its device
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP")  # SIGHUP: the terminal is gone; not on every system
 
 
@@ -26,6 +28,17 @@ def duration(seconds):
     seconds = round(seconds)
     hours, minutes = seconds // 3600, seconds // 60 % 60
     return f"{hours}:{minutes:02}:{seconds % 60:02}" if hours else f"{minutes}:{seconds % 60:02}"
+
+
+class Unread(keras.callbacks.CallbackList):
+    """Callbacks that are given the means of a step as tensors.
+
+    Keras makes numbers of them at every step, which waits for the device.
+    """
+
+    def on_train_batch_end(self, batch, logs=None):
+        for callback in self.callbacks:
+            callback.on_train_batch_end(batch, logs)
 
 
 class Counting(keras.callbacks.Callback):
@@ -81,7 +94,7 @@ class Report(Counting):
         if step > self.marked_step:
             self.rate = (step - self.marked_step) / (now - self.marked)
             self.marked, self.marked_step = now, step
-        terms = {**{name: float(value) for name, value in logs.items()}, **self.noted}
+        terms = {**{name: float(logs[name]) for name in sorted(logs)}, **self.noted}
         self.noted = {}
         self._record(step, terms)
         self._progress(step, terms)
@@ -145,17 +158,20 @@ class Report(Counting):
 
 
 class Validation(Counting):
-    """Measures the model on held-out pictures and does what its `Plateau` says."""
+    """Measures the model on held-out pictures and does what its `Plateau` says.
 
-    def __init__(self, start, state, report, *, held, every, steps):
+    The chief measures, and all workers heed what it found.
+    """
+
+    def __init__(self, start, state, report, *, held, every, steps, workers):
         super().__init__(start)
-        self.state, self.report, self.held = state, report, held
+        self.state, self.report, self.held, self.workers = state, report, held, workers
         self.every, self.steps = every, steps
 
     def after_step(self, step, logs):
         if step % self.every and step != self.steps:
             return
-        found = self.model.validate(self.held)
+        found = self.workers.from_chief(lambda: self.model.validate(self.held))
         if bad := [f"validation/{name}" for name, x in found.items() if not math.isfinite(x)]:
             raise diverged(bad, NO_NUMBER, step, self.state)
         if self.model.plateau.heed(found["total"]):
@@ -211,14 +227,20 @@ class Samples(Counting):
 class Keeper(Counting):
     """Saves the run every few minutes, at its end, and when it is told to stop.
 
-    SIGTERM, SIGINT (Ctrl-C) and SIGHUP end the run after the step that is under way and its saving.
+    SIGTERM, SIGINT (Ctrl-C) and SIGHUP end the run after the step that is under way and its saving;
+    one of them to any of several workers ends all of them, `LAG` steps later. The chief saves.
+
+    Attributes:
+        signal: the name of the signal that this process was sent.
+        ended: what ends the run, in words.
     """
 
-    def __init__(self, start, state, report, watch, *, minutes, steps):
+    def __init__(self, start, state, report, watch, *, minutes, steps, workers):
         super().__init__(start)
-        self.state, self.report, self.watch = state, report, watch
+        self.state, self.report, self.watch, self.workers = state, report, watch, workers
         self.minutes, self.steps = minutes, steps
         self.saved, self.signal, self.handlers = None, None, {}
+        self.ended, self.asked = None, collections.deque()
 
     def on_train_begin(self, logs=None):
         if self.saved is None:  # else another stage begins
@@ -238,15 +260,26 @@ class Keeper(Counting):
         self.signal = signal.Signals(number).name
 
     def after_step(self, step, logs):
+        self._agree()
         due = time.perf_counter() - self.saved > 60 * self.minutes
-        if due or self.signal or step == self.steps or self.model.stop_training:
+        due = due or self.ended or step == self.steps or self.model.stop_training
+        if due and self.workers.chief:
             self.watch.check(step, logs)
             self.watch.check_state(step)
             self.report.flush()  # a run that goes on from here does not tell it again
             self.state.save(seconds=self.report.seconds)
             self.saved = time.perf_counter()
-        if self.signal:
+        if self.ended:
             self.model.stop_training = True
+
+    def _agree(self):
+        """Whether the run ends, which all workers must find at the same step."""
+        if self.workers.count == 1:
+            self.ended = self.signal
+            return
+        self.asked.append(self.workers.total(float(bool(self.signal))))
+        if len(self.asked) > LAG and float(self.asked.popleft()):
+            self.ended = self.signal or "a signal to another worker"
 
     def release(self):
         """Gives the signals back to whoever had them."""

@@ -1,10 +1,11 @@
 """What a training step costs: seconds, seconds of all cores, network calls, operations, memory."""
 
-import os
 import resource
 import statistics
 import sys
 import time
+
+from kgan.core.devices import cores
 
 
 class Step:
@@ -82,13 +83,6 @@ class Step:
             "gflops_per_step": _gflops(model),
             "peak_memory_mb": _peak(), "parameters": parameters(model),
         }
-
-
-def cores():
-    """How many CPU cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count()
 
 
 def _count_calls(model):

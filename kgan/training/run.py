@@ -8,17 +8,17 @@ import contextlib
 import json
 import pathlib
 
-from kgan.core import registry
+from kgan.core import devices, registry
 from kgan.core.errors import UsageError, UserError, printable
-from kgan.core.lazy import np, pixels
+from kgan.core.lazy import np, pixels, tf
 from kgan.core.paths import replacing, sweep
 from kgan.core.progress import say
 from kgan.core.reading import json_or_empty
-from kgan.core.recipe import write_recipe
+from kgan.core.recipe import differences, write_recipe
 from kgan.core.status import read_status, write_status
 from kgan.training.options import RunOptions, default_folder
 from kgan.training.rewind import rewind
-from kgan.training.run_data import check_data, check_domains, describe, known_data
+from kgan.training.run_data import check_data, check_domains, describe, known_data, opened
 from kgan.training.run_folder import (
     agree,
     apart,
@@ -26,6 +26,7 @@ from kgan.training.run_folder import (
     folders,
     located,
     locked,
+    same_command,
     writable,
 )
 
@@ -54,37 +55,51 @@ def train(name, recipe, machine, options):
                         f"{name}).")
     folder = pathlib.Path(options.out or default_folder(name, recipe)).expanduser()
     recipe = located(recipe)
-    apart(folder, recipe.data)
-    with locked(folder):
-        begun, changed = agree(folder, name, recipe)
-        for place in (folder, folder / "checkpoints", folder / "samples"):
-            sweep(place)
+    workers = devices.workers_of(machine)
+    with workers.together(), contextlib.ExitStack() as held:
+        same_command(workers, name, recipe, machine)
+
+        def begin():
+            apart(folder, recipe.data)
+            held.enter_context(locked(folder))
+            found = agree(folder, name, recipe)
+            for place in (folder, folder / "checkpoints", folder / "samples"):
+                sweep(place)
+            return found
+
+        begun, changed = workers.from_chief(begin)
         below, result = None, {"status": "done"}
         if begun is None:  # else checkpoints hold all that it stands on
-            below, result = _below(folder, name, recipe, machine, options)
+            below, result = _below(folder, name, recipe, machine, options, workers)
         if result["status"] != "done":
             return result
-        run = _Run(folder, name, recipe, machine, options, below, begun, changed)
-        with run.recorded(), writable(folder):
+        run = _Run(folder, name, recipe, machine, options, below, begun, changed, workers)
+        with run.recorded(), writable(folder), workers.together():
             return run.train()
 
 
-def _below(folder, name, recipe, machine, options):
+def _below(folder, name, recipe, machine, options, workers):
     """What the model of a run stands on, trained in the run's folder if it is nowhere else.
 
     Returns:
         (the folder of its weights or None, `{"status": "done"}` or that it was interrupted).
     """
-    needed = registry.entry(name).model.needs(recipe)
-    if needed is None:
-        return None, {"status": "done"}
-    other, how, where = needed
-    if where is not None:
-        return where, {"status": "done"}
-    where = folder / other
-    how = begun_with(where, other, located(how))
-    agree(where, other, how)
-    if not (where / "weights" / "metadata.json").exists():
+    def look():
+        needed = registry.entry(name).model.needs(recipe)
+        if needed is None:
+            return None, None, None
+        other, how, where = needed
+        if where is not None:
+            return str(where), None, None
+        where = folder / other
+        how = begun_with(where, other, located(how))
+        agree(where, other, how)
+        there = (where / "weights" / "metadata.json").exists()
+        return str(where), other, None if there else how.as_dict()
+
+    where, other, how = workers.from_chief(look)
+    if how is not None:
+        how = registry.recipe(other).replace(**how)
         say(f"{name} stands on a {other}, of which there are no weights for such pictures: "
             f"training it first, in {where}")
         options = options.replace(out=str(where), export=False, resume_from=0)
@@ -105,8 +120,8 @@ class _Run:
         facts: what `run.json` keeps over all changes of the status.
     """
 
-    def __init__(self, folder, name, recipe, machine, options, below, begun, changed):
-        self.folder, self.name, self.recipe = folder, name, recipe
+    def __init__(self, folder, name, recipe, machine, options, below, begun, changed, workers):
+        self.folder, self.name, self.recipe, self.workers = folder, name, recipe, workers
         self.machine, self.options, self.below = machine, options, below
         self.begun, self.changed = begun, changed
         known = read_status(folder) if begun is not None else {}
@@ -136,40 +151,70 @@ class _Run:
     def train(self):
         import keras
 
-        from kgan.core import devices
-        from kgan.data import open_data
         from kgan.models.checkpoint import RunState
         from kgan.models.stages import laid_out
         from kgan.models.weights import build
-        from kgan.training.plan import plan
 
-        recipe = self.recipe
+        recipe, workers = self.recipe, self.workers
         keras.utils.set_random_seed(recipe.seed)
-        self.machine, self.why = devices.decided(self.machine, self.begun_in)
-        strategy, xla, self.devices = devices.prepare(self.machine)
-        replicas = strategy.num_replicas_in_sync if strategy else 1
+        precision, self.why = workers.from_chief(self._precision)
+        self.machine = self.machine.replace(precision=precision)
+        self.strategy, xla, self.devices = devices.prepare(self.machine)
+        replicas = self.strategy.num_replicas_in_sync if self.strategy else 1
         for part in laid_out(registry.entry(self.name).model.stages_of(recipe), recipe):
             if part.batch % replicas:
                 whose = f" of stage {part.stage.name}" if part.stage.batch else ""
                 raise UsageError(f"--batch {part.batch}{whose} cannot be shared by {replicas} "
                                  "devices.")
-        self.data = open_data(
-            recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed,
-            bad_images=self.options.bad_images,
-        )
-        if self.begun is not None:
-            check_data(self.folder, self.data)
-        if not known_data(self.folder) or self.begun is None:
-            self.facts["data"] = describe(self.data)
-        known = self.begun
-        self.recipe = recipe = recipe.replace(**known) if known else self._completed()
-        with devices.scope(strategy):
+        self.data = opened(recipe, self.options.bad_images, workers)
+        self.recipe = recipe = self._whole(workers.from_chief(self._known))
+        with devices.scope(self.strategy):
             self.model = build(self.name, recipe, self.machine.precision)
             check_domains(self.data, self.model)
             self.model.compile(xla=xla)
         self.data, self.held = self.model.hold_out(self.data)
         self.state = RunState(self.folder, self.model, self.options.keep)
+        found = workers.from_chief(self._found)
+        workers.give([*self.model.run_variables.values()])
+        if workers.count > 1:
+            say(str(workers))
+        if workers.chief:
+            self._tell(found)
+        if found["step"] >= recipe.steps or self._stopped:
+            return self._finish(found["seconds"])
+        if workers.chief:
+            rewind(self.folder, found["step"])
+            self._status("running")
+        return self._fit(found)
+
+    def _precision(self):
+        machine, why = devices.decided(self.machine, self.begun_in)
+        return [machine.precision, why]
+
+    def _known(self):
+        """What the recipe gets from the data of this run, or from when it began."""
+        if self.begun is not None:
+            check_data(self.folder, self.data)
+        if not known_data(self.folder) or self.begun is None:
+            self.facts["data"] = describe(self.data)
+        return self.begun or differences(self.recipe, self._completed())
+
+    def _whole(self, found):
+        """The recipe with what `_known` found."""
+        return self.recipe.replace(**{
+            field: value if self.begun else value[1] for field, value in found.items()
+        })
+
+    def _found(self):
+        """Brings the model to where the run stands; `{"step", "seconds"}`."""
         found = self.state.restore(at=self.options.resume_from) or self._fresh()
+        return {"step": found["step"], "seconds": found["seconds"]}
+
+    def _tell(self, found):
+        """Says and writes what will be done."""
+        from kgan.training.plan import plan
+
+        recipe = self.recipe
         if self.changed:
             self.facts["changed"] = [*self.facts.get("changed", []),
                                      {"step": found["step"], **self.changed}]
@@ -182,10 +227,6 @@ class _Run:
         if found["step"] >= recipe.steps or self._stopped:
             further = "it was no longer getting better" if self._stopped else "--steps goes further"
             say(f"this run is done; {further}, --out begins another")
-            return self._finish(found["seconds"])
-        rewind(self.folder, found["step"])
-        self._status("running")
-        return self._fit(found)
 
     def _completed(self):
         """The recipe with what the data and the model below decide."""
@@ -217,55 +258,75 @@ class _Run:
         return bool(self.model.plateau and self.model.plateau.stopped)
 
     def _fit(self, found):
-        from kgan.training import callbacks as parts
+        from kgan.training.callbacks import Report
         from kgan.training.divergence import Watch
 
-        recipe, options, start = self.recipe, self.options, found["step"]
-        watch = Watch(self.state)
-        report = parts.Report(
-            start, self.folder, watch, steps=recipe.steps, every=options.log_every,
-            seconds=found["seconds"],
+        recipe, watch = self.recipe, Watch(self.state, found["step"])
+        report = Report(
+            found["step"], self.folder, watch, steps=recipe.steps, every=self.options.log_every,
+            images=recipe.batch * self.model.batches_per_step, seconds=found["seconds"],
         )
-        keeper = parts.Keeper(
-            start, self.state, report, watch, minutes=options.save_minutes, steps=recipe.steps
-        )
-        samples = parts.Samples(
-            start, self.folder, batch=self.sample_batch(), every=options.sample_every,
-            steps=recipe.steps,
-        )
-        watching = [report, samples, keeper]
-        if self.model.plateau:
-            watching.insert(0, parts.Validation(
-                start, self.state, report, held=self.held, every=recipe.validate_every,
-                steps=recipe.steps,
-            ))
+        callbacks, keeper = self._callbacks(found["step"], report, watch)
         try:
-            self._fit_stages(start, watching, keeper)
+            self._fit_stages(found["step"], callbacks, keeper)
         finally:
             keeper.release()
-        if keeper.signal and int(self.model.step.numpy()) < recipe.steps and not self._stopped:
-            return self._interrupted(keeper.signal)
+        if keeper.ended and int(self.model.step.numpy()) < recipe.steps and not self._stopped:
+            return self._interrupted(keeper.ended)
         result = self._finish(report.seconds)
-        return {**result, "signal": keeper.signal} if keeper.signal else result
+        signal = next(filter(None, self.workers.exchange(keeper.signal)), None)
+        return {**result, "signal": signal} if signal else result
+
+    def _callbacks(self, start, report, watch):
+        """(what this worker does beside training, in its order, the `Keeper` among them)."""
+        from kgan.training import callbacks as stages
+
+        options, steps, workers = self.options, self.recipe.steps, self.workers
+        keeper = stages.Keeper(start, self.state, report, watch, minutes=options.save_minutes,
+                               steps=steps, workers=workers)
+        watching = [keeper]
+        if workers.chief:
+            samples = stages.Samples(start, self.folder, batch=self.sample_batch(),
+                                     every=options.sample_every, steps=steps)
+            watching = [report, samples, keeper]
+        if self.model.plateau:
+            watching.insert(0, stages.Validation(
+                start, self.state, report, held=self.held, every=self.recipe.validate_every,
+                steps=steps, workers=workers,
+            ))
+        return watching, keeper
 
     def _fit_stages(self, start, callbacks, keeper):
         """Trains from step `start` through what is left of each stage."""
-        from kgan.data.stream import batches
+        from kgan.training.callbacks import Unread
 
         model = self.model
         for part in model.parts():
             first = max(start, part.begin)
-            if first >= part.end or keeper.signal or self._stopped:
+            if first >= part.end or keeper.ended or self._stopped:
                 continue
             model.enter_stage(part.stage.name, at_its_start=first == part.begin)
             for callback in callbacks:
                 callback.start = first
-            dataset = batches(
-                self.data, self.recipe, start=first, per_step=model.batches_per_step,
-                batch=part.batch, size=part.size, position=part.position(first),
-            )
-            model.fit(dataset, epochs=1, steps_per_epoch=part.end - first, verbose=0,
-                      shuffle=False, callbacks=callbacks)
+            model.fit(self._batches(part, first), epochs=1, steps_per_epoch=part.end - first,
+                      verbose=0, shuffle=False,
+                      callbacks=Unread(callbacks, add_history=True, model=model))
+
+    def _batches(self, part, first):
+        """The batches of this worker from step `first`, of a part, on."""
+        from kgan.data.stream import batches
+
+        per_step, workers = self.model.batches_per_step, self.workers
+        dataset = batches(
+            self.data, self.recipe, start=first, per_step=per_step, batch=part.batch,
+            size=part.size, position=part.position(first), part=(workers.index, workers.count),
+        )
+        if workers.count == 1:
+            return dataset
+        share = part.batch * per_step // self.strategy.num_replicas_in_sync
+        endless = tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY)
+        dataset = dataset.rebatch(share, drop_remainder=True).apply(endless)
+        return self.strategy.distribute_datasets_from_function(lambda context: dataset)
 
     def sample_batch(self, count=6):
         """Fixed held-out pictures, float32 in [-1, 1], for the sample grids."""
@@ -281,11 +342,17 @@ class _Run:
 
     def _interrupted(self, signal):
         step = int(self.model.step.numpy())
-        self._status("interrupted", f"stopped by {signal} at step {step}")
+        if self.workers.chief:
+            self._status("interrupted", f"stopped by {signal} at step {step}")
+        self.workers.exchange("saved")
         say(f"stopped at step {step}; the same command goes on from there")
         return {"status": "interrupted", "model": self.name, "run": str(self.folder), "step": step}
 
     def _finish(self, seconds):
+        """What a tool prints of the run, once the chief has written what leaves it."""
+        return self.workers.from_chief(lambda: self._written_out(seconds))
+
+    def _written_out(self, seconds):
         """Writes what leaves the run; does again only what is missing."""
         from kgan.models import weights
         from kgan.models.stages import position

@@ -24,6 +24,30 @@ def describe(data):
     }
 
 
+def opened(recipe, bad_images, workers):
+    """The `kgan.data.Data` of a recipe, which must be the same for all workers.
+
+    Raises:
+        UserError: one of them cannot read its pictures, or has others than the chief.
+    """
+    from kgan.data import open_data
+
+    def look():
+        data = open_data(
+            recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed,
+            bad_images=bad_images,
+        )
+        return data, {**describe(data), "held_out": {}}
+
+    data, found = workers.all(look)
+    for number, its in enumerate(found):
+        if its["digest"] != found[0]["digest"] or its["counts"] != found[0]["counts"]:
+            raise UserError(
+                f"Worker {number} at {workers.addresses[number]} has other pictures in "
+                f"{its['spec']} than the chief ({difference(found[0], its)}).")
+    return data
+
+
 def known_data(folder):
     """What `describe` said of the pictures of a run when it began; None for runs that say nothing.
 

@@ -42,6 +42,22 @@ def locked(folder):
         yield
 
 
+def same_command(workers, name, recipe, machine):
+    """Refuses workers that were told other things; folders may lie elsewhere on each.
+
+    Raises:
+        UsageError: a worker has another model, recipe, precision or XLA than the chief.
+    """
+    apart_from = ("data", *folders(recipe))
+    told = {"model": name, **recipe.as_dict(), "precision": machine.precision, "xla": machine.xla}
+    found = workers.exchange({k: v for k, v in told.items() if k not in apart_from})
+    for number, its in enumerate(found):
+        if other := [k for k in {**its, **found[0]} if its.get(k) != found[0].get(k)]:
+            words = ", ".join(f"--{k} {its.get(k)}, not {found[0].get(k)}" for k in other)
+            raise UsageError(f"Worker {number} at {workers.addresses[number]} was started with "
+                             f"{words}: the command must be the same on every worker.")
+
+
 def apart(folder, data):
     """Refuses a run inside the folder of its pictures: its sheets would become some of them."""
     from kgan.data import place as found

@@ -271,8 +271,29 @@ def test_a_gradient_that_is_not_a_number_is_not_saved(toy, tmp_path):
     assert steps(tmp_path) == [1, 2, 3]
 
 
+def test_not_a_number_between_two_looks(toy, tmp_path):
+    with pytest.raises(UserError, match=r"discriminator/real .* in steps 3 to 4; none was saved"):
+        toy(tmp_path / "term", bad_term_at=3)
+    with pytest.raises(UserError, match=r"nets/g.* in steps 1 to 6; none was saved"):
+        toy(tmp_path / "gradient", bad_gradient_at=6)
+    assert not steps(tmp_path / "term") and not steps(tmp_path / "gradient")
+
+
+def test_steps_between_two_reports_are_not_read(toy, tmp_path, monkeypatch):
+    """A number made of a tensor waits for the device."""
+    seen, after_step = [], Report.after_step
+
+    def spy(self, step, logs):
+        seen.append({type(value).__module__.split(".")[0] for value in logs.values()})
+        after_step(self, step, logs)
+
+    monkeypatch.setattr(Report, "after_step", spy)
+    toy(tmp_path)
+    assert seen == [{"tensorflow"}] * 6
+
+
 def test_not_a_number_before_anything_was_saved(toy, tmp_path):
-    with pytest.raises(UserError, match=r"discriminator/real .* at step 2; none was saved"):
+    with pytest.raises(UserError, match=r"discriminator/real .* in steps 1 to 2; none was saved"):
         toy(tmp_path, bad_term_at=2)
     # Nothing is lost by another recipe then, and the advice to change it can be followed.
     assert toy(tmp_path, bad_term_at=0, learning_rate=1e-4, steps=2)["status"] == "done"
