@@ -264,7 +264,7 @@ class _Run:
         recipe, watch = self.recipe, Watch(self.state, found["step"])
         report = Report(
             found["step"], self.folder, watch, steps=recipe.steps, every=self.options.log_every,
-            images=recipe.batch * self.model.batches_per_step, seconds=found["seconds"],
+            seconds=found["seconds"],
         )
         callbacks, keeper = self._callbacks(found["step"], report, watch)
         try:
