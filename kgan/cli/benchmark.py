@@ -25,7 +25,8 @@ def main(arguments):
     spent = [step.spend() for _ in range(flags.repeat)]
     result = step.described(*zip(*spent, strict=True))
     if with_data:
-        result |= _data(recipe, result["seconds_per_step"], result["batches_per_step"])
+        result |= _data(recipe, step.model.signals, result["seconds_per_step"],
+                        result["batches_per_step"])
     return result
 
 
@@ -52,14 +53,14 @@ def _with_value(arguments, value):
     ]
 
 
-def _data(recipe, seconds_per_step, per_step, count=200):
+def _data(recipe, signals, seconds_per_step, per_step, count=200):
     """Steps of data a second, alone, and how many times that is what the training step eats."""
     from kgan.data import open_data
     from kgan.data.stream import batches
 
     data = open_data(recipe.data, size=recipe.size, load_size=recipe.load_size or None,
-                     seed=recipe.seed)
-    stream = iter(batches(data, recipe, per_step=per_step))
+                     seed=recipe.seed, signals=signals)
+    stream = iter(batches(data, recipe, signals, per_step=per_step))
     for _ in range(10):
         next(stream)
     begun = time.perf_counter()

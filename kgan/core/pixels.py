@@ -108,6 +108,22 @@ def keys_of(images):
     return tf.cast(tf.stack(sums, axis=1) % prime, tf.int32)
 
 
+def ids(x):
+    """A map of ids [n, h, w] or [n, h, w, 1] of whole numbers -> int32 [n, h, w, 1].
+
+    Raises:
+        TypeError: they are no whole numbers.
+        ValueError: another shape.
+    """
+    x = tf.convert_to_tensor(x)
+    if not x.dtype.is_integer:
+        raise TypeError(f"ids are whole numbers, not {x.dtype.name}.")
+    if x.shape.rank not in (3, 4) or (x.shape.rank == 4 and x.shape[-1] not in (1, None)):
+        raise ValueError(f"maps of ids are [n, h, w] or [n, h, w, 1], not {list(x.shape)}.")
+    x = x if x.shape.rank == 4 else x[..., tf.newaxis]
+    return tf.cast(x, tf.int32)
+
+
 def to_float(images):
     """uint8 -> float32 in [-1, 1]."""
     return tf.cast(images, tf.float32) / 127.5 - 1.0

@@ -11,61 +11,74 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from kgan.data.signals import grids, pictures_of, usual
+
 
 class Sampler:
     """Chooses, crops and mirrors the pictures of a step.
 
-    Each domain is visited in an order of its own, every picture once before any a second time;
-    paired domains share order, crop and mirror.
+    Each group of signals is visited in an order of its own, every picture once before any a second
+    time; signals of one group share order, crop, mirror and rotation, each at its own scale: a
+    crop begins at a whole pixel of the smallest.
 
     Args:
-        pictures: `{domain: pictures}`, see `kgan.data.Data`.
-        batch: pictures of each domain in a batch.
-        size: side of the crop, pixels.
+        pictures: `{name: pictures}`, see `kgan.data.Data`.
+        signals: what to give, a tuple of `kgan.data.signals.Signal`.
+        batch: of each signal in a batch.
         flip: mirror each picture with probability 1/2.
         flip_vertical: turn each upside down with probability 1/2.
         rotate: rotate each by up to so many degrees, corners filled by reflection.
         seed: of order and augmentation.
-        paired: whether `a[i]` and `b[i]` show the same.
-        labels: `labels(rows)` gives float32 [n, k] for pictures of the first domain; None = none.
+        vectors: `vectors(rows)` gives float32 [n, k], for signals that are vectors.
+
+    Raises:
+        ValueError: paired pictures differ in number, or not as much in size as their signals do.
     """
 
     def __init__(
-        self, pictures, *, batch, size, flip=True, flip_vertical=False, rotate=0.0, seed=0,
-        paired=False, labels=None,
+        self, pictures, signals, *, batch, flip=True, flip_vertical=False, rotate=0.0, seed=0,
+        vectors=None,
     ):
-        self.pictures, self.batch, self.size, self.labels = pictures, batch, size, labels
-        self.flip, self.seed, self.paired = flip, seed, paired
+        self.pictures, self.signals, self.batch, self.vectors = pictures, signals, batch, vectors
+        self.flip, self.seed = flip, seed
         self.flip_vertical, self.rotate = flip_vertical, rotate
+        groups = [signal.group for signal in signals]
+        self._streams = {group: groups.index(group) for group in groups}
+        self._grids = grids(signals)
+        for name, (least, factor) in self._grids.items():
+            mine, its = pictures[name].shape, pictures[least.name].shape
+            if mine[:3] != (its[0], factor * its[1], factor * its[2]):
+                raise ValueError(f"{name} {mine} and {least.name} {its} are paired: as many, and "
+                                 f"{factor} times the sides")
         self._order = functools.lru_cache(maxsize=8)(self._draw_order)
 
     def __call__(self, step):
-        """uint8 [batch, size, size, 3] for each domain, in the order of `pictures`; then labels."""
-        loaded = [self._domain(i, int(step)) for i in range(len(self.pictures))]
-        return loaded if self.labels is None else [*loaded, self.labels(self._rows(0, int(step)))]
+        """A list in the order of `signals`: [batch, height, width, c], uint8 or int32; vectors."""
+        step = int(step)
+        return [self.vectors(self._rows(signal, step)) if signal.kind == "vector"
+                else self._pictures(signal, step) for signal in self.signals]
 
-    def _rows(self, index, step):
-        """Which pictures of a domain a step sees."""
-        stream = 0 if self.paired else index
-        count = len(list(self.pictures.values())[index])
+    def _rows(self, signal, step):
+        """Which pictures of a signal a step sees."""
+        stream = self._streams[signal.group]
+        count = len(self.pictures[self.signals[stream].name])
         places = np.arange(step * self.batch, (step + 1) * self.batch)
         return np.array([self._order(stream, p // count, count)[p % count] for p in places])
 
     def _draw_order(self, stream, epoch, count):
         return np.random.default_rng([self.seed, 1, stream, epoch]).permutation(count)
 
-    def _domain(self, index, step):
-        pictures = list(self.pictures.values())[index]
-        stream = 0 if self.paired else index
-        loaded = pictures[self._rows(index, step)]
-        random = np.random.default_rng([self.seed, 2, stream, step])
-        room = np.array(loaded.shape[1:3]) - self.size
-        corners = random.integers(0, room + 1, (self.batch, 2))
+    def _pictures(self, signal, step):
+        least, factor = self._grids[signal.name]
+        loaded = self.pictures[signal.name][self._rows(signal, step)]
+        random = np.random.default_rng([self.seed, 2, self._streams[signal.group], step])
+        room = np.array(self.pictures[least.name].shape[1:3]) - least.sides
+        corners = random.integers(0, room + 1, (self.batch, 2)) * factor
         mirrored = random.random(self.batch) < 0.5
         if room.any():
-            s = self.size
+            h, w = signal.sides
             crops = zip(loaded, corners, strict=True)
-            loaded = np.stack([x[y : y + s, z : z + s] for x, (y, z) in crops])
+            loaded = np.stack([x[y : y + h, z : z + w] for x, (y, z) in crops])
         if self.flip and mirrored.any():
             loaded = np.where(mirrored[:, None, None, None], loaded[:, :, ::-1], loaded)
         if self.flip_vertical:
@@ -73,52 +86,56 @@ class Sampler:
             loaded = np.where(upside[:, None, None, None], loaded[:, ::-1], loaded)
         if self.rotate:
             angles = random.uniform(-self.rotate, self.rotate, self.batch)
-            loaded = np.stack([_rotated(x, a) for x, a in zip(loaded, angles, strict=True)])
-        return np.ascontiguousarray(loaded)
+            loaded = np.stack([_rotated(x, a, signal.ids)
+                               for x, a in zip(loaded, angles, strict=True)])
+        return np.ascontiguousarray(loaded, np.int32 if signal.ids else None)
 
 
-def _rotated(picture, degrees):
-    """A picture [side, side, 3] turned about its middle, bilinear, with mirrored corners."""
-    side = len(picture)
-    margin = -(-side // 4)  # the corners of a square reach 21 % of its side over its edges
+def _rotated(picture, degrees, ids):
+    """A picture [h, w, c] turned about its middle, with mirrored corners; bilinear, ids nearest."""
+    short, long = sorted(picture.shape[:2])
+    margin = -(-long * long // (4 * short))  # the corners of a square reach 21 % over its edges
     wide = np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), "reflect")
-    turned = Image.fromarray(wide).rotate(degrees, Image.Resampling.BILINEAR)
-    return np.asarray(turned)[margin : margin + side, margin : margin + side]
+    if picture.shape[2] == 1:
+        wide = wide[:, :, 0]
+    how = Image.Resampling.NEAREST if ids else Image.Resampling.BILINEAR
+    turned = Image.fromarray(wide.astype(np.int32) if ids else wide).rotate(degrees, how)
+    turned = np.asarray(turned).reshape((*wide.shape[:2], picture.shape[2]))
+    return turned[margin : margin + picture.shape[0], margin : margin + picture.shape[1]]
 
 
-def batches(data, recipe, *, start=0, per_step=1, paired=False):
+def batches(data, recipe, signals=None, *, start=0, per_step=1):
     """The training batches of a recipe from step `start` on.
 
     Args:
         data: a `kgan.data.Data`.
         recipe: a `kgan.core.recipe.Recipe`.
+        signals: what a batch holds, a tuple of `kgan.data.signals.Signal`; None: all sets of the
+            data, by themselves, as square RGB pictures of `recipe.size`, and its labels.
         start: the first step.
         per_step: batches that the model takes in a step; they come joined into one.
-        paired: whether the model learns from pairs. Only then does it see those of paired data
-            together, cut and mirrored alike; others draw each domain by itself.
 
     Returns:
-        An endless `tf.data.Dataset` of `{domain: float32 [batch * per_step, size, size, 3]}` in
-        [-1, 1], and `"labels"`, float32 [batch * per_step, k], where the data has them.
+        An endless `tf.data.Dataset` of `{name: tensor [batch * per_step, ...]}`: pictures are
+        float32 in [-1, 1], ids int32, labels float32.
     """
     batch = recipe.batch * per_step
+    if signals is None:
+        labels = len(data.label_names) if data.labels else 0
+        signals = usual(recipe.size, dict.fromkeys(data.train, 3), labels)
     sampler = Sampler(
-        data.train, batch=batch, size=recipe.size, flip=recipe.flip,
-        flip_vertical=recipe.flip_vertical, rotate=recipe.rotate, seed=recipe.seed,
-        paired=paired and data.paired,
-        labels=functools.partial(data.labels_of, "train") if data.labels else None,
+        data.train, signals, batch=batch, flip=recipe.flip, flip_vertical=recipe.flip_vertical,
+        rotate=recipe.rotate, seed=recipe.seed,
+        vectors=functools.partial(data.labels_of, "train") if data.labels else None,
     )
-    types = [tf.uint8] * len(data.train) + [tf.float32] * bool(data.labels)
-    shape = [batch, recipe.size, recipe.size, 3]
+    sides = {s.name: [batch, *s.sides, data.train[s.name].shape[3]] for s in pictures_of(signals)}
+    types = [tf.int32 if s.ids else tf.uint8 if s.name in sides else tf.float32 for s in signals]
 
     def load(step):
-        loaded = tf.numpy_function(sampler, [step], types)
-        found = {
-            domain: tf.ensure_shape(tf.cast(x, tf.float32) / 127.5 - 1.0, shape)
-            for domain, x in zip(data.train, loaded, strict=False)
-        }
-        if data.labels:
-            found["labels"] = tf.ensure_shape(loaded[-1], [batch, len(data.label_names)])
+        found = {}
+        for signal, x in zip(signals, tf.numpy_function(sampler, [step], types), strict=True):
+            x = tf.ensure_shape(x, sides.get(signal.name, [batch, *signal.shape]))
+            found[signal.name] = tf.cast(x, tf.float32) / 127.5 - 1.0 if x.dtype == tf.uint8 else x
         return found
 
     steps = tf.data.Dataset.range(start, np.iinfo(np.int64).max)

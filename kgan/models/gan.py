@@ -13,6 +13,7 @@ import functools
 from typing import ClassVar
 
 from kgan.core.lazy import keras, pixels, tf
+from kgan.data.signals import usual
 from kgan.models.trainer import Game, Phase, Stage
 
 
@@ -36,6 +37,7 @@ class GAN(Game):
         players: `{player: names of its networks}`. A network of no player is frozen.
         phases: what a training step consists of, unless `stages` says more.
         averaged: the players whose weights have a moving average when `recipe.ema` is set.
+        signals: what its batches hold, a tuple of `kgan.data.signals.Signal`.
         directions: `{direction: name of the network that translates so}`; the first is the default.
         trains: whether there is anything to train.
         exports: whether a SavedModel can be made of it.
@@ -65,6 +67,7 @@ class GAN(Game):
         super().__init__(name=type(self).__name__.lower())
         self.recipe = recipe
         self.deployed_only = deployed_only
+        self.signals = self.signals_of(recipe)
         self.directions = self.directions_of(recipe)
         self.precision = precision
         self.name_in_zoo = self.name
@@ -102,6 +105,15 @@ class GAN(Game):
         if self.trained or not isinstance(step, int):
             return "trained" if self.trained else "fresh"
         return f"step {step:,} of {self.recipe.steps:,}"
+
+    @classmethod
+    def signals_of(cls, recipe):
+        """What the batches of a model with this recipe hold, a tuple of `Signal`.
+
+        It is asked for before the data are open, when a recipe may lack what `complete` fills in;
+        signals with pixels must be whole even then.
+        """
+        return usual(recipe.size)
 
     @classmethod
     def directions_of(cls, recipe):
@@ -175,8 +187,8 @@ class GAN(Game):
         are not.
 
         Args:
-            batch: `{domain: float32 [n, h, w, c] in [-1, 1]}`, `"labels"`, float32 [n, k], if
-                `batch_labels` says so, `"key"`, int32 [2], the randomness of this step and replica
+            batch: `{name of a signal: tensor [n, ...]}`, see `signals`: pictures are float32 in
+                [-1, 1], ids int32; `"key"`, int32 [2], the randomness of this step and replica
                 (for `tf.random.stateless_*`), and `"step"`, int32 [], steps before this one.
 
         Returns:
@@ -184,24 +196,9 @@ class GAN(Game):
         """
         raise NotImplementedError
 
-    def batch_channels(self):
-        """`{domain: channels}` of the pictures in a batch."""
-        return {"a": 3, "b": 3}
-
-    def batch_labels(self):
-        """How many labels the pictures of domain a come with; 0 = none."""
-        return 0
-
     def batch_spec(self, count=None):
-        """`{domain or "labels": tf.TensorSpec}` of a batch of `count` pictures."""
-        size = self.recipe.size
-        spec = {
-            domain: tf.TensorSpec([count, size, size, channels], tf.float32)
-            for domain, channels in self.batch_channels().items()
-        }
-        if self.batch_labels():
-            spec["labels"] = tf.TensorSpec([count, self.batch_labels()], tf.float32)
-        return spec
+        """`{name of a signal: tf.TensorSpec}` of a batch of `count`."""
+        return {s.name: tf.TensorSpec([count, *s.shape], s.dtype) for s in self.signals}
 
     def terms_spec(self, count):
         """What `loss_terms` is given: `{name: tf.TensorSpec}`."""

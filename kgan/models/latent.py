@@ -6,6 +6,7 @@ directions; it is exported with the signatures `serving_default` (codes -> PNG b
 """
 
 from kgan.core.lazy import np, pixels, tf
+from kgan.data.signals import usual
 from kgan.models.gan import GAN
 
 PRIORS = ("normal", "uniform")
@@ -32,8 +33,9 @@ class LatentGAN(GAN):
     def deployed(self):
         return ["g"]
 
-    def batch_channels(self):
-        return {"a": 3}
+    @classmethod
+    def signals_of(cls, recipe):
+        return usual(recipe.size, {"a": 3})
 
     @property
     def latent(self):

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 
 from kgan.core import registry
 from kgan.core.errors import UsageError, UserError, printable
-from kgan.core.lazy import np
 from kgan.core.paths import replacing, sweep
 from kgan.core.progress import say
 from kgan.core.reading import json_or_empty
 from kgan.core.recipe import Knobs, differences, knob, write_recipe
 from kgan.core.status import read_status, write_status
+from kgan.data.signals import held_out
 from kgan.training.rewind import rewind
-from kgan.training.run_data import check_data, check_domains, describe, known_data
+from kgan.training.run_data import check_data, check_signals, describe, known_data
 from kgan.training.run_folder import (
     agree,
     apart,
@@ -175,6 +175,7 @@ class _Run:
         self.data = open_data(
             recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed,
             bad_images=self.options.bad_images,
+            signals=registry.entry(self.name).model.signals_of(recipe),
         )
         if self.begun is not None:
             check_data(self.folder, self.data)
@@ -184,7 +185,7 @@ class _Run:
         self.recipe = recipe = recipe.replace(**known) if known else self._completed()
         with devices.scope(strategy):
             self.model = build(self.name, recipe, self.machine.precision)
-            check_domains(self.data, self.model)
+            check_signals(self.data, self.model)
             self.model.compile(xla=xla)
         self.data, self.held = self.model.hold_out(self.data)
         self.state = RunState(self.folder, self.model, self.options.keep)
@@ -304,21 +305,14 @@ class _Run:
             model.enter_stage(stage.name, at_its_start=first == begin)
             for callback in callbacks:
                 callback.start = first
-            dataset = batches(self.data, self.recipe, start=first, per_step=model.batches_per_step)
+            dataset = batches(self.data, self.recipe, model.signals, start=first,
+                              per_step=model.batches_per_step)
             model.fit(dataset, epochs=1, steps_per_epoch=end - first, verbose=0, shuffle=False,
                       callbacks=callbacks)
 
     def sample_batch(self, count=6):
-        """Fixed held-out pictures, float32 in [-1, 1], for the sample grids."""
-        pictures = {}
-        for domain in self.model.batch_channels():
-            held = self.data.test[domain]
-            chosen = held[np.arange(min(count, len(held)))]
-            pictures[domain] = chosen.astype(np.float32) / 127.5 - 1.0
-        if self.model.batch_labels():
-            rows = np.arange(len(pictures["a"]))
-            pictures["labels"] = self.data.labels_of("test", rows)
-        return pictures
+        """Fixed held-out pictures, as a batch has them, for the sample grids."""
+        return held_out(self.data, self.model.signals, count)
 
     def _interrupted(self, signal):
         step = int(self.model.step.numpy())
