@@ -33,7 +33,10 @@ def looks_aligned(root, reader):
     folders = [_folder(_top(root), signal) for signal in AB]
     if not all(folders):
         return False
-    names = [set(_named(reader.list(folder), folder)) for folder in folders]
+    try:
+        names = [set(named(reader.list(folder), folder)) for folder in folders]
+    except UserError:  # two files of one name
+        return False
     return bool(names[0]) and names[0] == names[1]
 
 
@@ -89,8 +92,12 @@ def _folder(top, signal):
     return next((top / name for name in names if (top / name).is_dir()), None)
 
 
-def _named(files, folder):
-    """`{name that partners share: path}` of the files of a folder."""
+def named(files, folder):
+    """`{name that partners share: path}` of the files of a folder.
+
+    Raises:
+        UserError: two files have the same.
+    """
     found = {}
     for file in files:
         stem = os.path.splitext(os.path.relpath(file, folder).replace(os.sep, "/"))[0]
@@ -113,9 +120,9 @@ def _read(top, signals, reader, test, keys=None):
             there = ", ".join(sorted(printable(p.name) for p in top.iterdir() if p.is_dir()))
             raise UserError(f"{printable(top)}: there is no folder {_words(signal)} of "
                             f"{signal.described()}; there are {there or 'none'}")
-        files[signal.name] = _named(reader.list(folder), folder)
+        files[signal.name] = named(reader.list(folder), folder)
     every = sorted(set.union(*map(set, files.values())))
-    whole = [key for key in every if all(key in named for named in files.values())]
+    whole = [key for key in every if all(key in its for its in files.values())]
     if not whole:
         raise UserError(f"{printable(top)}: no file has the same name in each of "
                         f"{', '.join(map(_words, signals))}")
@@ -141,14 +148,14 @@ def _read(top, signals, reader, test, keys=None):
 def _strays(every, files):
     """`{path: why}` of the files that lack a partner."""
     return {
-        named[key]: f"no {_lacking(key, files)}" for key in every for named in files.values()
-        if key in named and not all(key in other for other in files.values())
+        its[key]: f"no {_lacking(key, files)}" for key in every for its in files.values()
+        if key in its and not all(key in other for other in files.values())
     }
 
 
 def _lacking(key, files):
-    return " and no ".join(f"{name} of that name" for name, named in files.items()
-                           if key not in named)
+    return " and no ".join(f"{name} of that name" for name, its in files.items()
+                           if key not in its)
 
 
 def _said(reader, part, signals, read, keys, top, held_out=False):

@@ -145,6 +145,11 @@ def loaded_sides(signals, size, load_size):
     return found
 
 
+def as_batch(signal, array):
+    """What the data hold of a signal with pixels, uint8 or ids, as a batch has it."""
+    return array.astype(np.int32) if signal.ids else array.astype(np.float32) / 127.5 - 1.0
+
+
 def held_out(data, signals, count):
     """The first test pictures of a `Data` as a batch: `{name: array}`; see `Signal`.
 
@@ -156,9 +161,7 @@ def held_out(data, signals, count):
     found = {}
     for signal in pictures_of(signals):
         held = data.test[signal.name]
-        chosen = held[np.arange(min(count, len(held)))]
-        found[signal.name] = (chosen.astype(np.int32) if signal.ids
-                              else chosen.astype(np.float32) / 127.5 - 1.0)
+        found[signal.name] = as_batch(signal, held[np.arange(min(count, len(held)))])
     for signal in signals:
         if signal.kind == "vector":
             found[signal.name] = data.labels_of("test", np.arange(len(found[signal.group])))

@@ -95,8 +95,10 @@ def _figures(model, data, n, sets, skipped):
     Args:
         sets: how sets of pictures are compared: (`seeds`, `reference`, `inception`) of `measured`.
     """
+    from kgan.evaluation.pairs import measure_pairs
     from kgan.models.encoding import EncoderGAN
     from kgan.models.latent import LatentGAN
+    from kgan.models.translation import learns_pairs
 
     if isinstance(model, EncoderGAN):
         return _reconstructions(model, data, n, skipped)
@@ -104,6 +106,9 @@ def _figures(model, data, n, sets, skipped):
         return _samples(model, data, n, sets, skipped)
     if not model.directions:
         return _labels(model, data, n)
+    if any(learns_pairs(how, model.signals) for how in model.directions.values()):
+        figures, pictures = measure_pairs(model, data, n or None, skipped)
+        return {"n": sum(len(seen["truth"]) for seen in pictures.values()), **figures}, pictures
     if "b" in data.test:
         return _edits(model, data, n, sets, skipped)
     raise UserError(f"{data.spec} has one domain; measuring edits needs two: --data "
@@ -214,7 +219,7 @@ def reconstructions(model, real, skipped=None):
 def _edits(model, data, n, sets, skipped):
     """Figures of a translator, and its pictures."""
     from kgan.data import attribute
-    from kgan.evaluation.edits import measure_distribution, measure_edits
+    from kgan.evaluation.edits import DIRECTIONS, measure_distribution, measure_edits
     from kgan.evaluation.judge import domain_classifier
 
     if not model.trains:
@@ -225,7 +230,7 @@ def _edits(model, data, n, sets, skipped):
     seeds, reference, inception = sets
     if inception:
         figures |= _keras_fid({
-            f"keras_fid_{direction}": (_all(data.test[direction[-1]]), seen["output"])
+            f"keras_fid_{direction}": (_all(data.test[DIRECTIONS[direction][1]]), seen["output"])
             for direction, seen in pictures.items()
         }, skipped)
     if seeds:

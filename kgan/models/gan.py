@@ -10,11 +10,13 @@ an instance is made (`CycleGAN(recipe)` is one, with `fit`, `save_weights` and s
 
 import contextlib
 import functools
+from collections.abc import Mapping
 from typing import ClassVar
 
 from kgan.core.lazy import keras, pixels, tf
 from kgan.data.signals import usual
 from kgan.models.trainer import Game, Phase, Stage
+from kgan.models.translation import learns_pairs, sources_of, translations
 
 
 @functools.cache
@@ -38,7 +40,8 @@ class GAN(Game):
         phases: what a training step consists of, unless `stages` says more.
         averaged: the players whose weights have a moving average when `recipe.ema` is set.
         signals: what its batches hold, a tuple of `kgan.data.signals.Signal`.
-        directions: `{direction: name of the network that translates so}`; the first is the default.
+        directions: `{direction: kgan.models.translation.Translation}`, the first is the default; a
+            class may declare the name of a network alone, which stands for the usual ones.
         trains: whether there is anything to train.
         exports: whether a SavedModel can be made of it.
         graph: whether `translate` can be part of a TensorFlow graph.
@@ -68,7 +71,7 @@ class GAN(Game):
         self.recipe = recipe
         self.deployed_only = deployed_only
         self.signals = self.signals_of(recipe)
-        self.directions = self.directions_of(recipe)
+        self.directions = translations(self.directions_of(recipe), self.signals)
         self.precision = precision
         self.name_in_zoo = self.name
         self.trained = False
@@ -117,7 +120,7 @@ class GAN(Game):
 
     @classmethod
     def directions_of(cls, recipe):
-        """`directions` of a model with this recipe."""
+        """`directions` of a model with this recipe, as declared."""
         return cls.directions
 
     def build_networks(self, recipe):
@@ -135,7 +138,7 @@ class GAN(Game):
 
     def deployed(self):
         """The names of the networks that translating needs; their weights are what is shipped."""
-        return sorted(set(self.directions.values()))
+        return sorted({how.network for how in self.directions.values()})
 
     def stages(self):
         """What a training consists of, one `Stage` after the other."""
@@ -212,12 +215,15 @@ class GAN(Game):
         )
 
     def show(self, batch):
-        """Pictures to look at for fixed inputs: `{title: float32 [n, h, w, c] in [-1, 1]}`."""
+        """What to look at for fixed inputs: `{title: float32 [n, h, w, c] in [-1, 1], or ids}`."""
         shown = {}
-        for direction in self.directions:
-            source = batch[direction[0]]
-            shown[direction[0]] = source
-            shown[direction] = self.translate(source, direction)
+        for direction, how in self.directions.items():
+            given = {name: batch[name] for name in how.sources}
+            shown |= given
+            alone = len(given) == 1
+            shown[direction] = self.translate(given[how.sources[0]] if alone else given, direction)
+            if learns_pairs(how, self.signals):
+                shown[how.target] = batch[how.target]
         return shown
 
     # What Keras would keep a model by is not enough to make it again: a recipe is.
@@ -242,18 +248,20 @@ class GAN(Game):
         return self.translate(images, direction)
 
     def translate(self, images, direction=None):
-        """Translates pictures of any size.
+        """Translates pictures, or maps of ids, of any size.
 
         Sides are padded by reflection to what the network needs and the result is cropped back, so
-        it has the size of the input.
+        it has the size of the input, times the scale of the translation.
 
         Args:
             images: [n, h, w, 3], float in [-1, 1], or levels of 0..255: uint8, other integers,
-                lists of pictures.
+                lists of pictures. Where the source is a map of ids, whole numbers [n, h, w] or
+                [n, h, w, 1]. Of a direction with several sources `{name of a signal: these}`.
             direction: one of `directions`; None = the first.
 
         Returns:
-            A tensor of the shape of `images`, and of their type; of integers, uint8.
+            A tensor [n, scale * h, scale * w, channels] of the type of the (first) pictures; of
+            integers, uint8.
 
         Raises:
             TypeError, ValueError: `images` are something else, see `kgan.core.pixels.checked`.
@@ -264,12 +272,53 @@ class GAN(Game):
             if not names:
                 raise ValueError(f"{self.name_in_zoo} does not translate pictures")
             raise ValueError(f"direction {direction!r} is not one of {', '.join(names)}")
-        images, dtype = pixels.given(images)
-        if images.shape[0] == 0:
-            return pixels.as_given(images, dtype)
-        x = self.forward(pixels.extend(images, self.multiple, self.smallest), direction)
-        x = pixels.to_channels(x[:, : tf.shape(images)[1], : tf.shape(images)[2]], 3)
-        return pixels.as_given(tf.ensure_shape(x, images.shape), dtype)
+        given, dtype = self._given_sources(images, self.directions[direction])
+        return pixels.as_given(self.translated(given, direction), dtype)
+
+    def translated(self, given, direction):
+        """What `translate` does between reading its input and giving back the type of it.
+
+        Args:
+            given: `{name of a source: float32 pictures in [-1, 1], or int32 ids, [n, h, w, c]}`.
+            direction: one of `directions`.
+
+        Returns:
+            float [n, scale * h, scale * w, channels] in [-1, 1].
+        """
+        how = self.directions[direction]
+        first = given[how.sources[0]]
+        scale, channels = how.scale, how.channels
+        n, *sides = first.shape[:3]
+        shape = [n, *(side and scale * side for side in sides), channels]
+        if n == 0:
+            height, width = tf.unstack(scale * tf.shape(first)[1:3])
+            return tf.ensure_shape(tf.zeros([0, height, width, channels]), shape)
+        x = {name: pixels.extend(x, self.multiple, self.smallest) for name, x in given.items()}
+        x = self.forward(x if len(x) > 1 else x[how.sources[0]], direction)
+        x = x[:, : scale * tf.shape(first)[1], : scale * tf.shape(first)[2]]
+        return tf.ensure_shape(pixels.to_channels(x, channels), shape)
+
+    def _given_sources(self, images, how):
+        """What a translation is given, as `{name: tensor}`, and the type of its result."""
+        signals = sources_of(how, self.signals)
+        if len(signals) == 1 and not isinstance(images, Mapping):
+            images = {signals[0].name: images}
+        if not isinstance(images, Mapping) or set(images) != set(how.sources):
+            raise ValueError(f"{self.name_in_zoo} translates dictionaries of "
+                             f"{', '.join(how.sources)}.")
+        found, types = {}, []
+        for signal in signals:
+            if signal.ids:
+                found[signal.name] = pixels.ids(images[signal.name], signal.classes)
+            else:
+                found[signal.name], dtype = pixels.given(images[signal.name])
+                types.append(dtype)
+        first = found[signals[0].name].shape[:3]
+        for name, x in found.items():
+            if not x.shape[:3].is_compatible_with(first):
+                raise ValueError(f"{name} {list(x.shape)} and {signals[0].name} {list(first)} "
+                                 "differ in number or size.")
+        return found, types[0] if types else tf.uint8
 
     def forward(self, x, direction):
         """What `translate` does between extending and cropping.
@@ -285,14 +334,21 @@ class GAN(Game):
             )
 
         Args:
-            x: float32 [n, h, w, 3] in [-1, 1]; sides are multiples of `multiple`.
+            x: float32 [n, h, w, 3] in [-1, 1], or ids int32 [n, h, w, 1]; sides are multiples of
+                `multiple`. Of several sources `{name: these}`.
             direction: one of `directions`.
 
         Returns:
-            float [n, h, w, 3 or 1] in [-1, 1].
+            float [n, scale * h, scale * w, channels] in [-1, 1]; grey for RGB will do.
         """
-        network = self.nets[self.directions[direction]]
-        return network(pixels.to_channels(x, network.inputs[0].shape[-1]), training=False)
+        how = self.directions[direction]
+        network, wanted = self.nets[how.network], {}
+        for i, name in enumerate(how.sources):
+            given = x[name] if isinstance(x, Mapping) else x
+            channels = network.inputs[i].shape[-1]
+            wanted[name] = pixels.to_channels(given, channels) if given.dtype.is_floating else given
+        one, *others = wanted.values()
+        return network([one, *others] if others else one, training=False)
 
 
 def _elsewhere(model):

@@ -269,10 +269,10 @@ class Game:
             if isinstance(names, str) or not set(names) <= set(self.nets):
                 raise ValueError(f"{its}: player {player!r} owns {names!r}, which must be a tuple "
                                  f"of its networks: {known}.")
-        for direction, name in self.directions.items():
-            if self.nets and name not in self.nets:
-                raise ValueError(f"{its}: direction {direction!r} is by {name!r}, which is none of "
-                                 f"its networks: {known}.")
+        for direction, how in self.directions.items():
+            if self.nets and how.network not in self.nets:
+                raise ValueError(f"{its}: direction {direction!r} is by {how.network!r}, which is "
+                                 f"none of its networks: {known}.")
 
     def _check_phases(self):
         """Raises `ValueError` if a phase has players or terms that the model does not have."""

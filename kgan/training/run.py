@@ -390,6 +390,7 @@ class _Run:
         content = {
             "status": status, "message": message, "plan": self.plan, "devices": self.devices,
             "precision": self.machine.precision, **self.facts,
+            "directions": {d: how.as_dict() for d, how in self.model.directions.items()},
         }
         write_status(self.folder, content)
         write_page(self.folder)
