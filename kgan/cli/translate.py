@@ -197,19 +197,10 @@ def _read(paths, max_side, model, direction, needed):
     Raises:
         BrokenPicture: it cannot be read, or what is free of the memory does not suffice.
     """
-    from kgan.core.pixels import extended
-
     picture, (width, height) = paths[0], picture_size(paths[0])
     shrink = min(1.0, max_side / max(width, height)) if max_side else 1.0
     size = [max(1, round(shrink * side)) for side in (width, height)]
-    seen = np.asarray(extended(np.array(size), model.multiple, model.smallest))
-    needs, free = (needed or 0) * int(np.prod(seen)), available_memory()
-    if free is not None and needs > free:
-        side = int(max(size) * (0.9 * free / needs) ** 0.5)
-        side = max(1, side // model.multiple * model.multiple)  # which extends no further
-        raise BrokenPicture(picture, f"{size[0]}x{size[1]} pixels need {needs / 1e9:.1f} GB and "
-                            f"{free / 1e9:.1f} GB are free: take a smaller picture, or say "
-                            f"--max_side {side}")
+    _check_memory(picture, size, model, needed)
     signals, given, alpha = sources_of(model.directions[direction], model.signals), [], None
     for signal, path in zip(signals, paths, strict=True):
         x, its = (read_ids(path), None) if signal.ids else read_with_alpha(path)
@@ -231,3 +222,16 @@ def _check_classes(signal, ids, path):
     if signal.ids and signal.classes and ids.max() >= signal.classes:
         raise BrokenPicture(path, f"holds the id {ids.max()}, and the model knows "
                             f"{signal.classes} classes, ids 0 to {signal.classes - 1}")
+
+
+def _check_memory(picture, size, model, needed):
+    from kgan.core.pixels import extended
+
+    seen = np.asarray(extended(np.array(size), model.multiple, model.smallest))
+    needs, free = (needed or 0) * int(np.prod(seen)), available_memory()
+    if free is not None and needs > free:
+        side = int(max(size) * (0.9 * free / needs) ** 0.5)
+        side = max(1, side // model.multiple * model.multiple)  # which extends no further
+        raise BrokenPicture(picture, f"{size[0]}x{size[1]} pixels need {needs / 1e9:.1f} GB and "
+                            f"{free / 1e9:.1f} GB are free: take a smaller picture, or say "
+                            f"--max_side {side}")

@@ -70,6 +70,8 @@ def open_aligned(spec, root, reader, signals):
         held = read if all(reader.sides(s.name, False) == reader.sides(s.name, True)
                            for s in signals) else _read(top, signals, reader, True, held_keys)
         reader.held_out |= {signal.name: tuple(held_keys) for signal in signals}
+    if not held_keys:
+        raise UserError(f"{printable(tests)}: no whole pictures with all of {names}")
     kept = [keys[row] for row in rows]
     return reader.data(
         spec, paired=len(signals) > 1,

@@ -16,7 +16,7 @@ from typing import ClassVar
 from kgan.core.lazy import keras, pixels, tf
 from kgan.data.signals import usual
 from kgan.models.trainer import Game, Phase, Stage
-from kgan.models.translation import learns_pairs, sources_of, translations
+from kgan.models.translation import given_sources, learns_pairs, sources_of, translations
 
 
 @functools.cache
@@ -272,7 +272,8 @@ class GAN(Game):
             if not names:
                 raise ValueError(f"{self.name_in_zoo} does not translate pictures")
             raise ValueError(f"direction {direction!r} is not one of {', '.join(names)}")
-        given, dtype = self._given_sources(images, self.directions[direction])
+        signals = sources_of(self.directions[direction], self.signals)
+        given, dtype = given_sources(images, signals)
         return pixels.as_given(self.translated(given, direction), dtype)
 
     def translated(self, given, direction):
@@ -297,28 +298,6 @@ class GAN(Game):
         x = self.forward(x if len(x) > 1 else x[how.sources[0]], direction)
         x = x[:, : scale * tf.shape(first)[1], : scale * tf.shape(first)[2]]
         return tf.ensure_shape(pixels.to_channels(x, channels), shape)
-
-    def _given_sources(self, images, how):
-        """What a translation is given, as `{name: tensor}`, and the type of its result."""
-        signals = sources_of(how, self.signals)
-        if len(signals) == 1 and not isinstance(images, Mapping):
-            images = {signals[0].name: images}
-        if not isinstance(images, Mapping) or set(images) != set(how.sources):
-            raise ValueError(f"{self.name_in_zoo} translates dictionaries of "
-                             f"{', '.join(how.sources)}.")
-        found, types = {}, []
-        for signal in signals:
-            if signal.ids:
-                found[signal.name] = pixels.ids(images[signal.name], signal.classes)
-            else:
-                found[signal.name], dtype = pixels.given(images[signal.name])
-                types.append(dtype)
-        first = found[signals[0].name].shape[:3]
-        for name, x in found.items():
-            if not x.shape[:3].is_compatible_with(first):
-                raise ValueError(f"{name} {list(x.shape)} and {signals[0].name} {list(first)} "
-                                 "differ in number or size.")
-        return found, types[0] if types else tf.uint8
 
     def forward(self, x, direction):
         """What `translate` does between extending and cropping.

@@ -1,7 +1,9 @@
 """Translations: what a direction of a model takes, makes and runs."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from kgan.core.lazy import pixels, tf
 from kgan.data.signals import Signal, pairs_of, pictures_of
 
 # What the usual names say where a model gives no more than the network.
@@ -83,3 +85,37 @@ def learns_pairs(translation, signals):
     """Whether the target is paired with what it is made from, so that the truth is known."""
     groups = [{member.name for member in group} for group in pairs_of(signals).values()]
     return any({*translation.sources, translation.target} <= group for group in groups)
+
+
+def given_sources(images, signals):
+    """What a person gives to a translation, read.
+
+    Args:
+        images: of one source an array, of several `{name: array}`, see
+            `kgan.models.gan.GAN.translate`.
+        signals: the sources.
+
+    Returns:
+        (`{name: float32 pictures in [-1, 1], or int32 ids}`, the `tf.DType` of the result).
+
+    Raises:
+        TypeError, ValueError: it is something else.
+    """
+    names = [signal.name for signal in signals]
+    if len(signals) == 1 and not isinstance(images, Mapping):
+        images = {names[0]: images}
+    if not isinstance(images, Mapping) or set(images) != set(names):
+        raise ValueError(f"this direction translates dictionaries of {', '.join(names)}.")
+    found, types = {}, []
+    for signal in signals:
+        if signal.ids:
+            found[signal.name] = pixels.ids(images[signal.name], signal.classes)
+        else:
+            found[signal.name], dtype = pixels.given(images[signal.name])
+            types.append(dtype)
+    first = found[names[0]].shape[:3]
+    for name, x in found.items():
+        if not x.shape[:3].is_compatible_with(first):
+            raise ValueError(f"{name} {list(x.shape)} and {names[0]} {list(first)} differ in "
+                             "number or size.")
+    return found, types[0] if types else tf.uint8
