@@ -19,6 +19,7 @@ from kgan.core.errors import UsageError
 from kgan.core.lazy import cycle, losses, networks, ops
 from kgan.core.recipe import Recipe, knob
 from kgan.core.registry import register
+from kgan.data.signals import usual
 from kgan.models.gan import GAN, Phase, Stage
 
 
@@ -107,13 +108,13 @@ class CycleGAN(GAN):
             "d_a": discriminator("d_a", r.channels_a), "d_b": discriminator("d_b", r.channels_b),
         }
         if r.pool:
-            for salt, (name, channels) in enumerate(self.batch_channels().items()):
-                shape = (r.size, r.size, channels)
-                nets[f"pool_{name}"] = networks.ImagePool(r.pool, shape, salt)
+            for salt, signal in enumerate(self.signals):
+                nets[f"pool_{signal.name}"] = networks.ImagePool(r.pool, signal.shape, salt)
         return nets
 
-    def batch_channels(self):
-        return {"a": self.recipe.channels_a, "b": self.recipe.channels_b}
+    @classmethod
+    def signals_of(cls, recipe):
+        return usual(recipe.size, {"a": recipe.channels_a, "b": recipe.channels_b})
 
     @classmethod
     def stages_of(cls, recipe):

@@ -21,6 +21,7 @@ from kgan.core.errors import UsageError
 from kgan.core.lazy import keras, losses, networks, ops, tf
 from kgan.core.recipe import Recipe, knob
 from kgan.core.registry import register
+from kgan.data.signals import usual
 from kgan.data.spec import FACES
 from kgan.models.gan import Phase, Stage
 from kgan.models.latent import LatentGAN
@@ -131,8 +132,9 @@ class DCGAN(LatentGAN):
     def exclusive(self):
         return self.recipe.one_label
 
-    def batch_labels(self):
-        return self.recipe.classes
+    @classmethod
+    def signals_of(cls, recipe):
+        return usual(recipe.size, {"a": 3}, recipe.classes)
 
     @classmethod
     def stages_of(cls, r):

@@ -113,7 +113,8 @@ class DFI(GAN):
         r, size = self.recipe, x.shape[1:3]
         (descriptor,), _ = dfi.describe(self._maps, x, (r.size, r.size), 1)
         means = []
-        for domain in (direction[0], direction[-1]):
+        how = self.directions[direction]
+        for domain in (how.sources[0], how.target):
             pictures, descriptors = self._sets[domain]
             chosen = pictures[dfi.nearest(descriptor, descriptors, r.neighbours)]
             means.append(dfi.mean_features(self._phi, chosen, size, r.batch))

@@ -26,6 +26,7 @@ from kgan.core.errors import UsageError
 from kgan.core.lazy import losses, networks, ops, pixels, tf
 from kgan.core.recipe import Recipe, knob, nearest
 from kgan.core.registry import register
+from kgan.data.signals import usual
 from kgan.models.gan import GAN, Phase, Stage
 
 
@@ -76,12 +77,17 @@ class StarGANRecipe(Recipe):
     @property
     def names(self):
         """The names of the labels. Those of `avatars` stand in its specification."""
-        source, _, rest = self.data.partition(":")
-        names = self.labels or (rest.partition("?")[0] if source == "avatars" else "")
-        if not names:
+        if not self.known:
             raise UsageError(f"The labels of {self.data} are not known yet: name them, --labels "
                              "NAME,NAME.")
-        return tuple(names.split(","))
+        return self.known
+
+    @property
+    def known(self):
+        """`names`, () as long as they are not known."""
+        source, _, rest = self.data.partition(":")
+        names = self.labels or (rest.partition("?")[0] if source == "avatars" else "")
+        return tuple(names.split(",")) if names else ()
 
     def complete(self, data):
         if not data.label_names:
@@ -129,11 +135,9 @@ class StarGAN(GAN):
     def deployed(self):
         return ["g"] if self.recipe.classes else ["d", "g"]
 
-    def batch_channels(self):
-        return {"a": 3}
-
-    def batch_labels(self):
-        return len(self.recipe.names)
+    @classmethod
+    def signals_of(cls, recipe):
+        return usual(recipe.size, {"a": 3}, len(recipe.known))
 
     def build_networks(self, r):
         generator = networks.stargan_generator(
@@ -249,7 +253,7 @@ class StarGAN(GAN):
         """
         images, dtype = pixels.given(images)
         n, height, width = tf.unstack(tf.shape(images)[:3])
-        labels, count, k = tf.cast(labels, tf.float32), images.shape[0], self.batch_labels()
+        labels, count, k = tf.cast(labels, tf.float32), images.shape[0], len(self.recipe.names)
         if not any(labels.shape.is_compatible_with(shape) for shape in ([k], [1, k], [count, k])):
             raise ValueError(f"labels of {'n' if count is None else count} pictures are [{k}] or "
                              f"[n, {k}], not {list(labels.shape)}: {', '.join(self.recipe.names)}.")

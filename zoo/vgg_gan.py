@@ -22,7 +22,8 @@ class OneWay(PerceptualGAN):
 
     def loss_terms(self, batch):
         r = self.recipe
-        source, target = batch[r.direction[0]], batch[r.direction[-1]]
+        how = self.directions[r.direction]
+        source, target = batch[how.sources[0]], batch[how.target]
         generator = {}
         if r.lambda_identity:
             fake, same = networks.together(self.g, source, target)

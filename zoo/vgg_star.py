@@ -16,6 +16,7 @@ from kgan.core.errors import UsageError
 from kgan.core.lazy import keras, losses, networks, ops, pixels, references
 from kgan.core.recipe import Recipe, knob
 from kgan.core.registry import register
+from kgan.data.signals import usual
 from kgan.models.gan import GAN
 
 OFFLINE = "give --vgg_weights FILE or --init random to tools/train"
@@ -78,7 +79,7 @@ class Classifier(GAN):
     def build_networks(self, r):
         return {
             "classifier": networks.vgg_classifier(
-                "classifier", classes=max(self.batch_labels(), 1), depth=r.depth,
+                "classifier", classes=len(r.labels.split(",")), depth=r.depth,
                 filters=r.filters, pool=r.pooling, slope=r.slope, top=r.top, dropout=r.dropout,
                 size=r.size if r.flatten else None, imagenet_range=r.imagenet_range,
             )
@@ -87,11 +88,10 @@ class Classifier(GAN):
     def deployed(self):
         return ["classifier"]
 
-    def batch_channels(self):
-        return {"a": 3}
-
-    def batch_labels(self):
-        return len(self.recipe.labels.split(",")) if self.recipe.labels else 0
+    @classmethod
+    def signals_of(cls, recipe):
+        labels = len(recipe.labels.split(",")) if recipe.labels else 0
+        return usual(recipe.size, {"a": 3}, labels)
 
     def build_optimizer(self, player, schedule):
         decay = self.recipe.weight_decay or None

@@ -58,9 +58,9 @@ def _data(recipe, model, seconds_per_step, count=200):
     from kgan.data.stream import batches
 
     data = open_data(recipe.data, size=recipe.size, load_size=recipe.load_size or None,
-                     seed=recipe.seed)
-    stream = iter(batches(data, recipe, per_step=model.batches_per_step, batch=model.part.batch,
-                          size=model.part.size))
+                     seed=recipe.seed, signals=model.signals)
+    stream = iter(batches(data, recipe, model.signals, per_step=model.batches_per_step,
+                          batch=model.part.batch, size=model.part.size))
     for _ in range(10):
         next(stream)
     begun = time.perf_counter()

@@ -17,12 +17,23 @@ from kgan.core.errors import UsageError, UserError
 from kgan.core.memory import available_memory, bytes_per_pixel
 from kgan.core.process import tool
 from kgan.core.recipe import Recipe
+from kgan.data.aligned import named
 from kgan.data.listing import left_out, list_pictures
-from kgan.data.pictures import BrokenPicture, picture_size, read_with_alpha, write_png
+from kgan.data.pictures import (
+    BrokenPicture,
+    picture_size,
+    read_ids,
+    read_with_alpha,
+    resize_cover,
+    write_png,
+)
 from kgan.models.source import resolve
+from kgan.models.translation import sources_of, translations
 
 ABOUT = """Translate a picture or all pictures of a folder. Results are PNG files of the same size;
-transparency is carried over. A result that exists already stays, unless --overwrite."""
+transparency is carried over. A model that takes maps of ids reads PNG files of ids; one that takes
+several signals wants a folder with a folder for each of them and files of the same names. A result
+that exists already stays, unless --overwrite."""
 SOLVER = ("data", "size", "batch", "seed")  # of every recipe, what models need that do not train
 
 
@@ -32,7 +43,7 @@ def main(arguments):
     flags.add("model", "cyclegan", "a name of the zoo, or the folder of a run or of an export")
     flags.add("input", None, "a picture or a folder of pictures (searched to the bottom)")
     flags.add("output", None, "folder of the results; made if it does not exist")
-    flags.add("direction", None, "a2b or b2a; default: the model's first")
+    flags.add("direction", None, "a direction of the model, as a2b; default: its first")
     flags.add("max_side", 0, "shrink pictures whose longer side is longer, pixels; their results "
               "stay as small; 0 = never", low=0)
     flags.add("overwrite", False, "replace results that exist")
@@ -42,15 +53,18 @@ def main(arguments):
     if not flags.input or not flags.output:
         raise UsageError("--input and --output are needed; see tools/translate --help.")
     source, out = pathlib.Path(flags.input), pathlib.Path(flags.output)
-    _check_model(flags.model, flags.direction)
-    jobs = jobs_of(source, out)
+    signals = _sources(flags.model, flags.direction)
+    if len(signals) > 1:
+        jobs, beside = _jobs_of_several(source, out, [signal.name for signal in signals])
+    else:
+        jobs, beside = jobs_of(source, out), {}
     refuse_replacing([result for _, result in jobs], [picture for picture, _ in jobs])
     results = Results(jobs, overwrite=flags.overwrite)
     begun = time.perf_counter()
     direction = flags.direction
     if results.left:
         quiet()
-        direction = _translate(flags, flags.read(recipe, knobs) if knobs else None, results)
+        direction = _translate(flags, flags.read(recipe, knobs) if knobs else None, results, beside)
     return {
         **results.summary(), "model": flags.model, "direction": direction, "output": str(out),
         "seconds": round(time.perf_counter() - begun, 2),
@@ -68,14 +82,35 @@ def _untrained(name):
     return Recipe(), ()
 
 
-def _check_model(name, direction):
+def _sources(name, direction):
+    """The signals that a direction of a model takes."""
     found = resolve(name)
-    known = registry.entry(found.name).model.directions_of(found.recipe)
+    model = registry.entry(found.name).model
+    signals = model.signals_of(found.recipe)
+    known = translations(model.directions_of(found.recipe), signals)
     if not known:
         raise UsageError(f"{found.name} does not translate pictures; tools/zoo show "
                          f"{found.name} says what it does.")
     if direction and direction not in known:
         raise UsageError(f"--direction {direction} is not one of {', '.join(known)}.")
+    return sources_of(known[direction or next(iter(known))], signals)
+
+
+def _jobs_of_several(source, out, names):
+    """`jobs_of` the folder of the first signal, and `{picture: paths of the others}`."""
+    for name in names:
+        if not (source / name).is_dir():
+            raise UserError(f"There is no folder {source / name}: the model takes "
+                            f"{' and '.join(names)}, a folder for each in --input.")
+    jobs = jobs_of(source / names[0], out)
+    first = named([picture for picture, _ in jobs], source / names[0])
+    others = [named(list_pictures(source / name).files, source / name) for name in names[1:]]
+    beside = {}
+    for key, picture in first.items():
+        if lacking := [n for n, files in zip(names[1:], others, strict=True) if key not in files]:
+            raise UserError(f"{picture} has no partner of its name in {source / lacking[0]}.")
+        beside[picture] = [files[key] for files in others]
+    return jobs, beside
 
 
 def jobs_of(source, out):
@@ -101,8 +136,9 @@ def jobs_of(source, out):
     return list(targets.items())
 
 
-def _translate(flags, recipe, results):
+def _translate(flags, recipe, results, beside):
     """Translates what is left; returns the direction."""
+    from kgan.core.pixels import enlarge
     from kgan.models.weights import build, load
 
     model = build(flags.model, recipe) if recipe else load(flags.model, weights="required")
@@ -116,9 +152,12 @@ def _translate(flags, recipe, results):
     begun, live = time.perf_counter(), sys.stderr.isatty()
     for i, (picture, result) in enumerate(results.left, 1):
         with results.attempt(picture, result):
-            rgb, alpha = _read(picture, flags.max_side, model, most)
-            made = np.asarray(run(rgb[None]))[0]
-            made = made if alpha is None else np.dstack([made, alpha])
+            paths = [picture, *beside.get(picture, ())]
+            given, alpha = _read(paths, flags.max_side, model, direction, most)
+            made = np.asarray(run(*(x[None] for x in given)))[0]
+            if alpha is not None and made.shape[-1] == 3:
+                scale = model.directions[direction].scale
+                made = np.dstack([made, np.asarray(enlarge(alpha[..., None], scale))])
             result.parent.mkdir(parents=True, exist_ok=True)
             write_png(result, made)
         if live:
@@ -128,36 +167,66 @@ def _translate(flags, recipe, results):
 
 
 def _function(model, direction):
-    """(`run(uint8 [1, h, w, 3])`, bytes that it needs a pixel or None if that is not known)."""
+    """(`run(one batch of each source)`, bytes that it needs a pixel or None if that is unknown)."""
     import tensorflow as tf
 
-    def run(images):
-        return model.translate(images, direction)
+    signals = sources_of(model.directions[direction], model.signals)
+
+    def run(*images):
+        given = {signal.name: x for signal, x in zip(signals, images, strict=True)}
+        return model.translate(given if len(given) > 1 else images[0], direction)
 
     if not model.graph:
         return run, None
-    spec = tf.TensorSpec([None, None, None, 3], tf.uint8)
-    needed = None if tf.config.list_physical_devices("GPU") else bytes_per_pixel(run)
-    return tf.function(run, input_signature=[spec], autograph=False), needed
+    inputs = [("int32", 1) if signal.ids else ("uint8", 3) for signal in signals]
+    specs = [tf.TensorSpec([None, None, None, channels], dtype) for dtype, channels in inputs]
+    needed = None if tf.config.list_physical_devices("GPU") else bytes_per_pixel(run, inputs)
+    return tf.function(run, input_signature=specs, autograph=False), needed
 
 
-def _read(picture, max_side, model, needed):
-    """RGB and alpha or None of a picture, shrunk to `max_side`.
+def _read(paths, max_side, model, direction, needed):
+    """What a direction takes of files: ([pixels or ids of each], alpha of the picture or None).
 
     Args:
-        picture: its path.
-        max_side: of the result, 0 = any.
-        model: what sees it, extended to the sides that it needs.
+        paths: one for each of its sources.
+        max_side: of what it takes, 0 = any; larger ones are shrunk.
+        model: what sees them, extended to the sides that it needs.
+        direction: one of its directions.
         needed: bytes of memory a pixel, or None.
 
     Raises:
         BrokenPicture: it cannot be read, or what is free of the memory does not suffice.
     """
-    from kgan.core.pixels import extended
-
-    width, height = picture_size(picture)
+    picture, (width, height) = paths[0], picture_size(paths[0])
     shrink = min(1.0, max_side / max(width, height)) if max_side else 1.0
     size = [max(1, round(shrink * side)) for side in (width, height)]
+    _check_memory(picture, size, model, needed)
+    signals, given, alpha = sources_of(model.directions[direction], model.signals), [], None
+    for signal, path in zip(signals, paths, strict=True):
+        x, its = (read_ids(path), None) if signal.ids else read_with_alpha(path)
+        if x.shape[:2] != (height, width):
+            raise BrokenPicture(path, f"is {x.shape[1]}x{x.shape[0]}, and {picture.name} beside it "
+                                f"{width}x{height}")
+        if shrink < 1 and signal.ids:
+            x = resize_cover(x, size[::-1])
+        elif shrink < 1:
+            x, its = (None if y is None else np.asarray(Image.fromarray(y).resize(
+                size, Image.Resampling.BICUBIC)) for y in (x, its))
+        _check_classes(signal, x, path)
+        given.append(x.astype(np.int32) if signal.ids else x)
+        alpha = its if alpha is None else alpha
+    return given, alpha
+
+
+def _check_classes(signal, ids, path):
+    if signal.ids and signal.classes and ids.max() >= signal.classes:
+        raise BrokenPicture(path, f"holds the id {ids.max()}, and the model knows "
+                            f"{signal.classes} classes, ids 0 to {signal.classes - 1}")
+
+
+def _check_memory(picture, size, model, needed):
+    from kgan.core.pixels import extended
+
     seen = np.asarray(extended(np.array(size), model.multiple, model.smallest))
     needs, free = (needed or 0) * int(np.prod(seen)), available_memory()
     if free is not None and needs > free:
@@ -166,8 +235,3 @@ def _read(picture, max_side, model, needed):
         raise BrokenPicture(picture, f"{size[0]}x{size[1]} pixels need {needs / 1e9:.1f} GB and "
                             f"{free / 1e9:.1f} GB are free: take a smaller picture, or say "
                             f"--max_side {side}")
-    rgb, alpha = read_with_alpha(picture)
-    if shrink < 1:
-        rgb, alpha = (None if x is None else np.asarray(Image.fromarray(x).resize(
-            size, Image.Resampling.BICUBIC)) for x in (rgb, alpha))
-    return rgb, alpha

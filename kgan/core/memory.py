@@ -19,7 +19,7 @@ ROWS = (64, 128)  # likewise, so many that weights are not what fills the memory
 FACTOR = 2.5
 
 
-def bytes_per_pixel(translate):
+def bytes_per_pixel(translate, inputs=(("uint8", 3),)):
     """Memory that a function of pictures needs at its fullest, for each pixel of a picture.
 
     The function is traced, not run: at each operation of the graph, in order, what later ones still
@@ -28,12 +28,13 @@ def bytes_per_pixel(translate):
 
     Args:
         translate: uint8 [1, h, w, 3] -> tensor, of TensorFlow operations.
+        inputs: (type, channels) of what it takes, if that is something else or more.
 
     Returns:
         Bytes, a float.
     """
-    small, large = (_peak(translate, [tf.TensorSpec([1, side, side, 3], tf.uint8)])
-                    for side in SIDES)
+    small, large = (_peak(translate, [tf.TensorSpec([1, side, side, channels], dtype)
+                                      for dtype, channels in inputs]) for side in SIDES)
     return FACTOR * (large - small) / (SIDES[1] ** 2 - SIDES[0] ** 2)
 
 

@@ -109,6 +109,39 @@ def keys_of(images):
     return tf.cast(tf.stack(sums, axis=1) % prime, tf.int32)
 
 
+def ids(x, classes=0):
+    """Maps of ids [n, h, w] or [n, h, w, 1] of whole numbers -> int32 [n, h, w, 1].
+
+    Args:
+        x: the maps.
+        classes: ids are below it, which is looked at where there are values; 0 = any.
+
+    Raises:
+        TypeError: they are no whole numbers.
+        ValueError: another shape, or an id beyond the classes.
+    """
+    x = tf.convert_to_tensor(x)
+    if not x.dtype.is_integer:
+        raise TypeError(f"ids are whole numbers, not {x.dtype.name}.")
+    if x.shape.rank not in (3, 4) or (x.shape.rank == 4 and x.shape[-1] not in (1, None)):
+        raise ValueError(f"maps of ids are [n, h, w] or [n, h, w, 1], not {list(x.shape)}.")
+    if 0 in x.shape[1:3]:
+        raise ValueError(f"maps of ids have sides of at least 1, not {list(x.shape)}.")
+    x = tf.cast(x if x.shape.rank == 4 else x[..., tf.newaxis], tf.int32)
+    if classes and tf.executing_eagerly() and tf.reduce_any(x >= classes):
+        raise ValueError(f"ids are 0 to {classes - 1}, and the largest is {int(tf.reduce_max(x))}.")
+    return x
+
+
+def enlarge(alpha, scale):
+    """Transparency, uint8 [h, w, 1], at `scale` times its sides (bicubic)."""
+    if scale == 1:
+        return alpha
+    sides = scale * tf.shape(alpha)[:2]
+    made = tf.image.resize(tf.cast(alpha, tf.float32), sides, "bicubic")
+    return tf.cast(tf.clip_by_value(tf.round(made), 0.0, 255.0), tf.uint8)
+
+
 def to_float(images):
     """uint8 -> float32 in [-1, 1]."""
     return tf.cast(images, tf.float32) / 127.5 - 1.0

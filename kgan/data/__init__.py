@@ -6,14 +6,15 @@ pictures by domain, decoded and resized once, on disk under the user's cache dir
 `kgan.data.stream` makes batches of them.
 """
 
-from kgan.core.errors import UsageError
+from kgan.core.errors import UsageError, UserError
+from kgan.data.signals import Signal, pictures_of
 from kgan.data.spec import attribute, place, resolved
 from kgan.data.types import Data
 
-__all__ = ["Data", "attribute", "open_data", "place", "resolved"]
+__all__ = ["Data", "Signal", "attribute", "open_data", "place", "resolved"]
 
 
-def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip"):
+def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip", signals=None):
     """Opens a data set.
 
     Args:
@@ -22,6 +23,8 @@ def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip"):
         seed: of generated pictures and of splits that a source does not give.
         load_size: side of the training pictures; None = `size`.
         bad_images: `"skip"` leaves broken pictures out and counts them, `"fail"` stops at them.
+        signals: what a model declares, a tuple of `Signal`; None: square pictures. A folder answers
+            any that have files in it, the other sources square pictures of `size`.
 
     Returns:
         A `Data`.
@@ -39,8 +42,18 @@ def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip"):
             f"--data {spec} names no source (source:what, as in avatars:Eyeglasses). "
             + nearest(kind, sources)
         )
+    more = {}
+    if kind == "folder":
+        more = {"signals": signals}
+    elif other := [s for s in pictures_of(signals or ())
+                   if s.kind != "picture" or s.sides != (size, size) or s.source]:
+        raise UserError(
+            f"{spec} holds square pictures in sets that are not paired, and the model takes "
+            f"{', '.join(signal.described() for signal in other)}: name a folder that has them "
+            "(folder:PATH)."
+        )
     return sources[kind]()(
-        rest, size=size, load_size=load_size or size, seed=seed, bad_images=bad_images
+        rest, size=size, load_size=load_size or size, seed=seed, bad_images=bad_images, **more
     )
 
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from kgan.core.errors import UsageError, UserError
 from kgan.core.recipe import nearest
-from kgan.data.folders import Reader, existing_folder, split_options
+from kgan.data.folders import existing_folder, split_options
 from kgan.data.pictures import printable
+from kgan.data.reader import Reader
 
 DOMAINS = {"a": "without", "b": "with"}
 CROPS = {  # (width, height, left, top, side); None: the central square, whatever the shape

@@ -9,9 +9,10 @@ ignored. Transparency is composited on white for training and kept apart by `rea
 size that a header declares is checked before any pixel is decoded, without Pillow's global limit:
 the decoder of the one format is called directly. Every failure is a `BrokenPicture` of one line.
 
-Pictures are cut to their central square and resized with Pillow's bicubic filter, which averages
-when it shrinks. This keeps the aspect; the released CycleGAN and pix2pix squeeze the whole picture
-into a square instead.
+Pictures are cut to their middle of the wanted shape, as a square, and resized with Pillow's bicubic
+filter, which averages when it shrinks. This keeps the aspect; the released CycleGAN and pix2pix
+squeeze the whole picture into a square instead. Maps of ids are cut alike; their values are kept as
+they are, and each pixel of a resized map is that of the nearest one.
 """
 
 import contextlib
@@ -98,6 +99,30 @@ def read_picture(source, *, channels=3, max_pixels=MAX_PIXELS, max_bytes=MAX_BYT
     return rgb if channels == 3 else np.asarray(Image.fromarray(rgb).convert("L"))[:, :, None]
 
 
+def read_ids(source, *, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES):
+    """Reads a map of ids: a file of one channel, or the indices of a palette, as they are.
+
+    Args and errors: those of `read_picture`.
+
+    Returns:
+        uint16 [height, width, 1].
+    """
+    with _opened(source, max_pixels, max_bytes, whole=True) as image:
+        if image.format == "JPEG":
+            raise BrokenPicture(printable(source), "a JPEG does not keep ids; save maps of ids as "
+                                "PNG")
+        if image.mode not in ("1", "L", "P", "I", "I;16", "I;16B"):
+            raise BrokenPicture(printable(source), f"holds colours ({image.mode}), not one id for "
+                                "each pixel")
+        spread = {"L;2": 85, "L;4": 17}.get(image.tile[0][3], 1)  # Pillow scales few bits to 8
+        image.load()
+        found = np.asarray(image).astype(np.int64) // spread
+    if found.min() < 0 or found.max() > 65535:
+        raise BrokenPicture(printable(source), f"holds ids from {found.min()} to {found.max()}; "
+                            "they are 0 to 65,535")
+    return found.astype(np.uint16)[:, :, None]
+
+
 def read_with_alpha(source, *, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES):
     """Decodes one picture and keeps its transparency apart.
 
@@ -154,27 +179,44 @@ def cut(array, box):
     return array[top : top + side, left : left + side]
 
 
+def sides_of(size):
+    """(height, width) of a size: one side of a square, or the two."""
+    return (size, size) if isinstance(size, int) else tuple(size)
+
+
 def resize_cover(array, size):
-    """Cuts the central square and resizes it to size x size (bicubic).
+    """Cuts the middle of the wanted shape and resizes it: uint8 bicubic, ids nearest.
 
     Args:
-        array: uint8 [height, width, 3], [height, width, 1] or [height, width].
-        size: the new side in pixels.
+        array: uint8 or, of ids, uint16 [height, width, 3], [height, width, 1] or [height, width].
+        size: the new side in pixels of a square, or (height, width).
 
     Returns:
-        uint8 array [size, size, ...] with the channels of `array`.
+        Array [height, width, ...] with the channels and the type of `array`.
     """
-    height, width = array.shape[:2]
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    square = array[top : top + side, left : left + side]
-    if side == size:
-        return np.ascontiguousarray(square)
-    flat = square[:, :, 0] if square.shape[2:] == (1,) else square
+    middle, new = _middle(array, sides_of(size)), sides_of(size)
+    if middle.shape[:2] == new:
+        return np.ascontiguousarray(middle)
+    if array.dtype == np.uint16:
+        rows, columns = ((2 * np.arange(n) + 1) * old // (2 * n)
+                         for n, old in zip(new, middle.shape, strict=False))
+        return middle[rows[:, None], columns]
+    flat = middle[:, :, 0] if middle.shape[2:] == (1,) else middle
     image = Image.fromarray(np.ascontiguousarray(flat)).resize(
-        (size, size), Image.Resampling.BICUBIC
+        new[::-1], Image.Resampling.BICUBIC
     )
-    return np.asarray(image).reshape((size, size, *array.shape[2:]))
+    return np.asarray(image).reshape((*new, *array.shape[2:]))
+
+
+def _middle(array, shape):
+    """The largest part in the middle that is as high to wide as `shape`."""
+    (height, width), (h, w) = array.shape[:2], shape
+    if height * w > width * h:
+        cut_height, cut_width = max(1, round(width * h / w)), width
+    else:
+        cut_height, cut_width = height, max(1, round(height * w / h))
+    top, left = (height - cut_height) // 2, (width - cut_width) // 2
+    return array[top : top + cut_height, left : left + cut_width]
 
 
 def write_png(path, array):

@@ -12,68 +12,79 @@ import tensorflow as tf
 from PIL import Image
 
 from kgan.core.devices import cores
+from kgan.data.signals import at_size, grids, pictures_of, usual
 
 
 class Sampler:
     """Chooses, crops and mirrors the pictures of a step.
 
-    Each domain is visited in an order of its own, every picture once before any a second time;
-    paired domains share order, crop and mirror.
+    Each group of signals is visited in an order of its own, every picture once before any a second
+    time; signals of one group share order, crop, mirror and rotation, each at its own scale: a
+    crop begins at a whole pixel of the smallest.
 
     Args:
-        pictures: `{domain: pictures}`, see `kgan.data.Data`.
-        batch: pictures of each domain in a batch.
-        size: side of the crop, pixels.
+        pictures: `{name: pictures}`, see `kgan.data.Data`.
+        signals: what to give, a tuple of `kgan.data.signals.Signal`.
+        batch: of each signal in a batch.
         flip: mirror each picture with probability 1/2.
         flip_vertical: turn each upside down with probability 1/2.
         rotate: rotate each by up to so many degrees, corners filled by reflection.
         seed: of order and augmentation.
-        paired: whether `a[i]` and `b[i]` show the same.
-        labels: `labels(rows)` gives float32 [n, k] for pictures of the first domain; None = none.
-        shift: how many pictures of each domain were seen before step 0, had all steps this batch;
+        vectors: `vectors(rows)` gives float32 [n, k], for signals that are vectors.
+        shift: how many pictures of each signal were seen before step 0, had all steps this batch;
             below 0 where steps before had smaller ones.
         part: (which, of how many) parts of every batch is made; all draw the same numbers.
+
+    Raises:
+        ValueError: paired pictures differ in number, or not as much in size as their signals do.
     """
 
     def __init__(
-        self, pictures, *, batch, size, flip=True, flip_vertical=False, rotate=0.0, seed=0,
-        paired=False, labels=None, shift=0, part=(0, 1),
+        self, pictures, signals, *, batch, flip=True, flip_vertical=False, rotate=0.0, seed=0,
+        vectors=None, shift=0, part=(0, 1),
     ):
-        self.shift = shift
-        self.pictures, self.batch, self.size, self.labels = pictures, batch, size, labels
-        self.flip, self.seed, self.paired = flip, seed, paired
-        self.flip_vertical, self.rotate = flip_vertical, rotate
-        which, parts = part
+        self.shift, (which, parts) = shift, part
         self.own = slice(which * batch // parts, (which + 1) * batch // parts)
+        self.pictures, self.signals, self.batch, self.vectors = pictures, signals, batch, vectors
+        self.flip, self.seed = flip, seed
+        self.flip_vertical, self.rotate = flip_vertical, rotate
+        groups = [signal.group for signal in signals]
+        self._streams = {group: groups.index(group) for group in groups}
+        self._grids = grids(signals)
+        for name, (least, factor) in self._grids.items():
+            mine, its = pictures[name].shape, pictures[least.name].shape
+            if mine[:3] != (its[0], factor * its[1], factor * its[2]):
+                raise ValueError(f"{name} {mine} and {least.name} {its} are paired: as many, and "
+                                 f"{factor} times the sides")
         self._order = functools.lru_cache(maxsize=8)(self._draw_order)
 
     def __call__(self, step):
-        """uint8 [batch / parts, size, size, 3] for each domain, as in `pictures`; then labels."""
-        loaded = [self._domain(i, int(step)) for i in range(len(self.pictures))]
-        return loaded if self.labels is None else [*loaded, self.labels(self._rows(0, int(step)))]
+        """In the order of `signals`: [batch / parts, height, width, c], uint8 or int32; vectors."""
+        step = int(step)
+        return [self.vectors(self._rows(signal, step)) if signal.kind == "vector"
+                else self._pictures(signal, step) for signal in self.signals]
 
-    def _rows(self, index, step):
-        """Which pictures of a domain a part of a step sees."""
-        stream = 0 if self.paired else index
-        count = len(list(self.pictures.values())[index])
+    def _rows(self, signal, step):
+        """Which pictures of a signal a part of a step sees."""
+        stream = self._streams[signal.group]
+        count = len(self.pictures[self.signals[stream].name])
         places = np.arange(step * self.batch, (step + 1) * self.batch)[self.own] + self.shift
         return np.array([self._order(stream, p // count, count)[p % count] for p in places])
 
     def _draw_order(self, stream, epoch, count):
         return np.random.default_rng([self.seed, 1, stream, epoch]).permutation(count)
 
-    def _domain(self, index, step):
-        pictures = list(self.pictures.values())[index]
-        stream = 0 if self.paired else index
-        loaded = pictures[self._rows(index, step)]
-        random = np.random.default_rng([self.seed, 2, stream, step])
-        room = np.array(loaded.shape[1:3]) - self.size
-        corners = random.integers(0, room + 1, (self.batch, 2))[self.own]
+    def _pictures(self, signal, step):
+        least, factor = self._grids[signal.name]
+        loaded = self.pictures[signal.name][self._rows(signal, step)]
+        random = np.random.default_rng([self.seed, 2, self._streams[signal.group], step])
+        room = np.array(self.pictures[least.name].shape[1:3]) - least.sides
+        corners = random.integers(0, room + 1, (self.batch, 2))[self.own] * factor
         mirrored = random.random(self.batch)[self.own] < 0.5
         if room.any():
-            s = self.size
+            h, w = signal.sides
             crops = zip(loaded, corners, strict=True)
-            loaded = np.stack([x[y : y + s, z : z + s] for x, (y, z) in crops])
+            loaded = np.stack([x[y : y + h, z : z + w] for x, (y, z) in crops])
         if self.flip and mirrored.any():
             loaded = np.where(mirrored[:, None, None, None], loaded[:, :, ::-1], loaded)
         if self.flip_vertical:
@@ -81,27 +92,33 @@ class Sampler:
             loaded = np.where(upside[:, None, None, None], loaded[:, ::-1], loaded)
         if self.rotate:
             angles = random.uniform(-self.rotate, self.rotate, self.batch)[self.own]
-            loaded = np.stack([_rotated(x, a) for x, a in zip(loaded, angles, strict=True)])
-        return np.ascontiguousarray(loaded)
+            loaded = np.stack([_rotated(x, a, signal.ids)
+                               for x, a in zip(loaded, angles, strict=True)])
+        return np.ascontiguousarray(loaded, np.int32 if signal.ids else None)
 
 
-def _rotated(picture, degrees):
-    """A picture [side, side, 3] turned about its middle, bilinear, with mirrored corners."""
-    side = len(picture)
-    margin = -(-side // 4)  # the corners of a square reach 21 % of its side over its edges
+def _rotated(picture, degrees, ids):
+    """A picture [h, w, c] turned about its middle, with mirrored corners; bilinear, ids nearest."""
+    short, long = sorted(picture.shape[:2])
+    margin = -(-long * long // (4 * short))  # the corners of a square reach 21 % over its edges
     wide = np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), "reflect")
-    turned = Image.fromarray(wide).rotate(degrees, Image.Resampling.BILINEAR)
-    return np.asarray(turned)[margin : margin + side, margin : margin + side]
+    if picture.shape[2] == 1:
+        wide = wide[:, :, 0]
+    how = Image.Resampling.NEAREST if ids else Image.Resampling.BILINEAR
+    turned = Image.fromarray(wide.astype(np.int32) if ids else wide).rotate(degrees, how)
+    turned = np.asarray(turned).reshape((*wide.shape[:2], picture.shape[2]))
+    return turned[margin : margin + picture.shape[0], margin : margin + picture.shape[1]]
 
 
-def _shrunk(pictures, size):
-    if pictures.shape[1] == size:
-        return pictures
-    return tf.image.resize(pictures, [size, size], "area")
+def _resized(x, signal):
+    """A batch at the sides of a signal: pictures by means over areas, ids by nearest neighbour."""
+    if tuple(x.shape[1:3]) == signal.sides:
+        return x
+    return tf.image.resize(x, signal.sides, "nearest" if signal.ids else "area")
 
 
 def batches(
-    data, recipe, *, start=0, per_step=1, paired=False, batch=None, size=None, position=None,
+    data, recipe, signals=None, *, start=0, per_step=1, batch=None, size=None, position=None,
     part=(0, 1),
 ):
     """The training batches of a recipe from step `start` on.
@@ -109,41 +126,43 @@ def batches(
     Args:
         data: a `kgan.data.Data`.
         recipe: a `kgan.core.recipe.Recipe`.
+        signals: what a batch holds, a tuple of `kgan.data.signals.Signal`; None: all sets of the
+            data, by themselves, as square RGB pictures of `recipe.size`, and its labels.
         start: the first step.
         per_step: batches that the model takes in a step; they come joined into one.
-        paired: whether the model learns from pairs. Only then does it see those of paired data
-            together, cut and mirrored alike; others draw each domain by itself.
-        batch: pictures of each domain in a batch; None = the recipe's.
-        size: what pictures of the recipe's size are shrunk to, by means over areas; None = not.
-        position: pictures of each domain that the steps before `start` took, in a batch of each;
+        batch: pictures of each signal in a batch; None = the recipe's.
+        size: what signals of the recipe's size are shrunk to; None = they are not.
+        position: pictures of each signal that the steps before `start` took, in a batch of each;
             None = `start` batches.
         part: (which, of how many) parts of each batch; a worker reads no more than its own.
 
     Returns:
-        An endless `tf.data.Dataset` of `{domain: float32 [batch * per_step, size, size, 3]}` in
-        [-1, 1], and `"labels"`, float32 [batch * per_step, k], where the data has them.
+        An endless `tf.data.Dataset` of `{name: tensor [batch * per_step / parts, ...]}`: pictures
+        are float32 in [-1, 1], ids int32, labels float32.
     """
-    batch, size = batch or recipe.batch, size or recipe.size
+    batch = batch or recipe.batch
     shift = 0 if position is None else (position - start * batch) * per_step
     batch *= per_step
-    sampler = Sampler(
-        data.train, batch=batch, size=recipe.size, flip=recipe.flip,
-        flip_vertical=recipe.flip_vertical, rotate=recipe.rotate, seed=recipe.seed,
-        paired=paired and data.paired, shift=shift, part=part,
-        labels=functools.partial(data.labels_of, "train") if data.labels else None,
-    )
-    types = [tf.uint8] * len(data.train) + [tf.float32] * bool(data.labels)
     count = batch // part[1]
-    shape = [count, recipe.size, recipe.size, 3]
+    if signals is None:
+        labels = len(data.label_names) if data.labels else 0
+        signals = usual(recipe.size, dict.fromkeys(data.train, 3), labels)
+    sampler = Sampler(
+        data.train, signals, batch=batch, flip=recipe.flip, flip_vertical=recipe.flip_vertical,
+        rotate=recipe.rotate, seed=recipe.seed,
+        vectors=functools.partial(data.labels_of, "train") if data.labels else None,
+        shift=shift, part=part,
+    )
+    wanted = at_size(signals, size or recipe.size, recipe.size)
+    sides = {s.name: [count, *s.sides, data.train[s.name].shape[3]] for s in pictures_of(signals)}
+    types = [tf.int32 if s.ids else tf.uint8 if s.name in sides else tf.float32 for s in signals]
 
     def load(step):
-        loaded = tf.numpy_function(sampler, [step], types)
-        found = {
-            domain: _shrunk(tf.ensure_shape(tf.cast(x, tf.float32) / 127.5 - 1.0, shape), size)
-            for domain, x in zip(data.train, loaded, strict=False)
-        }
-        if data.labels:
-            found["labels"] = tf.ensure_shape(loaded[-1], [count, len(data.label_names)])
+        found = {}
+        for signal, x in zip(wanted, tf.numpy_function(sampler, [step], types), strict=True):
+            x = tf.ensure_shape(x, sides.get(signal.name, [count, *signal.shape]))
+            x = tf.cast(x, tf.float32) / 127.5 - 1.0 if x.dtype == tf.uint8 else x
+            found[signal.name] = x if signal.kind == "vector" else _resized(x, signal)
         return found
 
     steps = tf.data.Dataset.range(start, np.iinfo(np.int64).max)

@@ -20,7 +20,7 @@ from kgan.core.errors import UsageError, UserError
 from kgan.core.hashing import digest_of
 from kgan.core.paths import cache_dir
 from kgan.core.recipe import nearest
-from kgan.data import pictures, scan
+from kgan.data import pictures, scan, stored
 from kgan.data.celeba import DOMAINS, attribute_index
 from kgan.data.contents import read_contents
 from kgan.data.folders import split_options
@@ -205,26 +205,26 @@ class _Source:
         return self._contents[split]
 
     def read(self, split, size):
-        """The index of `scan.load` for one split and size, and (width x height) of its pictures."""
+        """The index of `stored.load` for a split and size, and (width x height) of its pictures."""
         key = [self.contents(split), self.image, size, self.names, self.wanted]
         place = cache_dir() / f"tfds-v2-{digest_of(key)[:20]}"
         if place not in self._indices:
             total = self.builder.info.splits[split].num_examples
             index = made_once(
                 place,
-                lambda: scan.load(place),
-                lambda: scan.store(
+                lambda: stored.load(place),
+                lambda: stored.store(
                     place, self._items(split, size), total=total, shape=(size, size, 3)
                 ),
             )
-            scan.judge(index, f"{self.spec} ({split})", self.bad_images)
+            stored.judge(index, f"{self.spec} ({split})", self.bad_images)
             self._indices[place] = index
         index = self._indices[place]
         small, _, large = (f"{w}x{h}" for w, h in index["sizes"])
         return index, small if small == large else f"{small} to {large}"
 
     def _items(self, split, size):
-        """Yields one `scan.Item` per example; its note is the class, or a bit per attribute."""
+        """Yields one `stored.Item` per example; its note is the class, or a bit per attribute."""
         import tensorflow_datasets as tfds
 
         examples = self.builder.as_dataset(
@@ -243,9 +243,9 @@ class _Source:
                     continue
             try:
                 rgb, full = pictures.read_reduced(example[self.image], size)
-                yield scan.Item(str(number), pictures.resize_cover(rgb, size), full, note)
+                yield stored.Item(str(number), pictures.resize_cover(rgb, size), full, note)
             except BrokenPicture as error:
-                yield scan.Item(str(number), None, None, error.reason)
+                yield stored.Item(str(number), None, None, error.reason)
 
     def broken_lines(self):
         """What the summary says beyond the counts."""

@@ -10,14 +10,15 @@ class Data:
     """What a source found.
 
     Pictures are anything with `len`, a `shape` (n, h, w, 3) and `pictures[int array]` that gives a
-    uint8 array; arrays and memory maps are.
+    uint8 array; arrays and memory maps are. Maps of ids are of one channel and give uint16.
 
     Attributes:
         spec: the specification.
-        train: `{domain: pictures}`, `{"a": ..., "b": ...}` for two domains, `{"a": ...}` for one.
+        train: `{domain: pictures}`, `{"a": ..., "b": ...}` for two domains, `{"a": ...}` for one,
+            else by the names of the signals that a model declares.
         test: the same of held-out pictures.
         summary: lines that say what was found.
-        paired: `a[i]` and `b[i]` show the same.
+        paired: `a[i]` and `b[i]` show the same, and so do all other sets.
         labels: of the pictures of domain a, `{"train": ..., "test": ...}`: float32 [n, k] of 0 and
             1 for attributes, int64 [n] for classes, None for neither.
         label_names: names of the k attributes or classes.

@@ -15,8 +15,7 @@ from kgan.metrics import pictures as distance
 from kgan.metrics.c2st import c2st
 from kgan.metrics.distribution import frechet, kid
 from kgan.metrics.figures import gather
-
-DIRECTIONS = ("a2b", "b2a")
+from kgan.models.translation import DIRECTIONS
 
 
 def measure_edits(translate, data, classifier, n=None, directions=DIRECTIONS, skipped=None):
@@ -44,7 +43,7 @@ def measure_edits(translate, data, classifier, n=None, directions=DIRECTIONS, sk
     """
     figures, kept = {}, {}
     for direction in directions:
-        domain = direction[0]
+        domain, _ = DIRECTIONS[direction]
         count = len(data.test[domain])
         held = data.test[domain][np.arange(min(n or count, count))]
         output = in_parts(lambda x, direction=direction: translate(x, direction), held, 50)
@@ -53,10 +52,11 @@ def measure_edits(translate, data, classifier, n=None, directions=DIRECTIONS, sk
             kept[direction]["truth"] = data.truth[domain][np.arange(len(held))]
     for prefix, which in (("", "output"), ("identity_", "input")):
         for direction, seen in kept.items():
-            hit = classifier.is_b(seen[which]) == (direction[-1] == "b")
+            _, target = DIRECTIONS[direction]
+            hit = classifier.is_b(seen[which]) == (target == "b")
             figures[f"{prefix}edit_accuracy_{direction}"] = float(np.mean(hit))
             figures[f"{prefix}log_loss_{direction}"] = classifier.log_loss(
-                seen[which], direction[-1]
+                seen[which], target
             )
         if data.truth:
             figures |= _against_truth(kept, which, prefix, data.deterministic, skipped)
@@ -78,7 +78,7 @@ def measure_pairs(kept, data, skipped=None):
     figures = {}
     for prefix, which in (("", "output"), ("identity_", "input")):
         for direction, seen in kept.items():
-            made, target = seen[which], data.test[direction[-1]]
+            made, target = seen[which], data.test[DIRECTIONS[direction][1]]
             truth = target[np.arange(len(made))]
             name = f"{prefix}pair_{{}}_{direction}".format
             figures[name("l1")] = distance.l1(made, truth)
@@ -131,7 +131,7 @@ def measure_distribution(
     """
     measures = {}
     for direction, seen in kept.items():
-        target = data.test[direction[-1]]
+        target = data.test[DIRECTIONS[direction][1]]
         sets = target[np.arange(len(target))], seen[which]
         measures |= _measures(*sets, direction, seeds, reference, prefix)
     return gather(measures, skipped)

@@ -39,7 +39,7 @@ def measured(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, bad_ima
     data = open_data(
         spec or recipe.data, size=recipe.size,
         load_size=None if at_size else recipe.load_size or None,
-        seed=recipe.seed if seed < 0 else seed, bad_images=bad_images,
+        seed=recipe.seed if seed < 0 else seed, bad_images=bad_images, signals=model.signals,
     )
     found = _other_data(name, data)
     figures, pictures = model.measure(data, options)

@@ -148,7 +148,12 @@ def reconstructed(model, real, skipped=None):
 def edits(model, data, options):
     """Figures of a translator between two sets, also against pairs where there are; its pictures.
     """
-    from kgan.evaluation.edits import measure_distribution, measure_edits, measure_pairs
+    from kgan.evaluation.edits import (
+        DIRECTIONS,
+        measure_distribution,
+        measure_edits,
+        measure_pairs,
+    )
     from kgan.evaluation.judge import domain_classifier
 
     translate, directions = _between(model, data)
@@ -160,7 +165,7 @@ def edits(model, data, options):
         figures |= measure_pairs(pictures, data, skipped)
     if options.inception:
         figures |= _keras_fid({
-            f"keras_fid_{direction}": (_all(data.test[direction[-1]]), seen["output"])
+            f"keras_fid_{direction}": (_all(data.test[DIRECTIONS[direction][1]]), seen["output"])
             for direction, seen in pictures.items()
         }, skipped)
     if options.seeds:
@@ -176,19 +181,10 @@ def edits(model, data, options):
 
 def pairs(model, data, options):
     """Figures of a translator against the pictures that pairs hold, and its pictures."""
-    from kgan.evaluation.edits import measure_pairs
+    from kgan.evaluation.pairs import measure_pairs
 
-    if not data.paired:
-        raise UserError(f"{data.spec} has no pairs, and {model.name_in_zoo} is measured against "
-                        "them.")
-    translate, directions = _between(model, data)
-    pictures = {}
-    for direction in directions:
-        held = options.some(data.test[direction[0]])
-        made = in_parts(lambda x, d=direction: translate(x, d), held, 50)
-        pictures[direction] = {"input": held, "output": made}
-    count = sum(len(seen["input"]) for seen in pictures.values())
-    return {"n": count, **measure_pairs(pictures, data, options.skipped)}, pictures
+    figures, pictures = measure_pairs(model, data, options.n or None, options.skipped)
+    return {"n": sum(len(seen["truth"]) for seen in pictures.values()), **figures}, pictures
 
 
 def _between(model, data):

@@ -13,7 +13,9 @@ import tensorflow as tf
 from kgan.core import pixels, process
 from kgan.core.errors import UserError
 from kgan.core.hashing import sha256_of_file
-from kgan.export.files import example_picture
+from kgan.data.signals import Signal
+from kgan.export import signatures as signing
+from kgan.models.translation import Translation, sources_of
 
 # What the loaded model may differ from the Keras model, by the precision that it computes in:
 # float in [-1, 1], and levels of uint8. Half precisions are rounded anew wherever ops are fused.
@@ -65,20 +67,38 @@ def _ends(metadata):
             for d in metadata["directions"]}
 
 
-def _pictures():
-    """Two of odd sizes, one after the other, and a batch."""
-    first = example_picture(37, 51)
-    return first, example_picture(45, 33), np.stack([first, first[::-1, ::-1]])
+def _sources(metadata, direction, model):
+    """The signals that a direction takes; older exports do not say them: a picture."""
+    if model is not None:
+        return sources_of(model.directions[direction], model.signals)
+    if "translations" not in metadata:
+        return [Signal("images")]
+    signals = [Signal(**signal) for signal in metadata["signals"].values()]
+    return sources_of(Translation(**metadata["translations"][direction]), signals)
+
+
+def _pictures(signals):
+    """Of each signal two of odd sizes, one after the other, and a batch; as arrays and as PNG."""
+    requests = [signing.example_request(signals, sides, number)
+                for number, sides in enumerate([(37, 51), (45, 33), (37, 51)])]
+    (one, one_png), (two, two_png), (more, _) = requests
+    both = {name: np.concatenate([x, more[name]]) for name, x in one.items()}
+    pngs = {name: np.array([*x, *two_png[name]]) for name, x in one_png.items()}
+    return (one, two), both, pngs
+
+
+def _floats(arrays):
+    return [pixels.array_to_float(x) if x.dtype == np.uint8 else x for x in arrays.values()]
 
 
 def _given(metadata, model):
-    """`{"SIGNATURE:INPUT" or "translate:DIRECTION": array}`."""
-    first, second, batch = _pictures()
-    pngs = np.array([tf.io.encode_png(x).numpy() for x in (first, second)])
+    """`{"SIGNATURE:INPUT" or "translate:DIRECTION:number of its argument": array}`."""
     given = {}
     for direction, (of_bytes, of_arrays) in _ends(metadata).items():
-        given |= {f"{of_bytes}:image_bytes": pngs, f"{of_arrays}:images": batch,
-                  f"translate:{direction}": pixels.array_to_float(batch)}
+        _, both, pngs = _pictures(_sources(metadata, direction, model))
+        given |= {f"{of_bytes}:{name}": x for name, x in pngs.items()}
+        given |= {f"{of_arrays}:{name}": x for name, x in both.items()}
+        given |= {f"translate:{direction}:{i}": x for i, x in enumerate(_floats(both))}
     for signature, (_, example) in (model.served() if model is not None else {}).items():
         given |= {f"{signature}:{key}": np.asarray(x) for key, x in example.items()}
     return given
@@ -92,10 +112,12 @@ path, file = given
 loaded = tf.saved_model.load(path)
 calls, made = {}, {}
 for name, value in np.load(file).items():
-    signature, key = name.split(":")
+    signature, key = name.rsplit(":", 1)
     calls.setdefault(signature, {})[key] = tf.constant(value)
-for direction, images in calls.pop("translate", {}).items():
-    made["translate:" + direction] = loaded.translate[direction](images)
+for name in [name for name in calls if name.startswith("translate:")]:
+    given = calls.pop(name)
+    images = [given[str(i)] for i in range(len(given))]
+    made[name] = loaded.translate[name.removeprefix("translate:")](*images)
 for signature, inputs in calls.items():
     for key, x in loaded.signatures[signature](**inputs).items():
         name = signature + ":" + key
@@ -176,13 +198,16 @@ def _wanted(model, metadata):
     wanted = {}
     with tf.device("/CPU:0"):
         for direction, (of_bytes, of_arrays) in _ends(metadata).items():
-            *pictures, batch = _pictures()
-            made = model.translate(pixels.to_float(batch), direction)
+            apart, both, _ = _pictures(_sources(metadata, direction, model))
+            how = model.directions[direction]
+
+            def run(arrays, how=how, direction=direction):
+                given = dict(zip(how.sources, map(tf.constant, _floats(arrays)), strict=True))
+                return model.translated(given, direction)
+
+            made = run(both)
             wanted |= {f"translate:{direction}": made, f"{of_arrays}:images": pixels.to_uint8(made)}
-            wanted[f"{of_bytes}:image_bytes"] = [
-                pixels.to_uint8(model.translate(pixels.to_float(x[None]), direction))[0]
-                for x in pictures
-            ]
+            wanted[f"{of_bytes}:image_bytes"] = [pixels.to_uint8(run(one))[0] for one in apart]
         for signature, (function, example) in model.served().items():
             given = {key: tf.constant(x) for key, x in example.items()}
             for key, x in function(**given).items():

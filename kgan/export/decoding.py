@@ -37,8 +37,7 @@ def decode_picture(data, max_pixels=MAX_PIXELS, multiple=1, smallest=1):
     Raises:
         tf.errors.InvalidArgumentError: neither PNG nor JPEG, no pixels, too many pixels, damaged.
     """
-    start = tf.strings.join([tf.strings.substr(data, 0, 25), b"\0" * 25])
-    is_png = tf.equal(tf.strings.substr(start, 0, 16), PNG_START)
+    start, is_png = _start(data)
     is_jpeg = tf.equal(tf.strings.substr(start, 0, 3), b"\xff\xd8\xff")
     known = tf.debugging.Assert(
         is_png | is_jpeg,
@@ -47,6 +46,48 @@ def decode_picture(data, max_pixels=MAX_PIXELS, multiple=1, smallest=1):
     with tf.control_dependencies([known]):
         data = tf.identity(data)
     sides = tf.cond(is_png, lambda: _png_sides(start), lambda: _jpeg_sides(data))
+    checked = _fitting(data, sides, max_pixels, multiple, smallest)
+    bits = tf.io.decode_raw(tf.strings.substr(start, 24, 1), tf.uint8)[0]
+    picture = tf.cond(is_png, lambda: _decode_png(checked, bits), lambda: _decode_jpeg(checked))
+    return picture[..., :3], picture[..., 3:]
+
+
+def decode_ids(data, max_pixels=MAX_PIXELS, multiple=1, smallest=1):
+    """Decodes one map of ids, a PNG of one channel of 8 or 16 bits, after its header was checked.
+
+    Args: those of `decode_picture`.
+
+    Returns:
+        int32 [height, width, 1].
+
+    Raises:
+        tf.errors.InvalidArgumentError: something else, no pixels, too many pixels, damaged.
+    """
+    start, is_png = _start(data)
+    header = tf.io.decode_raw(tf.strings.substr(start, 24, 2), tf.uint8)
+    bits = tf.cast(header[0], tf.int32)
+    known = tf.debugging.Assert(
+        is_png & tf.equal(header[1], 0) & (tf.equal(bits, 8) | tf.equal(bits, 16)),
+        ["a map of ids is a grey PNG of 8 or 16 bits; its bits and its kind of colour:", header])
+    with tf.control_dependencies([known]):
+        sides = _png_sides(start)
+    checked = _fitting(data, sides, max_pixels, multiple, smallest)
+
+    def decode(dtype):
+        return tf.cast(tf.io.decode_png(checked, channels=1, dtype=dtype), tf.int32)
+
+    ids = tf.cond(tf.equal(bits, 16), lambda: decode(tf.uint16), lambda: decode(tf.uint8))
+    return tf.ensure_shape(ids, [None, None, 1])
+
+
+def _start(data):
+    """The first 50 bytes, zeros behind the 26th, and whether they are those of a PNG."""
+    start = tf.strings.join([tf.strings.substr(data, 0, 26), b"\0" * 26])
+    return start, tf.equal(tf.strings.substr(start, 0, 16), PNG_START)
+
+
+def _fitting(data, sides, max_pixels, multiple, smallest):
+    """The bytes, behind checks of the sides that they declare."""
     has_pixels = tf.debugging.Assert(
         tf.reduce_all(sides > 0), ["image_bytes declares no pixels (height, width):", sides]
     )
@@ -56,10 +97,7 @@ def decode_picture(data, max_pixels=MAX_PIXELS, multiple=1, smallest=1):
          f"in steps of {multiple}; height, width):", sides],
     )
     with tf.control_dependencies([has_pixels, fits]):
-        checked = tf.identity(data)  # what decodes must wait for its input: a cond itself does not
-    bits = tf.io.decode_raw(tf.strings.substr(start, 24, 1), tf.uint8)[0]
-    picture = tf.cond(is_png, lambda: _decode_png(checked, bits), lambda: _decode_jpeg(checked))
-    return picture[..., :3], picture[..., 3:]
+        return tf.identity(data)  # what decodes must wait for its input: a cond itself does not
 
 
 def encode_picture(rgb, alpha):

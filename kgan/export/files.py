@@ -43,6 +43,12 @@ def example_picture(height, width):
     return np.rint(255 * np.stack([x, y, 0.5 + 0.5 * np.sin(9 * (x + y))], -1)).astype(np.uint8)
 
 
+def example_ids(height, width, classes=0):
+    """A map of ids in squares, int32 [height, width, 1], below `classes` if there are any."""
+    y, x = np.mgrid[:height, :width] // 8
+    return ((3 * y + 5 * x) % (classes or 9)).astype(np.int32)[..., None]
+
+
 def versions(folder):
     """The version numbers of SavedModels in `folder`, ascending."""
     found = [d for d in folder.glob("*/saved_model.pb") if re.fullmatch(r"[0-9]+", d.parent.name)]

@@ -6,10 +6,13 @@
 Signatures (each translates in one direction; any picture size):
     serving_default       image_bytes string [batch], PNG or JPEG, sizes may differ -> image_bytes
                           string [batch], PNG
-    images                images uint8 [batch, height, width, 3] -> images, the same
+    images                images uint8 [batch, height, width, 3] -> images, the same; their sides
+                          times the scale of the translation
     serving_<direction>, images_<direction>     the other directions, if there are any
 and, for TensorFlow code, `tf.saved_model.load(path).translate[direction](float32 in [-1, 1])`.
-A model may serve more, or other things: those of `GAN.served`. What a request may ask for is in
+A direction that takes maps of ids, or several signals, has inputs of their names, int32 ids [batch,
+height, width, 1] and `<name>_bytes`, a grey PNG of 8 or 16 bits. A model may serve more, or other
+things: those of `GAN.served`. What a request may ask for is in
 `kgan.export.signatures`.
 
 Only the variables that translating reads are in it: no discriminator, no optimizer. Loading needs
@@ -17,6 +20,7 @@ TensorFlow and nothing of kgan. One bad picture fails its whole batch.
 """
 
 import contextlib
+import dataclasses
 import json
 import pathlib
 import re
@@ -33,6 +37,7 @@ from kgan.export import check as export_check
 from kgan.export import files
 from kgan.export import signatures as signing
 from kgan.models import weights
+from kgan.models.translation import sources_of
 
 
 def export_model(
@@ -155,7 +160,7 @@ def _write(new, model, name, version, direction, max_pixels):
         "sha256": export_check.hashes(new),
     }
     _write_metadata(extra, metadata)
-    requests = _warmup_requests(module, model.recipe.size)
+    requests = _warmup_requests(module, model, direction)
     files.write_warmup(extra / "tf_serving_warmup_requests", name, requests)
     weights.write(model, extra / "weights", facts=model.metadata)
 
@@ -190,6 +195,8 @@ def _metadata(model, name, version, direction):
         "trained": bool(model.trained),
         "direction": direction,
         "directions": list(model.directions),
+        "signals": {signal.name: dataclasses.asdict(signal) for signal in model.signals},
+        "translations": {d: how.as_dict() for d, how in model.directions.items()},
         "value_range": [-1, 1],
         "colour_order": "RGB",
         "licences": model.metadata.get("licences", {}),
@@ -197,15 +204,12 @@ def _metadata(model, name, version, direction):
     }
 
 
-def _warmup_requests(module, size):
+def _warmup_requests(module, model, direction):
     """One request for each signature, of the size that the model was trained on."""
-    picture = files.example_picture(size, size)
-    png = tf.io.encode_png(picture).numpy()
-
-    def request(signature):
-        if signature in module.examples:
-            return module.examples[signature]
-        served = signature.startswith("serving")
-        return {"image_bytes": [png]} if served else {"images": picture[None]}
-
-    return [(s, request(s)) for s in module.signatures_to_save]
+    requests = dict(module.examples)
+    for d, how in model.directions.items():
+        signals, end = sources_of(how, model.signals), signing.suffix(d, direction)
+        sizes = [s.sides if s.height else (model.recipe.size,) * 2 for s in signals[:1]]
+        of_arrays, of_bytes = signing.example_request(signals, *sizes)
+        requests |= {f"serving{end or '_default'}": of_bytes, f"images{end}": of_arrays}
+    return [(s, requests[s]) for s in module.signatures_to_save]

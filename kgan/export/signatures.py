@@ -5,13 +5,15 @@ A request is refused, before anything of its size is made, if it would take more
 extended to the sides that they need, so that a strip of 1 x 1,000,000 pixels counts what it costs.
 """
 
+import functools
 from dataclasses import asdict, dataclass
 
 import tensorflow as tf
 
 from kgan.core import pixels
 from kgan.core.memory import bytes_per_pixel, bytes_per_row
-from kgan.export import decoding
+from kgan.export import decoding, files
+from kgan.models.translation import sources_of
 
 REQUEST_BYTES = 2 * 10**9
 
@@ -47,14 +49,27 @@ def limits(model, max_pixels=None):
             the training and at most `decoding.MAX_PIXELS`.
     """
     size = model.recipe.size
-    kinds = {model.nets[network].count_params(): d for d, network in model.directions.items()}
-    costs = [bytes_per_pixel(lambda x, d=d: model.translate(x, d)) for d in kinds.values()]
+    kinds = {(model.nets[how.network].count_params(), how.sources, how.scale): d
+             for d, how in model.directions.items()}
+    costs = [cost_of(model, d) for d in kinds.values()]
     cost = round(max(costs), 1) if costs else None
     if costs and not max_pixels:
         max_pixels = max(min(int(REQUEST_BYTES // max(cost, 1)), decoding.MAX_PIXELS), size**2)
     rows = {name: max(2, int(REQUEST_BYTES // max(bytes_per_row(function, size), 1)))
             for name, (function, _) in model.served().items()}
     return Limits(cost, max_pixels if costs else None, rows, model.multiple, model.smallest)
+
+
+def cost_of(model, direction):
+    """Bytes of memory that a direction takes for each pixel of its input."""
+    signals = sources_of(model.directions[direction], model.signals)
+
+    def translate(*images):
+        given = {signal.name: x for signal, x in zip(signals, images, strict=True)}
+        return model.translate(given, direction)
+
+    inputs = [(signal.dtype, 1) if signal.ids else ("uint8", 3) for signal in signals]
+    return bytes_per_pixel(translate, inputs)
 
 
 def module(model, direction, allowed):
@@ -80,9 +95,11 @@ def module(model, direction, allowed):
     signatures = {name: _guarded(function, allowed, allowed.max_rows[name])
                   for name, (function, _) in served.items()}
     for d in order:
-        end = suffix(d, direction)
-        signatures[f"serving{end or '_default'}"] = _of_bytes(made.translate[d], allowed)
-        signatures[f"images{end}"] = _guarded(_of_images(made.translate[d]), allowed)
+        end, how = suffix(d, direction), model.directions[d]
+        signals = sources_of(how, model.signals)
+        signatures[f"serving{end or '_default'}"] = _of_bytes(
+            made.translate[d], signals, how.scale, allowed)
+        signatures[f"images{end}"] = _guarded(_of_images(made.translate[d], signals), allowed)
     # Traced here: while it saves, TensorFlow would trace what they call once more.
     made.signatures_to_save = {k: f.get_concrete_function() for k, f in signatures.items()}
     graph = str(traced[0].graph.as_graph_def())
@@ -95,36 +112,95 @@ def suffix(direction, default):
     return "" if direction == default else f"_{direction}"
 
 
+def inputs_of(signals):
+    """The names of what a direction takes: `[(of arrays, of bytes)]`, of a lone picture the usual.
+
+    Args:
+        signals: its sources, see `kgan.models.translation.sources_of`.
+    """
+    if len(signals) == 1 and not signals[0].ids:
+        return [("images", "image_bytes")]
+    return [(signal.name, f"{signal.name}_bytes") for signal in signals]
+
+
+def example_request(signals, sides, number=0):
+    """One row for each input of a direction: `({of arrays: array}, {of bytes: [string]})`.
+
+    Args:
+        signals: its sources.
+        sides: (height, width).
+        number: another one than the first.
+    """
+    arrays, strings = {}, {}
+    for signal, (array, string) in zip(signals, inputs_of(signals), strict=True):
+        make = functools.partial(files.example_ids, classes=signal.classes) if signal.ids else (
+            files.example_picture)
+        x = make(*sides)
+        x = x[::-1, ::-1] if number else x
+        arrays[array] = x[None]
+        png = tf.io.encode_png(tf.cast(x, tf.uint16) if signal.ids else x)
+        strings[string] = [png.numpy()]
+    return arrays, strings
+
+
+def _specs(signals, levels):
+    """Of arrays: ids are int32, pictures float32 or, as `levels`, uint8."""
+    return [
+        tf.TensorSpec([None, None, None, 1], tf.int32, name=name) if signal.ids else
+        tf.TensorSpec([None, None, None, 3], tf.uint8 if levels else tf.float32, name=name)
+        for signal, (name, _) in zip(signals, inputs_of(signals), strict=True)
+    ]
+
+
 def _translate(model, direction):
-    def translate(images):
-        return tf.cast(model.translate(images, direction), tf.float32)
+    signals = sources_of(model.directions[direction], model.signals)
 
-    spec = tf.TensorSpec([None, None, None, 3], tf.float32, name="images")
-    return tf.function(translate, input_signature=[spec], autograph=False)
+    def translate(*images):
+        given = {signal.name: x for signal, x in zip(signals, images, strict=True)}
+        return tf.cast(model.translated(given, direction), tf.float32)
 
-
-def _of_images(translate):
-    def images_to_images(images):
-        return {"images": pixels.to_uint8(translate(pixels.to_float(images)))}
-
-    spec = tf.TensorSpec([None, None, None, 3], tf.uint8, name="images")
-    return tf.function(images_to_images, input_signature=[spec], autograph=False)
+    return tf.function(translate, input_signature=_specs(signals, False), autograph=False)
 
 
-def _of_bytes(translate, allowed):
-    def one(data):
-        rgb, alpha = decoding.decode_picture(
-            data, allowed.max_pixels, allowed.multiple, allowed.smallest
-        )
-        rgb = pixels.to_uint8(translate(pixels.to_float(rgb[tf.newaxis])))[0]
-        return decoding.encode_picture(rgb, alpha)
+def _floats(images):
+    """Pictures of uint8 as float; ids as they are."""
+    return [pixels.to_float(x) if x.dtype == tf.uint8 else x for x in images]
 
-    def bytes_to_bytes(image_bytes):
+
+def _of_images(translate, signals):
+    def images_to_images(*images):
+        return {"images": pixels.to_uint8(translate(*_floats(images)))}
+
+    return tf.function(images_to_images, input_signature=_specs(signals, True), autograph=False)
+
+
+def _of_bytes(translate, signals, scale, allowed):
+    limits = allowed.max_pixels, allowed.multiple, allowed.smallest
+
+    def one(datas):
+        given, alpha = [], None
+        for signal, data in zip(signals, tf.unstack(datas), strict=True):
+            if signal.ids:
+                given.append(decoding.decode_ids(data, *limits))
+                continue
+            rgb, its = decoding.decode_picture(data, *limits)
+            given.append(rgb)
+            alpha = its if alpha is None else alpha
+        same = [tf.debugging.assert_equal(tf.shape(x)[:2], tf.shape(given[0])[:2],
+                                          "pictures and maps of one request differ in size")
+                for x in given[1:]]
+        with tf.control_dependencies(same):
+            rgb = pixels.to_uint8(translate(*_floats(x[tf.newaxis] for x in given)))[0]
+        if alpha is None or rgb.shape[-1] == 1:
+            return tf.io.encode_png(rgb)
+        return decoding.encode_picture(rgb, pixels.enlarge(alpha, scale))
+
+    def bytes_to_bytes(*image_bytes):
         # One at a time: pictures differ in size, and the memory needed is that of the largest.
-        return {"image_bytes": tf.map_fn(one, image_bytes, parallel_iterations=1)}
+        return {"image_bytes": tf.map_fn(one, tf.stack(image_bytes, 1), parallel_iterations=1)}
 
-    spec = tf.TensorSpec([None], tf.string, name="image_bytes")
-    return tf.function(bytes_to_bytes, input_signature=[spec], autograph=False)
+    specs = [tf.TensorSpec([None], tf.string, name=name) for _, name in inputs_of(signals)]
+    return tf.function(bytes_to_bytes, input_signature=specs, autograph=False)
 
 
 def _guarded(function, allowed, rows=None):

@@ -10,11 +10,14 @@ an instance is made (`CycleGAN(recipe)` is one, with `fit`, `save_weights` and s
 
 import contextlib
 import functools
+from collections.abc import Mapping
 from typing import ClassVar
 
 from kgan.core.lazy import kept, keras, pixels, tf
+from kgan.data.signals import at_size, usual
 from kgan.models.stages import Phase, Stage
 from kgan.models.trainer import Trainer
+from kgan.models.translation import given_sources, learns_pairs, sources_of, translations
 
 
 @functools.cache
@@ -37,9 +40,9 @@ class GAN(Trainer):
         players: `{player: names of its networks}`. A network of no player is frozen.
         phases: what a training step consists of, unless `stages_of` says more.
         averaged: the players whose weights have a moving average when `recipe.ema` is set.
-        directions: `{direction: name of the network that translates so}`; the first is the default.
-        measures: the names of the usual measures (`kgan.evaluation.measures`) that say how good it
-            is; `measure` may say more.
+        signals: what its batches hold, a tuple of `kgan.data.signals.Signal`.
+        directions: `{direction: kgan.models.translation.Translation}`, the first is the default; a
+            class may declare the name of a network alone, which stands for the usual ones.
         labels_edited: the labels that it edits, each by directions of its own; () = it translates
             between two domains.
         trains: whether there is anything to train.
@@ -57,7 +60,6 @@ class GAN(Trainer):
     phases: ClassVar[tuple] = (Phase(),)
     averaged: ClassVar[tuple] = ("generator",)
     directions: ClassVar[dict] = {}
-    measures: ClassVar[tuple] = ("edits",)
     labels_edited: ClassVar[tuple] = ()
     trains = True
     exports = True
@@ -73,7 +75,8 @@ class GAN(Trainer):
         super().__init__(name=type(self).__name__.lower())
         self.recipe = recipe
         self.deployed_only = deployed_only
-        self.directions = self.directions_of(recipe)
+        self.signals = self.signals_of(recipe)
+        self.directions = translations(self.directions_of(recipe), self.signals)
         self.precision = precision
         self.name_in_zoo = self.name
         self.trained = False
@@ -105,8 +108,17 @@ class GAN(Trainer):
         return f"step {step:,} of {self.recipe.steps:,}"
 
     @classmethod
+    def signals_of(cls, recipe):
+        """What the batches of a model with this recipe hold, a tuple of `Signal`.
+
+        It is asked for before the data are open, when a recipe may lack what `complete` fills in;
+        signals with pixels must be whole even then.
+        """
+        return usual(recipe.size)
+
+    @classmethod
     def directions_of(cls, recipe):
-        """`directions` of a model with this recipe."""
+        """`directions` of a model with this recipe, as declared."""
         return cls.directions
 
     def build_networks(self, recipe):
@@ -124,7 +136,7 @@ class GAN(Trainer):
 
     def deployed(self):
         """The names of the networks that translating needs; their weights are what is shipped."""
-        return sorted(set(self.directions.values()))
+        return sorted({how.network for how in self.directions.values()})
 
     def stages(self):
         """What its training consists of, see `stages_of`."""
@@ -171,6 +183,12 @@ class GAN(Trainer):
     def conclude(self, data, held):
         """Called after the last step, with what `hold_out` gave, before weights are written."""
 
+    @property
+    def measures(self):
+        """The names of the usual measures that say how good it is; a class may name others."""
+        pairs = any(learns_pairs(how, self.signals) for how in self.directions.values())
+        return ("pairs",) if pairs else ("edits",)
+
     def measure(self, data, options):
         """What `tools/evaluate` says of it.
 
@@ -210,8 +228,8 @@ class GAN(Trainer):
         are not.
 
         Args:
-            batch: `{domain: float32 [n, h, w, c] in [-1, 1]}`, `"labels"`, float32 [n, k], if
-                `batch_labels` says so, `"key"`, int32 [2], the randomness of this step and replica
+            batch: `{name of a signal: tensor [n, ...]}`, see `signals`: pictures are float32 in
+                [-1, 1], ids int32; `"key"`, int32 [2], the randomness of this step and replica
                 (for `tf.random.stateless_*`), and `"step"`, int32 [], steps before this one.
 
         Returns:
@@ -219,24 +237,11 @@ class GAN(Trainer):
         """
         raise NotImplementedError
 
-    def batch_channels(self):
-        """`{domain: channels}` of the pictures in a batch."""
-        return {"a": 3, "b": 3}
-
-    def batch_labels(self):
-        """How many labels the pictures of domain a come with; 0 = none."""
-        return 0
-
     def batch_spec(self, count=None):
-        """`{domain or "labels": tf.TensorSpec}` of a batch of `count` pictures, in this stage."""
-        size = self.part.size if self.part else self.recipe.size
-        spec = {
-            domain: tf.TensorSpec([count, size, size, channels], tf.float32)
-            for domain, channels in self.batch_channels().items()
-        }
-        if self.batch_labels():
-            spec["labels"] = tf.TensorSpec([count, self.batch_labels()], tf.float32)
-        return spec
+        """`{name of a signal: tf.TensorSpec}` of a batch of `count`, in this stage."""
+        size = self.recipe.size
+        signals = at_size(self.signals, self.part.size if self.part else size, size)
+        return {s.name: tf.TensorSpec([count, *s.shape], s.dtype) for s in signals}
 
     def terms_spec(self, count):
         """What `loss_terms` is given: `{name: tf.TensorSpec}`."""
@@ -250,12 +255,15 @@ class GAN(Trainer):
         )
 
     def show(self, batch):
-        """Pictures to look at for fixed inputs: `{title: float32 [n, h, w, c] in [-1, 1]}`."""
+        """What to look at for fixed inputs: `{title: float32 [n, h, w, c] in [-1, 1], or ids}`."""
         shown = {}
-        for direction in self.directions:
-            source = batch[direction[0]]
-            shown[direction[0]] = source
-            shown[direction] = self.translate(source, direction)
+        for direction, how in self.directions.items():
+            given = {name: batch[name] for name in how.sources}
+            shown |= given
+            alone = len(given) == 1
+            shown[direction] = self.translate(given[how.sources[0]] if alone else given, direction)
+            if learns_pairs(how, self.signals):
+                shown[how.target] = batch[how.target]
         return shown
 
     # What Keras would keep a model by is not enough to make it again: a recipe is.
@@ -280,18 +288,20 @@ class GAN(Trainer):
         return self.translate(images, direction)
 
     def translate(self, images, direction=None):
-        """Translates pictures of any size.
+        """Translates pictures, or maps of ids, of any size.
 
         Sides are padded by reflection to what the network needs and the result is cropped back, so
-        it has the size of the input.
+        it has the size of the input, times the scale of the translation.
 
         Args:
             images: [n, h, w, 3], float in [-1, 1], or levels of 0..255: uint8, other integers,
-                lists of pictures.
+                lists of pictures. Where the source is a map of ids, whole numbers [n, h, w] or
+                [n, h, w, 1]. Of a direction with several sources `{name of a signal: these}`.
             direction: one of `directions`; None = the first.
 
         Returns:
-            A tensor of the shape of `images`, and of their type; of integers, uint8.
+            A tensor [n, scale * h, scale * w, channels] of the type of the (first) pictures; of
+            integers, uint8.
 
         Raises:
             TypeError, ValueError: `images` are something else, see `kgan.core.pixels.checked`.
@@ -302,12 +312,32 @@ class GAN(Trainer):
             if not names:
                 raise ValueError(f"{self.name_in_zoo} does not translate pictures")
             raise ValueError(f"direction {direction!r} is not one of {', '.join(names)}")
-        images, dtype = pixels.given(images)
-        if images.shape[0] == 0:
-            return pixels.as_given(images, dtype)
-        x = self.forward(pixels.extend(images, self.multiple, self.smallest), direction)
-        x = pixels.to_channels(x[:, : tf.shape(images)[1], : tf.shape(images)[2]], 3)
-        return pixels.as_given(tf.ensure_shape(x, images.shape), dtype)
+        signals = sources_of(self.directions[direction], self.signals)
+        given, dtype = given_sources(images, signals)
+        return pixels.as_given(self.translated(given, direction), dtype)
+
+    def translated(self, given, direction):
+        """What `translate` does between reading its input and giving back the type of it.
+
+        Args:
+            given: `{name of a source: float32 pictures in [-1, 1], or int32 ids, [n, h, w, c]}`.
+            direction: one of `directions`.
+
+        Returns:
+            float [n, scale * h, scale * w, channels] in [-1, 1].
+        """
+        how = self.directions[direction]
+        first = given[how.sources[0]]
+        scale, channels = how.scale, how.channels
+        n, *sides = first.shape[:3]
+        shape = [n, *(side and scale * side for side in sides), channels]
+        if n == 0:
+            height, width = tf.unstack(scale * tf.shape(first)[1:3])
+            return tf.ensure_shape(tf.zeros([0, height, width, channels]), shape)
+        x = {name: pixels.extend(x, self.multiple, self.smallest) for name, x in given.items()}
+        x = self.forward(x if len(x) > 1 else x[how.sources[0]], direction)
+        x = x[:, : scale * tf.shape(first)[1], : scale * tf.shape(first)[2]]
+        return tf.ensure_shape(pixels.to_channels(x, channels), shape)
 
     def forward(self, x, direction):
         """What `translate` does between extending and cropping.
@@ -323,14 +353,21 @@ class GAN(Trainer):
             )
 
         Args:
-            x: float32 [n, h, w, 3] in [-1, 1]; sides are multiples of `multiple`.
+            x: float32 [n, h, w, 3] in [-1, 1], or ids int32 [n, h, w, 1]; sides are multiples of
+                `multiple`. Of several sources `{name: these}`.
             direction: one of `directions`.
 
         Returns:
-            float [n, h, w, 3 or 1] in [-1, 1].
+            float [n, scale * h, scale * w, channels] in [-1, 1]; grey for RGB will do.
         """
-        network = self.nets[self.directions[direction]]
-        return network(pixels.to_channels(x, network.inputs[0].shape[-1]), training=False)
+        how = self.directions[direction]
+        network, wanted = self.nets[how.network], {}
+        for i, name in enumerate(how.sources):
+            given = x[name] if isinstance(x, Mapping) else x
+            channels = network.inputs[i].shape[-1]
+            wanted[name] = pixels.to_channels(given, channels) if given.dtype.is_floating else given
+        one, *others = wanted.values()
+        return network([one, *others] if others else one, training=False)
 
 
 def _elsewhere(model):

@@ -7,6 +7,7 @@ directions; it is exported with the signatures `serving_default` (codes -> PNG b
 
 from kgan.core.batches import parts
 from kgan.core.lazy import np, pixels, tf
+from kgan.data.signals import usual
 from kgan.models.gan import GAN
 
 PRIORS = ("normal", "uniform")
@@ -36,8 +37,9 @@ class LatentGAN(GAN):
     def deployed(self):
         return ["g"]
 
-    def batch_channels(self):
-        return {"a": 3}
+    @classmethod
+    def signals_of(cls, recipe):
+        return usual(recipe.size, {"a": 3})
 
     @property
     def latent(self):

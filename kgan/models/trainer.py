@@ -157,22 +157,25 @@ class Trainer:
         return self._reported()
 
     def _given(self, batch):
-        """A batch as `fit` is given it, with pictures of float32 in [-1, 1] in their channels."""
-        channels, found = self.batch_channels(), {}
-        names, its = ", ".join(self.batch_spec()), type(self).__name__
-        if not isinstance(batch, Mapping) or not set(self.batch_spec()) <= set(batch):
-            raise ValueError(f"{its} trains on batches that are dictionaries of {names}.")
-        for name in self.batch_spec():
+        """A batch as `fit` is given it, each signal in its type and pictures in their channels."""
+        names, its, found = [s.name for s in self.signals], type(self).__name__, {}
+        if not isinstance(batch, Mapping) or not set(names) <= set(batch):
+            raise ValueError(f"{its} trains on batches that are dictionaries of "
+                             f"{', '.join(names)}.")
+        for signal in self.signals:
+            name = signal.name
             x = found[name] = tf.convert_to_tensor(batch[name])
             if x.shape.rank is None or x.shape[0] is None:
                 raise TypeError(f"{its} trains on batches of a known length: "
                                 "dataset.batch(n, drop_remainder=True).")
-            if name in channels:
+            if signal.ids:
+                found[name] = pixels.ids(x)
+            elif signal.kind != "vector":
                 if not (x.dtype.is_floating or x.dtype == tf.uint8):
                     raise TypeError(f"{its} trains on pictures of uint8, or float in [-1, 1]; "
                                     f"{name} is {x.dtype.name}.")
                 x = pixels.to_float(x) if x.dtype == tf.uint8 else tf.cast(x, tf.float32)
-                found[name] = pixels.to_channels(x, channels[name])
+                found[name] = pixels.to_channels(x, signal.channels)
             if x.shape[0] % self.batches_per_step:
                 raise ValueError(f"a step of {its} takes {self.batches_per_step} batches at once, "
                                  f"and {x.shape[0]} pictures cannot be divided by that.")
@@ -257,10 +260,10 @@ class Trainer:
             if isinstance(names, str) or not set(names) <= set(self.nets):
                 raise ValueError(f"{its}: player {player!r} owns {names!r}, which must be a tuple "
                                  f"of its networks: {known}.")
-        for direction, name in self.directions.items():
-            if self.nets and name not in self.nets:
-                raise ValueError(f"{its}: direction {direction!r} is by {name!r}, which is none of "
-                                 f"its networks: {known}.")
+        for direction, how in self.directions.items():
+            if self.nets and how.network not in self.nets:
+                raise ValueError(f"{its}: direction {direction!r} is by {how.network!r}, which is "
+                                 f"none of its networks: {known}.")
 
     def _scaled(self, player, total):
         total = total / self._replicas

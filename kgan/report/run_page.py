@@ -4,7 +4,7 @@ The page is HTML with inline CSS and inline SVG and no script, and links to the 
 so it opens from a disk, a web server or a zip file alike. It reads only files:
 
     recipe.json      {"model": name, "recipe": {field: value}}
-    run.json         {"status", "plan", "message", "devices", "precision"}              (optional)
+    run.json         {"status", "plan", "message", "devices", "precision", "directions"} (optional)
     metrics.jsonl    {"step", "stage", "numbers": what the stage has of its own, "seconds",
                      "seconds_left" or "seconds_left_at_most", "images_per_second", "learning_rate",
                      "terms"} a line
@@ -267,6 +267,10 @@ def _tables(recipe, run, metrics):
         tables += (
             f'<section class="card"><h3>Final metrics</h3>{_metrics(metrics)}</section>\n'
         )
+    directions = run.get("directions")
+    if isinstance(directions, dict) and directions:
+        rows = [(name, *_direction(how)) for name, how in directions.items()]
+        tables += f'<section class="card"><h3>Directions</h3>{table(rows)}</section>\n'
     rows = ((name, _text(value), "") for name, value in recipe.items())
     tables += f'<section class="card"><h3>Recipe</h3>{table(rows)}</section>\n'
     plan = ""
@@ -277,6 +281,13 @@ def _tables(recipe, run, metrics):
             f"<pre>{escape(lines)}</pre></details>\n"
         )
     return f'<h2>Numbers</h2>\n<div class="tables">\n{tables}</div>\n{plan}'
+
+
+def _direction(how):
+    """(from what to what, what is to be said of the size) of a translation."""
+    how = how if isinstance(how, dict) else {}
+    note = f"{how['scale']} times as wide and high" if how.get("scale", 1) != 1 else ""
+    return f"{_text(how.get('sources'))} to {how.get('target')}", note
 
 
 def _metrics(metrics):

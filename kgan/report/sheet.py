@@ -14,27 +14,35 @@ _TITLES = {"a": "A", "b": "B", "a2b": "A to B", "b2a": "B to A"}
 
 
 def to_uint8(pictures):
-    """uint8 pictures from float ones in [-1, 1]; grey becomes RGB."""
+    """uint8 pictures from float ones in [-1, 1], grey becomes RGB; maps of ids in colours."""
     pictures = np.asarray(pictures)
+    if pictures.dtype != np.uint8 and pictures.dtype.kind in "iu":
+        return (pictures * np.array([67, 151, 211]) % 256).astype(np.uint8)  # 0 is black
     if pictures.dtype != np.uint8:
         pictures = array_to_uint8(pictures)
     return np.repeat(pictures, 3, axis=-1) if pictures.shape[-1] == 1 else pictures
 
 
 def grid(columns, gap=2):
-    """One PIL image from `{title: pictures [n, h, w, c]}`: a column each, with its title."""
+    """One PIL image from `{title: pictures [n, h, w, c]}`: a column each, with its title.
+
+    Columns may differ in size: those of low resolution are enlarged by a whole factor.
+    """
     columns = {title: to_uint8(pictures) for title, pictures in columns.items()}
-    side = next(iter(columns.values())).shape[1]
-    zoom = _zoom(side)
-    step, head = side * zoom + gap, 18
+    tallest = max(pictures.shape[1] for pictures in columns.values())
+    zooms = {title: _zoom(tallest) * (tallest // pictures.shape[1])
+             for title, pictures in columns.items()}
+    step, head = tallest * _zoom(tallest) + gap, 18
     rows = max(len(pictures) for pictures in columns.values())
-    sheet = Image.new("RGB", (step * len(columns) + gap, head + step * rows + gap), "white")
-    draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
-    for i, (title, pictures) in enumerate(columns.items()):
-        draw.text((gap + i * step + 2, 1), _TITLES.get(title, title), fill="black", font=font)
+    width = gap + sum(zooms[title] * x.shape[2] + gap for title, x in columns.items())
+    sheet = Image.new("RGB", (width, head + step * rows + gap), "white")
+    draw, font, left = ImageDraw.Draw(sheet), ImageFont.load_default(12), gap
+    for title, pictures in columns.items():
+        draw.text((left + 2, 1), _TITLES.get(title, title), fill="black", font=font)
         for j, picture in enumerate(pictures):
-            place = gap + i * step, head + gap + j * step
-            sheet.paste(_enlarged(Image.fromarray(picture), zoom), place)
+            place = left, head + gap + j * step
+            sheet.paste(_enlarged(Image.fromarray(picture), zooms[title]), place)
+        left += zooms[title] * pictures.shape[2] + gap
     return sheet
 
 

@@ -214,8 +214,8 @@ class Samples(Counting):
 
     def _warn_if_idle(self, step, shown):
         """Says once when a translator has come to return its input: no loss curve shows that."""
-        for direction in self.model.directions if step and not self.warned else ():
-            before, after = shown.get(direction[0]), shown.get(direction)
+        for direction, how in self.model.directions.items() if step and not self.warned else ():
+            before, after = shown.get(how.sources[0]), shown.get(direction)
             if before is not None and after is not None and before.shape == after.shape:
                 change = 127.5 * float(np.mean(np.abs(np.asarray(after) - np.asarray(before))))
                 if change < 0.1:

@@ -44,7 +44,8 @@ class Step:
         self.traced = {net: n for net, n in calls.items() if n}
         self.pictures = model.part.batch * model.batches_per_step
         spec = model.batch_spec(self.pictures)
-        batch = {d: tf.random.stateless_uniform(s.shape, [0, 1], -1, 1) for d, s in spec.items()}
+        batch = {name: tf.random.stateless_uniform(s.shape, [0, 1], -1, 1)
+                 if s.dtype.is_floating else tf.zeros(s.shape, s.dtype) for name, s in spec.items()}
         if strategy:
             data = tf.data.Dataset.from_tensors(batch).unbatch()
             data = data.batch(self.pictures).repeat()

@@ -10,15 +10,16 @@ import pathlib
 
 from kgan.core import devices, registry
 from kgan.core.errors import UsageError, UserError, printable
-from kgan.core.lazy import np, pixels, tf
+from kgan.core.lazy import tf
 from kgan.core.paths import replacing, sweep
 from kgan.core.progress import say
 from kgan.core.reading import json_or_empty
 from kgan.core.recipe import differences, write_recipe
 from kgan.core.status import read_status, write_status
+from kgan.data.signals import held_out
 from kgan.training.options import RunOptions, default_folder
 from kgan.training.rewind import rewind
-from kgan.training.run_data import check_data, check_domains, describe, known_data, opened
+from kgan.training.run_data import check_data, check_signals, describe, known_data, opened
 from kgan.training.run_folder import (
     agree,
     apart,
@@ -166,11 +167,12 @@ class _Run:
                 whose = f" of stage {part.stage.name}" if part.stage.batch else ""
                 raise UsageError(f"--batch {part.batch}{whose} cannot be shared by {replicas} "
                                  "devices.")
-        self.data = opened(recipe, self.options.bad_images, workers)
+        signals = registry.entry(self.name).model.signals_of(recipe)
+        self.data = opened(recipe, self.options.bad_images, workers, signals)
         self.recipe = recipe = self._whole(workers.from_chief(self._known))
         with devices.scope(self.strategy):
             self.model = build(self.name, recipe, self.machine.precision)
-            check_domains(self.data, self.model)
+            check_signals(self.data, self.model)
             self.model.compile(xla=xla)
         self.data, self.held = self.model.hold_out(self.data)
         self.state = RunState(self.folder, self.model, self.options.keep)
@@ -318,8 +320,9 @@ class _Run:
 
         per_step, workers = self.model.batches_per_step, self.workers
         dataset = batches(
-            self.data, self.recipe, start=first, per_step=per_step, batch=part.batch,
-            size=part.size, position=part.position(first), part=(workers.index, workers.count),
+            self.data, self.recipe, self.model.signals, start=first, per_step=per_step,
+            batch=part.batch, size=part.size, position=part.position(first),
+            part=(workers.index, workers.count),
         )
         if workers.count == 1:
             return dataset
@@ -329,16 +332,8 @@ class _Run:
         return self.strategy.distribute_datasets_from_function(lambda context: dataset)
 
     def sample_batch(self, count=6):
-        """Fixed held-out pictures, float32 in [-1, 1], for the sample grids."""
-        pictures = {}
-        for domain in self.model.batch_channels():
-            held = self.data.test[domain]
-            chosen = held[np.arange(min(count, len(held)))]
-            pictures[domain] = pixels.array_to_float(chosen)
-        if self.model.batch_labels():
-            rows = np.arange(len(pictures["a"]))
-            pictures["labels"] = self.data.labels_of("test", rows)
-        return pictures
+        """Fixed held-out pictures, as a batch has them, for the sample grids."""
+        return held_out(self.data, self.model.signals, count)
 
     def _interrupted(self, signal):
         step = int(self.model.step.numpy())
@@ -396,6 +391,7 @@ class _Run:
         content = {
             "status": status, "message": message, "plan": self.plan, "devices": self.devices,
             "precision": self.machine.precision, **self.facts,
+            "directions": {d: how.as_dict() for d, how in self.model.directions.items()},
         }
         write_status(self.folder, content)
         write_page(self.folder)

@@ -3,6 +3,7 @@
 from kgan.core.errors import UserError
 from kgan.core.progress import say
 from kgan.core.status import read_status
+from kgan.data.signals import pairs_of, pictures_of
 
 SHOWN = 3  # names in a message
 
@@ -24,7 +25,7 @@ def describe(data):
     }
 
 
-def opened(recipe, bad_images, workers):
+def opened(recipe, bad_images, workers, signals):
     """The `kgan.data.Data` of a recipe, which must be the same for all workers.
 
     Raises:
@@ -35,7 +36,7 @@ def opened(recipe, bad_images, workers):
     def look():
         data = open_data(
             recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed,
-            bad_images=bad_images,
+            bad_images=bad_images, signals=signals,
         )
         return data, {**describe(data), "held_out": {}}
 
@@ -78,24 +79,38 @@ def check_data(folder, data):
                         f"({difference(known, now)}): put them back, or choose another --out.")
 
 
-def check_domains(data, model):
-    """Refuses pictures of other domains or labels than a model is trained on."""
-    name = model.name_in_zoo
-    if set(model.batch_channels()) - set(data.train):
+def check_signals(data, model):
+    """Refuses data that do not hold what a model is trained on.
+
+    Raises:
+        UserError: sets, pairs or labels are lacking, or there are sets that it does not take.
+    """
+    name, wanted = model.name_in_zoo, {s.name for s in pictures_of(model.signals)}
+    if wanted == {"a", "b"} and wanted - set(data.train):
         raise UserError(
             f"{name} needs two sets of pictures and {data.spec} has one: name a folder with trainA "
             "and trainB, or an attribute (celeba:PATH?attribute=Smiling)."
         )
-    if "b" in data.train and "b" not in model.batch_channels():
+    if wanted - set(data.train):
+        raise UserError(f"{name} is trained on {', '.join(sorted(wanted))} and {data.spec} has "
+                        f"{', '.join(data.train)}: name a folder with a folder for each.")
+    if "b" in data.train and "b" not in wanted:
         raise UserError(
             f"{name} takes one set of pictures and {data.spec} has two: name one folder "
             "(folder:PATH?layout=single for all pictures in it), avatars with several attributes, "
             "celeba:PATH without an attribute."
         )
-    if model.batch_labels() not in (0, len(data.label_names)):
-        found = ", ".join(data.label_names) or "none"
-        raise UserError(f"{name} with this recipe wants {model.batch_labels()} labels and "
-                        f"{data.spec} has {found}.")
+    for group in pairs_of(model.signals).values() if not data.paired else ():
+        raise UserError(
+            f"{name} learns from pairs, {' and '.join(s.name for s in group)} of the same, and "
+            f"those of {data.spec} belong to nobody: name a folder of pairs, side by side or with "
+            "a folder for each and files of the same names."
+        )
+    for signal in model.signals:
+        if signal.kind == "vector" and signal.channels != len(data.label_names):
+            found = ", ".join(data.label_names) or "none"
+            raise UserError(f"{name} with this recipe wants {signal.channels} labels and "
+                            f"{data.spec} has {found}.")
 
 
 def difference(known, now):

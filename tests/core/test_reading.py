@@ -10,7 +10,7 @@ import pytest
 
 from kgan.core.errors import UserError, printable
 from kgan.core.reading import json_lines, json_or_empty, read_json, size_of
-from kgan.data import scan
+from kgan.data import stored
 from kgan.evaluation.suite import suite
 from kgan.report import run_page as page
 from kgan.training import rewind
@@ -81,9 +81,9 @@ def test_a_run_with_such_lines_is_shown_and_taken_back(tmp_path):
 def test_an_index_of_the_cache_that_is_deep_is_no_index(tmp_path):
     for text in ('{"kept": ' + "[" * 100_000, "[]"):
         (tmp_path / "index.json").write_text(text)
-        assert scan.load(tmp_path, stored=False) is None
+        assert stored.load(tmp_path, stored=False) is None
     (tmp_path / "index.json").write_text(json.dumps({"kept": [0]}))
-    assert scan.load(tmp_path, stored=False) == {"kept": [0], "stored": None}
+    assert stored.load(tmp_path, stored=False) == {"kept": [0], "stored": None}
 
 
 def test_lines_of_progress_of_a_suite_are_printable(monkeypatch):

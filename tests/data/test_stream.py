@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from kgan.core.recipe import Recipe
-from kgan.data import Data
-from kgan.data.stream import Sampler, batches
+from kgan.data import Data, stream
+from kgan.data.signals import Signal, usual
+from kgan.data.stream import batches
 
 
 def flat(count, first=0, side=8):
@@ -27,8 +28,18 @@ def visits(sampler, steps, domain=0):
     return [int(x) for step in steps for x in sampler(step)[domain][:, 0, 0, 0]]
 
 
-def data(train, paired=False):
-    return Data("test", train, train, paired=paired)
+def data(train):
+    return Data("test", train, train)
+
+
+def paired(pictures, size):
+    """Signals of square pictures that belong together."""
+    return tuple(Signal(name, height=size, width=size, group="pair") for name in pictures)
+
+
+def Sampler(pictures, *, size, signals=None, **options):
+    signals = signals or usual(size, dict.fromkeys(pictures, 3))
+    return stream.Sampler(pictures, signals, **options)
 
 
 def take(dataset, count):
@@ -101,7 +112,7 @@ def test_epochs_and_domains_have_orders_of_their_own():
 def test_paired_domains_share_order_crop_and_mirror():
     whole = textured(10, 12)
     pictures = {"a": whole, "b": 255 - whole}
-    sampler = Sampler(pictures, batch=4, size=8, paired=True)
+    sampler = Sampler(pictures, batch=4, size=8, signals=paired(pictures, 8))
     for step in range(6):
         a, b = sampler(step)
         np.testing.assert_array_equal(b, 255 - a)
@@ -111,10 +122,10 @@ def test_paired_domains_share_order_crop_and_mirror():
 
 def test_only_a_model_of_pairs_sees_pairs_together():
     numbers = flat(40)
-    for both, asked in ((True, True), (True, False), (False, True)):
-        pictures = data({"a": numbers, "b": numbers}, paired=both)
-        (batch,) = take(batches(pictures, Recipe(size=8, batch=20), paired=asked), 1)
-        assert (batch["a"] == batch["b"]).all() == (both and asked)
+    pictures = {"a": numbers, "b": numbers}
+    for signals in (None, paired(pictures, 8)):
+        (batch,) = take(batches(data(pictures), Recipe(size=8, batch=20), signals), 1)
+        assert (batch["a"] == batch["b"]).all() == bool(signals)
 
 
 def crops_of(picture, size):
@@ -238,3 +249,66 @@ def test_rotation_keeps_the_middle_and_leaves_no_corner_empty():
     most = 23 * np.tan(np.radians(10))  # columns that the edge moves by between two rows
     assert np.abs(where).max() <= most + 1
     assert np.ptp(where) > most  # to both sides
+
+
+def aligned(count=3, side=12):
+    """Pictures of low and of four times the resolution, a map of class ids and one of instances.
+
+    Each pixel of the low picture holds its place, those of the high one the place that they are of.
+    """
+    row, column = np.mgrid[:side, :side]
+    low = np.stack([np.stack([row, column, np.full_like(row, n)], -1) for n in range(count)])
+    ids = (row % 2 * 26 + column % 3 // 2 * 7)[None, ..., None].repeat(count, 0)
+    return {
+        "low": low.astype(np.uint8), "high": low.repeat(4, 1).repeat(4, 2).astype(np.uint8),
+        "labels": ids.astype(np.uint16), "instances": (ids * 1000 + 1).astype(np.uint16),
+    }
+
+
+ALIGNED = (
+    Signal("low", height=8, width=6), Signal("high", height=32, width=24, group="low"),
+    Signal("labels", "labels", height=8, width=6, group="low"),
+    Signal("instances", "instances", height=8, width=6, group="low"),
+)
+
+
+@pytest.mark.parametrize("rotate", [0.0, 20.0])
+def test_signals_of_one_group_stay_aligned_each_at_its_scale(rotate):
+    pictures = aligned()
+    sampler = Sampler(pictures, size=0, signals=ALIGNED, batch=8, flip_vertical=True, rotate=rotate)
+    seen = set()
+    for step in range(6):
+        low, high, labels, instances = sampler(step)
+        assert low.shape == (8, 8, 6, 3) and high.shape == (8, 32, 24, 3)
+        assert labels.dtype == instances.dtype == np.int32 and labels.shape == (8, 8, 6, 1)
+        np.testing.assert_array_equal(instances, labels * 1000 + 1)  # 0 and 26,001 among them
+        assert {1, 26001} <= set(instances.ravel()) <= {1, 7001, 26001, 33001}
+        if rotate:
+            inside = high[:, 8:24, 8:16].reshape(8, 4, 4, 2, 4, 3).mean((2, 4))
+            assert np.abs(inside - low[:, 2:6, 2:4]).mean() < 0.5  # pixels, half of one low one
+            continue
+        np.testing.assert_array_equal(high, low.repeat(4, 1).repeat(4, 2))
+        place = low[..., :1] % 2 * 26 + low[..., 1:2] % 3 // 2 * 7
+        np.testing.assert_array_equal(labels, place)
+        seen |= {tuple(x[0, 0, :2]) for x in low}
+    assert rotate or len(seen) > 20  # corners of many crops
+
+
+def test_batches_hold_ids_as_whole_numbers():
+    pictures = aligned()
+    (batch,) = take(batches(data(pictures), Recipe(batch=2, flip=False), ALIGNED, per_step=2), 1)
+    assert {name: (x.shape, str(x.dtype)) for name, x in batch.items()} == {
+        "low": ((4, 8, 6, 3), "float32"), "high": ((4, 32, 24, 3), "float32"),
+        "labels": ((4, 8, 6, 1), "int32"), "instances": ((4, 8, 6, 1), "int32"),
+    }
+    assert {0, 26} <= set(batch["labels"].ravel()) and 26001 in batch["instances"]
+    np.testing.assert_array_equal(batch["high"], batch["low"].repeat(4, 1).repeat(4, 2))
+
+
+def test_pairs_that_do_not_fit_are_refused():
+    pictures = aligned()
+    with pytest.raises(ValueError, match="paired: as many, and 4 times the sides"):
+        Sampler({**pictures, "high": pictures["high"][:, :, :40]}, size=0, signals=ALIGNED, batch=2)
+    uneven = (ALIGNED[0], Signal("high", height=32, width=20, group="low"))
+    with pytest.raises(ValueError, match="sides must be a multiple"):
+        Sampler(pictures, size=0, signals=uneven, batch=2)

@@ -367,7 +367,7 @@ def test_exports_at_once_get_versions_of_their_own(model, tmp_path, monkeypatch)
 def test_the_limit_follows_from_what_the_network_needs(model, path, monkeypatch):
     cost = pixels_cost.bytes_per_pixel(lambda x: model.translate(x, "a2b"))
     assert export_metadata(path)["bytes_per_pixel"] == pytest.approx(cost, abs=0.1)
-    monkeypatch.setattr(signing, "bytes_per_pixel", lambda _: cost)
+    monkeypatch.setattr(signing, "bytes_per_pixel", lambda *_: cost)
     monkeypatch.setattr(signing, "REQUEST_BYTES", 1000 * cost)
     assert signing.limits(model).max_pixels == pytest.approx(1000, abs=1)
     assert signing.limits(model, 77).max_pixels == 77

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from kgan import networks
 from kgan.core.recipe import Recipe
+from kgan.data.signals import usual
 from kgan.models.gan import GAN
 from kgan.networks import dcgan
 
@@ -247,8 +248,9 @@ class Judge(GAN):
         picture = keras.Input((None, None, 3))
         return {"d": keras.Model(picture, self.norm(momentum=0.9)(picture))}
 
-    def batch_channels(self):
-        return {"a": 3}
+    @classmethod
+    def signals_of(cls, recipe):
+        return usual(recipe.size, {"a": 3})
 
     def loss_terms(self, batch):
         return {"discriminator": {"real": tf.reduce_mean(self.d(batch["a"], training=True))}}

@@ -129,7 +129,7 @@ def _real(data, classifier, asked):
 
     figures = {}
     for direction in DIRECTIONS:
-        target = direction[-1]
+        _, target = DIRECTIONS[direction]
         held = _held(data, asked, target)
         hit = classifier.is_b(held) == (target == "b")
         figures[f"edit_accuracy_{direction}"] = float(hit.mean())

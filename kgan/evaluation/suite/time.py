@@ -54,7 +54,8 @@ def _step(call):
     recipe = registry.recipe(call["model"]).replace(**changes)
     if "data" in changes:
         recipe = recipe.complete(open_data(
-            recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed))
+            recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed,
+            signals=registry.entry(call["model"]).model.signals_of(recipe)))
     return Step(call["model"], recipe, Machine(precision=call["precision"]))
 
 
