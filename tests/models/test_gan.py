@@ -311,6 +311,24 @@ def test_replicas_agree_with_clipping_averages_and_phases(mirrored, steady_adam)
     assert int(two.step.numpy()) == 3
 
 
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_replicas_exchange_once_for_each_phase(mirrored, tiny_batch, monkeypatch, precision):
+    with mirrored.scope():
+        model = toy(precision=precision, clip_norm=0.01)
+    asked, reduced = [], tf.distribute.ReplicaContext.all_reduce
+
+    def counted(self, reduce_op, value, options=None):
+        asked.append(len(tf.nest.flatten(value)))
+        return reduced(self, reduce_op, value, options)
+
+    monkeypatch.setattr(tf.distribute.ReplicaContext, "all_reduce", counted)
+    parts = mirrored.experimental_distribute_values_from_function(
+        lambda context: {d: x for d, x in tiny_batch(model).items() if d in ("a", "b")})
+    mirrored.run(tf.function(model.train_step, autograph=False), args=(parts,))
+    gradients = len(model.variables_of("generator")) + len(model.variables_of("critic"))
+    assert asked == [gradients + 4] * 2  # and its four terms, by each replica
+
+
 def test_replicas_have_different_keys_and_one_pool(mirrored):
     with mirrored.scope():
         model = toy(Pooled)

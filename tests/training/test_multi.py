@@ -83,15 +83,16 @@ JOBS = {  # name: (model, changes to the recipe, precision)
 }
 
 
-def job(name, folder, **options):
+def job(name, folder, devices=0, **options):
     """Does a job; what `train` returns."""
     model, changes, precision = JOBS[name]
     recipe = RECIPE.replace(**changes)
     registry.register(name, model, recipe, card="cyclegan.md", phrase="a toy")
-    options = {"save_minutes": 60.0, **options}
+    options = {"save_minutes": 60.0, "export": False, **options}
     try:
-        return train(name, recipe, Machine(precision=precision), RunOptions(
-            out=str(folder), export=False, log_every=2, sample_every=1000, **options))
+        machine = Machine(precision=precision, devices=devices)
+        return train(name, recipe, machine, RunOptions(
+            out=str(folder), log_every=2, sample_every=1000, **options))
     finally:
         del registry._entries[name]
 
@@ -206,10 +207,11 @@ def test_two_workers_are_one_process_and_end_together(tmp_path):
 
 
 @pytest.mark.slow
-def test_half_precision_with_clipping(tmp_path):
-    with Pair(tmp_path, "half") as pair:
-        job("half", tmp_path / "alone" / "half")
+def test_half_precision_with_clipping_and_an_export(tmp_path):
+    with Pair(tmp_path, "half", export=True) as pair:
+        job("half", tmp_path / "alone" / "half", devices=2)  # so that as many steps overflow
         assert [code for code, *_ in pair.results()] == [0, 0]
+    assert (tmp_path / "0/half/export/half/1/saved_model.pb").exists()  # and was checked
     whole, shared = (state_of(tmp_path / where / "half") for where in ("alone", "0"))
     for variable, value in whole.items():
         np.testing.assert_allclose(shared[variable], value, atol=2e-3, err_msg=variable)
