@@ -5,11 +5,12 @@ import os
 import numpy as np
 
 from kgan.core.errors import UsageError, UserError
+from kgan.core.hashing import digest_of
 from kgan.data import scan
 from kgan.data.listing import left_out, list_pictures
 from kgan.data.pictures import printable
 from kgan.data.signals import loaded_sides, pictures_of
-from kgan.data.split import digest_of, hold_out
+from kgan.data.split import hold_out
 from kgan.data.types import Data
 
 

@@ -484,7 +484,8 @@ def test_zoo_pack_measures_a_model_of_many_labels_label_by_label(tmp_path, monke
 
     monkeypatch.setattr("kgan.evaluation.evaluate.evaluate", evaluate)
     model = registry.entry("stargan").model
-    labels = types.SimpleNamespace(direction_for=model.direction_for, recipe=registry.recipe(
+    labels = types.SimpleNamespace(labels_edited=("Smiling", "Eyeglasses"),
+                                   direction_for=model.direction_for, recipe=registry.recipe(
         "stargan").replace(labels="Smiling,Eyeglasses"))
     found = cli_zoo._figures(tmp_path, labels, "avatars:Smiling,Eyeglasses?n=24")
     assert asked == ["avatars:Smiling?n=24", "avatars:Eyeglasses?n=24"]

@@ -30,7 +30,7 @@ def test_a_dry_run_says_the_plan_and_writes_nothing(tool, name, tmp_path, monkey
     assert plan.json["model"] == name
     assert plan.json["recipe"] == recipe.replace(steps=steps, seed=3).as_dict()
     assert plan.json["changed"] == {"steps": steps, "seed": 3}
-    assert plan.json["precision"] == "float32"
+    assert plan.json["precision"] == "auto"
     assert plan.json["run"].startswith(f"runs/{name}-{recipe.data.partition(':')[0]}-")
     assert list(tmp_path.iterdir()) == []
 

@@ -8,12 +8,20 @@ from conftest import Toy
 from kgan.core.errors import UsageError, UserError
 from kgan.core.recipe import Recipe
 from kgan.data import Data
+from kgan.data.signals import Signal
 from kgan.evaluation.evaluate import _check_asked
 from kgan.evaluation.measures import USUAL, Measure, Options
 
 
 class Paired(Toy):
-    measures = ("pairs",)
+    @classmethod
+    def signals_of(cls, recipe):
+        return tuple(Signal(name, height=recipe.size, width=recipe.size, group="face")
+                     for name in "ab")
+
+
+class Sampling(Toy):
+    measures = ("samples",)
 
 
 class Brightness(Paired):
@@ -39,19 +47,20 @@ def data():
 
 def test_pairs(data):
     figures, pictures = white(Paired).measure(data, Options(n=3))
-    assert (figures["n"], figures["pair_l1_a2b"], figures["identity_pair_l1_a2b"]) == (3, 5, 5)
-    assert figures["pair_psnr_a2b"] == pytest.approx(20 * np.log10(255 / 5))
-    assert figures["pair_ssim_a2b"] == pytest.approx(1, abs=1e-3)
+    assert (figures["n"], figures["l1_a2b"], figures["identity_l1_a2b"]) == (3, 5, 5)
+    assert figures["psnr_a2b"] == pytest.approx(20 * np.log10(255 / 5))
+    assert figures["ssim_a2b"] == pytest.approx(1, abs=1e-3)
     assert pictures["a2b"]["input"].shape == pictures["a2b"]["output"].shape == (3, 16, 16, 3)
 
 
 def test_pairs_are_wanted(data):
     alone = Data("toy", data.train, data.test)
-    with pytest.raises(UserError, match="toy has no pairs, and paired is measured against them"):
+    with pytest.raises(UserError, match="paired learns from pairs, and the pictures of toy"):
         white(Paired).measure(alone, Options())
-    one = Data("toy", {"a": data.train["a"]}, {"a": data.test["a"]}, paired=True)
+    assert (white(Paired).measures, white(Toy).measures) == (("pairs",), ("edits",))
+    one = Data("toy", {"a": data.train["a"]}, {"a": data.test["a"]})
     with pytest.raises(UserError, match="toy has one domain"):
-        white(Paired).measure(one, Options())
+        white(Toy).measure(one, Options())
 
 
 def test_a_model_says_more(data):
@@ -78,6 +87,5 @@ def test_options_that_no_measure_heeds_are_refused():
                           (Options(recover=(4, 10)), "--recover")):
         with pytest.raises(UsageError, match=flag):
             _check_asked("toy", model, options)
-    model.measures = ("samples",)
-    _check_asked("toy", model, Options(inception=True, recover=(4, 10)))
+    _check_asked("toy", Sampling(Recipe(size=16)), Options(inception=True, recover=(4, 10)))
     assert {name for name in USUAL if USUAL[name].at_size} == {"reconstructions"}
