@@ -82,6 +82,7 @@ def test_the_generator_and_the_layers_taken_over_are_frozen(dcgan, model):
     assert generators.sha256(source.g) == model.generator_sha256
 
 
+@pytest.mark.slow  # four trainings; of suites and resumed runs such ones are in the default tests
 def test_a_missing_generator_is_trained_first_and_once(recipe, tmp_path, capsys, monkeypatch):
     entry, told = registry.entry("dcgan"), Report.after_step
     registry.register("toy_dcgan", entry.model, entry.recipe.replace(

@@ -81,6 +81,7 @@ def test_what_is_paid(tiny, tiny_batch):
     assert float(paid) == pytest.approx(-fake.mean(), rel=1e-5)
 
 
+@pytest.mark.slow  # as in tests of stages, of the full family
 def test_a_stage_trains_its_level_alone_and_optimizers_begin_anew(tiny, tiny_batch):
     model = tiny("pggan", restart=True, fade_images=16)
     batch = {"a": tf.concat([tiny_batch(model)["a"]] * 3, 0)}
