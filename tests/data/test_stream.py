@@ -305,6 +305,26 @@ def test_batches_hold_ids_as_whole_numbers():
     np.testing.assert_array_equal(batch["high"], batch["low"].repeat(4, 1).repeat(4, 2))
 
 
+def test_a_stage_of_smaller_pictures_mixes_no_ids_and_a_worker_takes_its_part():
+    ids = np.random.default_rng(0).choice([0, 26, 26001], (4, 8, 16, 1)).astype(np.int32)
+    train = {"a": textured(4, 16)[:, :8], "ids": ids}
+    signals = (Signal("a", height=8, width=16, group="x"),
+               Signal("ids", "instances", height=8, width=16, group="x"))
+    recipe = Recipe(size=16, batch=4, flip=False)
+    (whole,) = take(batches(data(train), recipe, signals), 1)
+    (small,) = take(batches(data(train), recipe, signals, size=8), 1)
+    means = whole["a"].reshape(4, 4, 2, 8, 2, 3).mean((2, 4))
+    np.testing.assert_allclose(small["a"], means, atol=1e-6)
+    assert small["ids"].shape == (4, 4, 8, 1) and small["ids"].dtype == np.int32
+    assert set(np.unique(small["ids"])) <= {0, 26, 26001}
+    parts = [take(batches(data(train), recipe, signals, size=8, part=(i, 2)), 1)[0]
+             for i in range(2)]
+    for name, x in small.items():
+        np.testing.assert_array_equal(np.concatenate([p[name] for p in parts]), x)
+    with pytest.raises(ValueError, match="cannot be 3 of 16"):
+        batches(data(train), recipe, signals, size=3)
+
+
 def test_pairs_that_do_not_fit_are_refused():
     pictures = aligned()
     with pytest.raises(ValueError, match="paired: as many, and 4 times the sides"):
