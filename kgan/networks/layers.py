@@ -32,7 +32,18 @@ def together(network, *parts):
 
 def _sides(x):
     """The shape of a tensor, ints where they are known."""
-    return [s or d for s, d in zip(x.shape, tf.unstack(tf.shape(x)), strict=True)]
+    if x.shape.is_fully_defined():
+        return x.shape.as_list()
+    known = x.shape.as_list()
+    return [d if s is None else s for s, d in zip(known, tf.unstack(tf.shape(x)), strict=True)]
+
+
+def _fixed(make, sides):
+    """What `make` gives; where all sides are known it is computed once, and is a constant."""
+    if not all(isinstance(side, int) for side in sides):
+        return make()
+    with tf.init_scope():
+        return make().numpy()
 
 
 def _reflected(x, padding):
@@ -47,7 +58,16 @@ def _reflected(x, padding):
         place = tf.abs(tf.range(-padding, side + padding))
         return side - 1 - tf.abs(side - 1 - place)
 
-    source = tf.reshape(mirrored(h)[:, None] * w + mirrored(w)[None, :], [-1])
+    def places():
+        return tf.reshape(mirrored(h)[:, None] * w + mirrored(w)[None, :], [-1])
+
+    def outside():
+        beside = tf.concat([tf.range(padding), tf.range(padding + w, wide)], axis=0)
+        beside += tf.range(padding, padding + h)[:, None] * wide
+        above, below = tf.range(padding * wide), tf.range((padding + h) * wide, tall * wide)
+        return tf.concat([above, tf.reshape(beside, [-1]), below], axis=0)
+
+    source = _fixed(places, (h, w))
 
     @tf.custom_gradient
     def reflect(x):
@@ -56,16 +76,13 @@ def _reflected(x, padding):
 
     def fold(upstream):
         inner = tf.slice(upstream, [0, padding, padding, 0], [n, h, w, c])
-        beside = tf.concat([tf.range(padding), tf.range(padding + w, wide)], axis=0)
-        beside += tf.range(padding, padding + h)[:, None] * wide
-        above, below = tf.range(padding * wide), tf.range((padding + h) * wide, tall * wide)
-        border = tf.concat([above, tf.reshape(beside, [-1]), below], axis=0)
-        rows = tf.range(n)[:, None] * (h * w) + tf.gather(source, border)
+        border = _fixed(outside, (h, w))
+        rows = _fixed(lambda: tf.reshape(
+            tf.range(n)[:, None] * (h * w) + tf.gather(source, border), [-1, 1]), (n, h, w))
         added = tf.gather(tf.reshape(upstream, [n, tall * wide, c]), border, axis=1)
         return tf.reshape(
             tf.tensor_scatter_nd_add(
-                tf.reshape(inner, [n * h * w, c]), tf.reshape(rows, [-1, 1]),
-                tf.reshape(added, [-1, c]),
+                tf.reshape(inner, [n * h * w, c]), rows, tf.reshape(added, [-1, c])
             ),
             [n, h, w, c],
         )
