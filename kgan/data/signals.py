@@ -9,7 +9,7 @@ the rotation, each at its own scale. Signals of different groups share nothing.
 import dataclasses
 from dataclasses import dataclass
 
-from kgan.core.lazy import np
+from kgan.core.lazy import np, pixels
 
 KINDS = ("picture", "labels", "instances", "frames", "vector")
 
@@ -164,7 +164,7 @@ def loaded_sides(signals, size, load_size):
 
 def as_batch(signal, array):
     """What the data hold of a signal with pixels, uint8 or ids, as a batch has it."""
-    return array.astype(np.int32) if signal.ids else array.astype(np.float32) / 127.5 - 1.0
+    return array.astype(np.int32) if signal.ids else pixels.array_to_float(array)
 
 
 def held_out(data, signals, count):

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
+from kgan.core import pixels
 from kgan.core.devices import cores
 from kgan.data.signals import at_size, grids, pictures_of, usual
 
@@ -161,7 +162,7 @@ def batches(
         found = {}
         for signal, x in zip(wanted, tf.numpy_function(sampler, [step], types), strict=True):
             x = tf.ensure_shape(x, sides.get(signal.name, [count, *signal.shape]))
-            x = tf.cast(x, tf.float32) / 127.5 - 1.0 if x.dtype == tf.uint8 else x
+            x = pixels.to_float(x) if x.dtype == tf.uint8 else x
             found[signal.name] = x if signal.kind == "vector" else _resized(x, signal)
         return found
 

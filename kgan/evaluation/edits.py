@@ -63,33 +63,6 @@ def measure_edits(translate, data, classifier, n=None, directions=DIRECTIONS, sk
     return figures, kept
 
 
-def measure_pairs(kept, data, skipped=None):
-    """Measures a translator against the pictures that those of the other domain belong to.
-
-    Args:
-        kept: `{direction: {"input", "output"}}`, the first held-out pictures in their order.
-        data: a `kgan.data.Data` whose domains are paired.
-        skipped: see `kgan.metrics.figures.gather`.
-
-    Returns:
-        Figures of each direction, also with `identity_` in front: `pair_l1_<direction>`, mean
-        absolute difference in levels of 255, `pair_psnr_<direction>` and `pair_ssim_<direction>`.
-    """
-    figures = {}
-    for prefix, which in (("", "output"), ("identity_", "input")):
-        for direction, seen in kept.items():
-            made, target = seen[which], data.test[DIRECTIONS[direction][1]]
-            truth = target[np.arange(len(made))]
-            name = f"{prefix}pair_{{}}_{direction}".format
-            figures[name("l1")] = distance.l1(made, truth)
-            figures[name("psnr")] = distance.psnr(made, truth)
-            ssim = name("ssim")
-            figures |= gather({
-                ssim: lambda ssim=ssim, a=made, b=truth: {ssim: distance.ssim(a, b)}
-            }, skipped)
-    return figures
-
-
 def _against_truth(kept, which, prefix, deterministic, skipped):
     figures = {}
     for direction, seen in kept.items():

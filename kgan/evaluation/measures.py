@@ -148,12 +148,7 @@ def reconstructed(model, real, skipped=None):
 def edits(model, data, options):
     """Figures of a translator between two sets, also against pairs where there are; its pictures.
     """
-    from kgan.evaluation.edits import (
-        DIRECTIONS,
-        measure_distribution,
-        measure_edits,
-        measure_pairs,
-    )
+    from kgan.evaluation.edits import DIRECTIONS, measure_distribution, measure_edits
     from kgan.evaluation.judge import domain_classifier
 
     translate, directions = _between(model, data)
@@ -162,7 +157,7 @@ def edits(model, data, options):
         translate, data, classifier, options.n or None, directions, skipped
     )
     if data.paired:
-        figures |= measure_pairs(pictures, data, skipped)
+        figures |= beside_pairs(pictures, data, skipped)
     if options.inception:
         figures |= _keras_fid({
             f"keras_fid_{direction}": (_all(data.test[DIRECTIONS[direction][1]]), seen["output"])
@@ -177,6 +172,30 @@ def edits(model, data, options):
             )
     count = sum(len(seen["input"]) for seen in pictures.values())
     return {"n": count, "classifier_accuracy": classifier.accuracy, **figures}, pictures
+
+
+def beside_pairs(kept, data, skipped=None):
+    """Figures of results beside the pictures of the other domain that their inputs belong to.
+
+    Args:
+        kept: `{direction: {"input", "output"}}`, the first held-out pictures in their order.
+        data: a `kgan.data.Data` whose domains are paired.
+        skipped: see `kgan.metrics.figures.gather`.
+
+    Returns:
+        `pair_psnr_<direction>` and so on, see `kgan.evaluation.pairs.measure_pairs`, and those of
+        the inputs with `identity_` in front.
+    """
+    from kgan.evaluation.edits import DIRECTIONS
+    from kgan.evaluation.pairs import against
+
+    figures = {}
+    for prefix, which in (("pair_", "output"), ("identity_pair_", "input")):
+        for direction, seen in kept.items():
+            made, target = seen[which], data.test[DIRECTIONS[direction][1]]
+            truth = target[np.arange(len(made))]
+            figures |= against(made, truth, direction, prefix, skipped)
+    return figures
 
 
 def pairs(model, data, options):

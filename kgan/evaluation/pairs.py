@@ -48,12 +48,12 @@ def measure_pairs(model, data, n=None, skipped=None):
         given = {s.name: as_batch(s, x) if s.ids else x
                  for s, x in ((s, data.test[s.name][rows]) for s in signals)}
         made = _translated(model, direction, given)
-        figures |= _figures(made, truth, direction, "", skipped)
+        figures |= against(made, truth, direction, "", skipped)
         pictures = next((given[s.name] for s in signals if not s.ids), None)
         if pictures is not None:
             same = np.stack([resize_cover(x, truth.shape[1:3]) for x in pictures])
             same = _in_channels(same, how.channels)
-            figures |= _figures(same, truth, direction, "identity_", skipped)
+            figures |= against(same, truth, direction, "identity_", skipped)
         kept[direction] = {"input": given[how.sources[0]], "output": made, "truth": truth}
     return figures, kept
 
@@ -75,7 +75,15 @@ def _in_channels(pictures, channels):
     return np.repeat(pictures, 3, axis=3) if pictures.shape[3] == 1 else pictures
 
 
-def _figures(made, truth, direction, prefix, skipped):
+def against(made, truth, direction, prefix="", skipped=None):
+    """Figures of results beside what they should be, both uint8 [n, h, w, 3], see `measure_pairs`.
+
+    Args:
+        made, truth: in the same order.
+        direction: with which the names of the figures end.
+        prefix: with which they begin.
+        skipped: see `kgan.metrics.figures.gather`.
+    """
     named = f"{prefix}ssim_{direction}"
     return {
         f"{prefix}psnr_{direction}": distance.psnr(made, truth),

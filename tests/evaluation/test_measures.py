@@ -10,7 +10,7 @@ from kgan.core.recipe import Recipe
 from kgan.data import Data
 from kgan.data.signals import Signal
 from kgan.evaluation.evaluate import _check_asked
-from kgan.evaluation.measures import USUAL, Measure, Options
+from kgan.evaluation.measures import USUAL, Measure, Options, beside_pairs
 
 
 class Paired(Toy):
@@ -51,6 +51,17 @@ def test_pairs(data):
     assert figures["psnr_a2b"] == pytest.approx(20 * np.log10(255 / 5))
     assert figures["ssim_a2b"] == pytest.approx(1, abs=1e-3)
     assert pictures["a2b"]["input"].shape == pictures["a2b"]["output"].shape == (3, 16, 16, 3)
+
+
+def test_unpaired_translators_are_set_beside_pairs_where_there_are(data):
+    black = np.zeros((3, 16, 16, 3), np.uint8)
+    kept = {"a2b": {"input": data.test["a"][:3], "output": black},
+            "b2a": {"input": data.test["b"][:3], "output": data.test["b"][:3]}}
+    found = beside_pairs(kept, data)
+    assert {name: found[name] for name in found if "l1" in name} == {
+        "pair_l1_a2b": 250, "identity_pair_l1_a2b": 5, "pair_l1_b2a": 5, "identity_pair_l1_b2a": 5}
+    assert found["pair_psnr_a2b"] == pytest.approx(20 * np.log10(255 / 250))
+    assert len(found) == 12
 
 
 def test_pairs_are_wanted(data):
