@@ -12,7 +12,7 @@ import contextlib
 import functools
 from typing import ClassVar
 
-from kgan.core.lazy import kept, keras, tf
+from kgan.core.lazy import kept, keras, optimizers, tf
 from kgan.data.signals import at_size, usual
 from kgan.models.stages import Phase, Stage
 from kgan.models.trainer import Trainer
@@ -250,7 +250,7 @@ class GAN(Translates, Trainer):
 
     def build_optimizer(self, player, schedule):
         """The optimizer of a player, not yet built; `schedule` is its learning rate."""
-        return keras.optimizers.Adam(
+        return optimizers.Adam(
             schedule, beta_1=self.recipe.beta_1, beta_2=0.999, epsilon=1e-8, name=f"adam_{player}"
         )
 
