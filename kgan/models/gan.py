@@ -152,8 +152,8 @@ class GAN(Translates, Trainer):
         """A model that must be there before this one is trained.
 
         Returns:
-            None, or `(name, recipe, folder)`: a name of the zoo, how it is trained, and the folder
-            of its weights or None, which makes a run train it first.
+            None, or a `kgan.models.source.Source`; one without a folder makes a run train it first,
+            by the recipe of the source.
         """
 
     def inherit(self, source):

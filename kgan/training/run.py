@@ -89,11 +89,10 @@ def _below(folder, name, recipe, machine, options, workers):
         needed = registry.entry(name).model.needs(recipe)
         if needed is None:
             return None, None, None
-        other, how, where = needed
-        if where is not None:
-            return str(where), None, None
-        where = folder / other
-        how = begun_with(where, other, located(how))
+        if needed.folder is not None:
+            return str(needed.folder), None, None
+        other, where = needed.name, folder / needed.name
+        how = begun_with(where, other, located(needed.recipe))
         agree(where, other, how)
         there = (where / "weights" / "metadata.json").exists()
         return str(where), other, None if there else how.as_dict()
