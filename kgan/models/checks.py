@@ -62,3 +62,7 @@ def check_terms(model, phase, terms):
                 raise TypeError(f"{its}: term {term!r} of {player!r} must be a float scalar, "
                                 f"the mean over the batch, not {x.dtype.name} "
                                 f"{list(x.shape)}.")
+            if x.dtype != tf.float32:
+                raise TypeError(f"{its}: term {term!r} of {player!r} is {x.dtype.name}: cast what "
+                                "networks give to float32 before means are taken of it, as the "
+                                "functions of kgan.losses do.")
