@@ -117,7 +117,7 @@ def _renamed(old, like, name):
 def _copy(text, told, entry, name):
     """The text of a family's file with other names, without its packaged weights."""
     tree = ast.parse(text)
-    camel = "".join(re.sub("gan$", "GAN", w.capitalize()) for w in name.split("_"))
+    camel = "".join(re.sub("[Gg]an$", "GAN", w.capitalize()) for w in name.split("_"))
     stem = entry.model.__name__
     classes = {}
     for node in tree.body:
