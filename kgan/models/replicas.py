@@ -1,7 +1,7 @@
 """What replicas and workers share in a step, where Keras would do something else.
 
-What `kgan.models.trainer`, `slots` and this file take from Keras without a promise of its
-documentation; `tests/models/test_keras.py` names what a version of Keras no longer has:
+What `kgan.models.trainer`, `slots`, `optimizers` and this file take from Keras without a promise
+of its documentation; `tests/models/test_keras.py` names what a version of Keras no longer has:
 
 | of Keras | how it is taken | why |
 |---|---|---|
@@ -12,6 +12,8 @@ documentation; `tests/models/test_keras.py` names what a version of Keras no lon
 | the name `seed_generator_state` | looked for | `own_seeds` |
 | `LossScaleOptimizer.inner_optimizer`, `step_counter`, `dynamic_scale` | read | `slots` |
 | names of optimizers' variables, `kernel_momentum` | read to the last `_` | `slots` |
+| `Adam.update_step` | overridden | `optimizers` |
+| `Adam._get_variable_index`, `_momentums`, `_velocities` | read | `optimizers` |
 """
 
 import functools

@@ -21,11 +21,13 @@ def optimizer():
 @pytest.mark.parametrize(("owner", "method", "parameters"), [
     (keras.optimizers.Optimizer, "_all_reduce_sum_gradients", ["grads_and_vars"]),
     (keras.Model, "_maybe_symbolic_build", ["iterator", "data_batch"]),
+    (keras.optimizers.Adam, "update_step", ["gradient", "variable", "learning_rate"]),
+    (keras.optimizers.Adam, "_get_variable_index", ["variable"]),
     (keras.Model, "make_train_function", ["force"]),
     (keras.metrics.Mean, "add_variable",
      ["shape", "initializer", "dtype", "aggregation", "name"]),
 ])
-def test_methods_that_are_replaced(owner, method, parameters):
+def test_methods_that_are_replaced_or_called(owner, method, parameters):
     found = getattr(owner, method, None)
     assert found, f"{BROKEN}{owner.__name__} has no {method}"
     found = list(inspect.signature(found).parameters)[1:]
@@ -72,6 +74,12 @@ def test_means_are_of_one_replica():
 def test_states_of_dropout_have_their_name():
     names = [v.name for v in keras.layers.Dropout(0.5, seed=1).non_trainable_variables]
     assert names == ["seed_generator_state"], f"{BROKEN}states of dropout are called {names}"
+
+
+def test_adam_has_its_moments_in_the_order_of_its_variables(optimizer):
+    for name in ("_momentums", "_velocities"):
+        shapes = [tuple(v.shape) for v in getattr(optimizer, name, ())]
+        assert shapes == [(2,)], f"{BROKEN}{name} of Adam holds {shapes}"
 
 
 def test_what_optimizers_remember_has_its_name(optimizer):
