@@ -74,7 +74,7 @@ def main(arguments):
 def _untrained(name):
     """(recipe, fields that are flags) of a model that is not trained; of others no fields."""
     base = {field.name for field in dataclasses.fields(Recipe)}
-    if name and name.partition(".")[0] in registry.names():
+    if name and registry.knows(name):
         entry = registry.entry(name)
         if not entry.model.trains:
             own = [f.name for f in dataclasses.fields(entry.recipe) if f.name not in base]

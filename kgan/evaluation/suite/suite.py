@@ -183,9 +183,9 @@ class Suite:
         if not t.data:
             return None
         needed = t.row.model.needs(t.row.recipe.replace(data=t.data))  # seed 0 for all seeds
-        if needed is None or needed[2] is not None:
+        if needed is None or needed.folder is not None:
             return None
-        model, recipe, _ = needed
+        model, recipe = needed.name, needed.recipe
         name = f"{folder_of(t.data)}/{model}"
 
         def do():
