@@ -161,18 +161,20 @@ CAMVID = _palette("camvid", """
 KNOWN = {palette.name: palette for palette in (AVATARS, CMP, CITYSCAPES, CAMVID)}
 
 
-def found_in(pictures):
+def found_in(pictures, among=(), least=LEAST):
     """The palette of pictures of labels, and the share of pixels that have its colours.
 
     Args:
         pictures: those of a set of `kgan.data.Data`, uint8 [n, h, w, 3]; a few of them are looked
             at.
+        among: the palettes that it may be; empty = all.
+        least: a smaller share is none.
 
     Returns:
         (`Palette`, share); (None, 0.0) if they are not in the colours of one.
     """
     rows = np.unique(np.linspace(0, len(pictures) - 1, _SAMPLE).astype(int))
     some = pictures[rows]
-    shares = {name: palette.share(some) for name, palette in KNOWN.items()}
-    name = max(shares, key=shares.get)
-    return (KNOWN[name], shares[name]) if shares[name] >= LEAST else (None, 0.0)
+    share, best = max(((palette.share(some), palette) for palette in among or KNOWN.values()),
+                      key=lambda x: x[0])
+    return (best, share) if share >= least else (None, 0.0)
