@@ -171,6 +171,16 @@ class Pix2Pix(GAN):
             return [self.d(x) for x in seen]
         return networks.together(self.d, *seen)
 
+    def measure(self, data, options):
+        from kgan.metrics.colours import in_common
+
+        figures, pictures = super().measure(data, options)
+        for direction in self.directions:
+            made, truth = (pictures[direction][what] for what in ("output", "truth"))
+            figures |= {f"colours_{x}_{direction}": share
+                        for x, share in in_common(made, truth).items()}
+        return figures, pictures
+
     def tested(self, **changes):
         """A model of the same weights that behaves otherwise at test.
 
