@@ -180,8 +180,10 @@ def _function(model, direction):
         return run, None
     inputs = [("int32", 1) if signal.ids else ("uint8", 3) for signal in signals]
     specs = [tf.TensorSpec([None, None, None, channels], dtype) for dtype, channels in inputs]
-    needed = None if tf.config.list_physical_devices("GPU") else bytes_per_pixel(run, inputs)
-    return tf.function(run, input_signature=specs, autograph=False), needed
+    function = tf.function(run, input_signature=specs, autograph=False)
+    if tf.config.list_physical_devices("GPU"):
+        return function, None
+    return function, bytes_per_pixel(run, inputs, model.multiple)
 
 
 def _read(paths, max_side, model, direction, needed):

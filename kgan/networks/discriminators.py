@@ -5,7 +5,9 @@ import keras
 from kgan.networks.blocks import leaky, logits, norm, padded_conv
 
 
-def patch_discriminator(name, *, filters=64, strided=3, channels=3, padding=1):
+def patch_discriminator(
+    name, *, filters=64, strided=3, channels=3, padding=1, normalise=None
+):
     """PatchGAN (Isola et al. 2017, section 6.1.2; CycleGAN section 7.2): a logit for each patch.
 
     `C64-C128-C256-C512` with 4x4 kernels, the last of stride 1, then a 4x4 convolution to one map;
@@ -15,9 +17,11 @@ def patch_discriminator(name, *, filters=64, strided=3, channels=3, padding=1):
     Args:
         name: of the network.
         filters: maps of the first layer; they double up to eight times that.
-        strided: layers of stride 2; patches of 16, 34, 70, 142 px for 1, 2, 3, 4.
+        strided: layers of stride 2; patches of 16, 34, 70, 142, 286 px for 1, 2, 3, 4, 5.
         channels: of the pictures.
         padding: zeros around what each layer sees; 1 in CycleGAN, 2 in pix2pixHD.
+        normalise: a norm with an offset, a function of maps, instead of instance norm; the
+            convolutions in front of it then have no bias, as in pix2pix.
 
     Returns:
         A functional `keras.Model`: [n, h, w, channels] -> float32 [n, h', w', 1]; 256 px give
@@ -27,7 +31,8 @@ def patch_discriminator(name, *, filters=64, strided=3, channels=3, padding=1):
     x = picture
     for i in range(strided + 1):
         width, stride = filters * min(2**i, 8), 2 if i < strided else 1
-        x = padded_conv(x, width, 4, stride, zeros=padding)
-        x = leaky(norm(x) if i else x)
+        bias = i == 0 or normalise is None
+        x = padded_conv(x, width, 4, stride, zeros=padding, use_bias=bias)
+        x = leaky((normalise or norm)(x) if i else x)
     x = padded_conv(x, 1, 4, zeros=padding)
     return keras.Model(picture, logits(x), name=name)

@@ -57,16 +57,33 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Published:
+    """What a paper says of models that rows stand for.
+
+    Attributes:
+        source: where it stands.
+        figure: the column that it is compared with, `{}` for the direction.
+        values: `{key of a row: number}`, more is better.
+    """
+
+    source: str
+    figure: str
+    values: dict
+
+
+@dataclass(frozen=True)
 class Suite:
     """A comparison.
 
     Attributes:
         kind: one of `kgan.evaluation.suite.kinds.KINDS`.
         rows: its models.
+        published: each a `Published`, whose order is looked for.
     """
 
     kind: str
     rows: tuple
+    published: tuple = ()
 
 
 def _probed(name):
@@ -74,6 +91,20 @@ def _probed(name):
     return (
         Row("DCGAN", name),
         Row("the same network, not trained", name, tag="untrained", trained=False),
+    )
+
+
+def _pix2pix(title, tag, **changes):
+    return Row(title, "pix2pix_small", changes, tag=tag)
+
+
+def _scores(source, values):
+    """FCN scores of Isola et al. 2017: `{tag: (accuracy of pixels, of classes, their IoU)}`."""
+    figures = ("pixel_accuracy_{}", "class_accuracy_{}", "class_iou_{}")
+    return tuple(
+        Published(f"Isola et al. 2017, {source}", figure,
+                  {f"pix2pix_small-{tag}": scores[i] for tag, scores in values.items()})
+        for i, figure in enumerate(figures)
     )
 
 
@@ -116,4 +147,33 @@ SUITES = {
     # Radford, Metz, Chintala 2016 (arXiv 1511.06434), section 5.1.
     "dcgan_features": Suite("features", _probed("dcgan_features_small")),
     "dcgan_features_paper": Suite("features", _probed("dcgan_features")),
+    # Isola, Zhu, Zhou, Efros 2017 (arXiv 1611.07004), section 4.2, in small.
+    "pix2pix_losses": Suite("pairs", (
+        _pix2pix("L1", "l1", lambda_adversarial=0.0),
+        _pix2pix("GAN", "gan", conditional=False, lambda_l1=0.0),
+        _pix2pix("cGAN", "cgan", lambda_l1=0.0),
+        _pix2pix("L1 + GAN", "l1_gan", conditional=False),
+        _pix2pix("L1 + cGAN", "l1_cgan"),
+    ), _scores("table 1", {
+        "l1": (.42, .15, .11), "gan": (.22, .05, .01), "cgan": (.57, .22, .16),
+        "l1_gan": (.64, .20, .15), "l1_cgan": (.66, .23, .17),
+    })),
+    # Section 4.3.
+    "pix2pix_generator": Suite("pairs", (
+        _pix2pix("encoder-decoder, L1", "plain_l1", generator="encoder_decoder",
+                 lambda_adversarial=0.0),
+        _pix2pix("encoder-decoder, L1 + cGAN", "plain_l1_cgan", generator="encoder_decoder"),
+        _pix2pix("U-Net, L1", "unet_l1", lambda_adversarial=0.0),
+        _pix2pix("U-Net, L1 + cGAN", "unet_l1_cgan"),
+    ), _scores("table 2", {
+        "plain_l1": (.35, .12, .08), "plain_l1_cgan": (.29, .09, .05), "unet_l1": (.48, .18, .13),
+        "unet_l1_cgan": (.55, .20, .14),
+    })),
+    # Section 4.4; 286 px are more than pictures of 64 px have.
+    "pix2pix_patch": Suite("pairs", tuple(
+        _pix2pix(f"{patch}x{patch}", f"{patch}px", discriminator_layers=layers)
+        for layers, patch in enumerate((1, 16, 34, 70))
+    ), _scores("table 3", {
+        "1px": (.39, .15, .10), "16px": (.65, .21, .17), "70px": (.66, .23, .17),
+    })),
 }

@@ -32,6 +32,8 @@ class SuiteOptions(Knobs):
                       "features; 0 = all", low=0, group="run")
     generator: str = knob("", "suite: what all encoders invert, a name of the zoo or a run; empty "
                           "= each one's own", group="run")
+    direction: str = knob("a2b", "suite: of pairs, what is learnt", choices=("a2b", "b2a"),
+                          group="run")
     only: str = knob("", "suite: names of the models to do now, joined by commas", group="run")
     precision: str = knob("float32", "suite: arithmetic of the trainings", group="run",
                           choices=("float32", "mixed_bfloat16", "mixed_float16"))
@@ -96,6 +98,7 @@ class Kind:
         sanity: what is no model: ((title, key in what was measured without a row, note), ...).
         about: `about(content of suite.json)`: [(what, text)] on its figures.
         generator: its rows stand on a generator, which `--generator` names.
+        paired: its rows learn one direction of pairs, which `--direction` names.
     """
 
     name: str
@@ -106,6 +109,7 @@ class Kind:
     sanity: tuple
     about: object
     generator: bool = False
+    paired: bool = False
 
 
 # Translators between two domains: a table for each direction, first that in which the true edit is
@@ -215,6 +219,46 @@ def _about_features(content):
     ]
 
 
+# Translators that learn from pairs: one table, of the direction that is learnt.
+
+PAIRED = (
+    Column("PSNR, dB", "psnr_{}", 2, True),
+    Column("SSIM", "ssim_{}", 3, True),
+    Column("L1", "l1_{}", 1, False),
+    Column("pixel accuracy, %", "pixel_accuracy_{}", 1, True, None, 100),
+    Column("class accuracy, %", "class_accuracy_{}", 1, True, None, 100),
+    Column("class IoU, %", "class_iou_{}", 1, True, None, 100),
+    C2ST,
+    Column("Frechet, vgg_star_small.avatars", "frechet_vgg_star_small_avatars_{}", 2, False),
+    *(Column(f"colours {x}", f"colours_{x.lower()}_{{}}", 3, True) for x in "Lab"),
+)
+
+
+def _pair_tables(data):
+    """One table of the columns for which there are figures."""
+    known = {figure for row in data["rows"] for figure in row["mean"]}
+    columns = [dataclasses.replace(c, figure=c.figure.format(data["direction"])) for c in PAIRED]
+    columns = tuple(c for c in columns if c.figure in known)
+    return [Table("", columns, f"psnr_{data['direction']}")]
+
+
+def _about_pairs(content):
+    return [
+        ("PSNR, SSIM, L1", "To the picture that the input is paired with; L1 in levels of 255. "
+                           "What is blurred does well in them."),
+        ("Accuracy, IoU", "Of a network that segments photographs, on what was made of maps; or of "
+                          "made maps themselves."),
+        ("C2ST", f"{content['asked']['seeds']} fresh classifiers learn to tell results from real "
+                 "pictures: their test cross-entropy in nats x 100. "
+                 f"{CHANCE:.1f}: they cannot. ± is the standard deviation over classifiers."),
+        ("Frechet", "Between results and held-out pictures, in features of "
+                    "vgg_star_small.avatars: not the published FID."),
+        ("Colours", "What the histograms of L, a and b of results and real pictures have in "
+                    "common: 1 = all."),
+        ("Bold", "The best of a column."),
+    ]
+
+
 EDITS = Kind(
     name="edits", data="avatars:Eyeglasses?test=1000 avatars:Smiling?test=1000",
     asks=("n", "seeds", "bad_images"),
@@ -251,4 +295,17 @@ FEATURES = Kind(
     sanity=(("raw pixels", "figures", "The pictures' own numbers as features."),),
     about=_about_features,
 )
-KINDS = {kind.name: kind for kind in (EDITS, ENCODERS, CRG, FEATURES)}
+PAIRS = Kind(
+    name="pairs", data="avatars:parts", asks=("n", "seeds", "bad_images"),
+    lacks=lambda data: "" if data.paired and {"a", "b"} <= set(data.test) else (
+        "holds no pairs; name a folder of pairs (folder:PATH), avatars:parts or avatars:edges."
+    ),
+    tables=_pair_tables,
+    sanity=(
+        ("real pictures", "real", "Held-out pictures of the target, one half against the other: "
+                                  "half as many as the models have in C2ST."),
+        ("doing nothing", "figures", "The input as the result."),
+    ),
+    about=_about_pairs, paired=True,
+)
+KINDS = {kind.name: kind for kind in (EDITS, ENCODERS, CRG, FEATURES, PAIRS)}

@@ -5,7 +5,6 @@ by the seed (all but `avatars`, whose training pictures are no test pictures for
 that the training has not seen.
 """
 
-import dataclasses
 import json
 import math
 import os
@@ -19,7 +18,7 @@ from kgan.core.batches import parts
 from kgan.core.devices import quiet
 from kgan.core.paths import replacing
 from kgan.core.process import tool
-from kgan.data import open_data
+from kgan.data import Data, open_data
 
 FACES = 10  # held-out pictures that are shown
 
@@ -123,9 +122,8 @@ def _figures(translate, data, classifier, directions, asked):
 
 
 def _real(data, classifier, asked):
-    """Figures of real pictures of the target domain: one half as results, the other as real."""
-    from kgan.evaluation.edits import DIRECTIONS, measure_distribution
-    from kgan.evaluation.measures import EMBEDDED
+    """Figures of real pictures of the target domain."""
+    from kgan.evaluation.edits import DIRECTIONS
 
     figures = {}
     for direction in DIRECTIONS:
@@ -134,13 +132,50 @@ def _real(data, classifier, asked):
         hit = classifier.is_b(held) == (target == "b")
         figures[f"edit_accuracy_{direction}"] = float(hit.mean())
         figures[f"log_loss_{direction}"] = classifier.log_loss(held, target)
-        if asked["seeds"] and len(held) >= 20:  # a two-sample test takes 10 of each
-            others = dataclasses.replace(data, test={target: held[1::2]})
-            figures |= measure_distribution(
-                {direction: {"output": held[::2]}}, others, seeds=asked["seeds"],
-                reference=EMBEDDED,
-            )
+        figures |= _halves(held, direction, asked)
     return _finite(figures)
+
+
+# Translators that learn from pairs
+
+
+def _pairs(asked, run):
+    from kgan.evaluation.edits import measure_distribution
+    from kgan.evaluation.measures import EMBEDDED, Options
+    from kgan.evaluation.pairs import against
+    from kgan.metrics.colours import in_common
+
+    direction = asked["direction"]
+    if "name" in asked:
+        model, data = _model(asked, run)
+        figures, pictures = model.measure(data, Options(n=asked["n"]))
+        seen, strips = pictures[direction], {"": pictures[direction]["output"]}
+    else:
+        data = _open(asked, asked["size"])
+        given, target = direction.split("2")
+        made, truth = _held(data, asked, given), _held(data, asked, target)
+        figures, seen = against(made, truth, direction), {"output": made}
+        figures |= {f"colours_{k}_{direction}": x for k, x in in_common(made, truth).items()}
+        strips = {"": made, "truth": truth}
+    found = {"n": len(seen["output"]), "figures": figures}
+    if asked["seeds"]:
+        figures |= measure_distribution(
+            {direction: seen}, data, seeds=asked["seeds"], reference=EMBEDDED)
+    if "name" not in asked:
+        found["real"] = _halves(truth, direction, asked)
+    return {**found, "figures": _finite(figures)}, strips
+
+
+def _halves(held, direction, asked):
+    """Figures of real pictures of the target domain: one half as results, the other as real."""
+    from kgan.evaluation.edits import DIRECTIONS, measure_distribution
+    from kgan.evaluation.measures import EMBEDDED
+
+    if not asked["seeds"] or len(held) < 20:  # a two-sample test takes 10 of each
+        return {}
+    others = Data("halves", {}, {DIRECTIONS[direction][1]: held[1::2]})
+    return _finite(measure_distribution(
+        {direction: {"output": held[::2]}}, others, seeds=asked["seeds"], reference=EMBEDDED))
 
 
 # Encoders
@@ -212,7 +247,8 @@ def _in_parts(features, pictures, rows, size=100):
     return found
 
 
-MEASURES = {"edits": _edits, "encoders": _codes, "crg": _codes, "features": _features}
+MEASURES = {"edits": _edits, "encoders": _codes, "crg": _codes, "features": _features,
+            "pairs": _pairs}
 
 
 def _finite(figures):

@@ -70,7 +70,8 @@ class Suite:
         # seconds of the last of each kind
         self.spent = {"time": 40.0, "measure": 90.0, "generator": 900.0}
         known = json_or_empty(output / "suite.json")
-        names = ("suite", "minutes", "precision", *["generator"] * kind.generator)
+        names = ("suite", "minutes", "precision", *["generator"] * kind.generator,
+                 *["direction"] * kind.paired)
         self.settings = {name: getattr(options, name) for name in names}
         for name, value in known.get("settings", {}).items():
             if self.settings.get(name) != value:
@@ -107,7 +108,7 @@ class Suite:
             data = open_data(spec, size=self.size, bad_images=self.asked["bad_images"])
             if lack := self.kind.lacks(data):
                 raise UserError(f"{spec} {lack}")
-            direction = data.deterministic or "a2b"
+            direction = data.deterministic or self.options.direction
             seen[spec] = {"spec": spec, "direction": direction, "summary": data.summary}
         self.joint, self.seen = joint_spec(self.specs), seen
 
