@@ -24,7 +24,8 @@ def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip", signals=
         load_size: side of the training pictures; None = `size`.
         bad_images: `"skip"` leaves broken pictures out and counts them, `"fail"` stops at them.
         signals: what a model declares, a tuple of `Signal`; None: square pictures. A folder answers
-            any that have files in it, the other sources square pictures of `size`.
+            any that have files in it, the other sources square pictures of `size`, and both what is
+            made of these.
 
     Returns:
         A `Data`.
@@ -42,19 +43,23 @@ def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip", signals=
             f"--data {spec} names no source (source:what, as in avatars:Eyeglasses). "
             + nearest(kind, sources)
         )
-    more = {}
+    more, own = {}, [signal for signal in pictures_of(signals or ()) if not signal.source]
     if kind == "folder":
         more = {"signals": signals}
-    elif other := [s for s in pictures_of(signals or ())
-                   if s.kind != "picture" or s.sides != (size, size) or s.source]:
+    elif other := [s for s in own if s.kind != "picture" or s.sides != (size, size)]:
         raise UserError(
             f"{spec} holds square pictures in sets that are not paired, and the model takes "
             f"{', '.join(signal.described() for signal in other)}: name a folder that has them "
             "(folder:PATH)."
         )
-    return sources[kind]()(
+    data = sources[kind]()(
         rest, size=size, load_size=load_size or size, seed=seed, bad_images=bad_images, **more
     )
+    if not signals:
+        return data
+    from kgan.data.made import with_sources
+
+    return with_sources(data, signals, size, load_size or size)
 
 
 def _sources():

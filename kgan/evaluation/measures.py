@@ -206,6 +206,13 @@ def pairs(model, data, options):
     return {"n": sum(len(seen["truth"]) for seen in pictures.values()), **figures}, pictures
 
 
+def super_resolution(model, data, options):
+    """Figures of a model that enlarges pictures, and its pictures."""
+    from kgan.evaluation.super_resolution import measure_super_resolution
+
+    return measure_super_resolution(model, data, options.n or None)
+
+
 def _between(model, data):
     """`translator` of a model that is ready for the two domains of a data set."""
     from kgan.data import attribute
@@ -265,4 +272,5 @@ USUAL = {
     "samples": Measure(samples, heeds=("inception", "recover")),
     "reconstructions": Measure(reconstructions, at_size=True),
     "labels": Measure(labels),
+    "super_resolution": Measure(super_resolution),
 }

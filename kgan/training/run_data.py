@@ -86,6 +86,13 @@ def check_signals(data, model):
         UserError: sets, pairs or labels are lacking, or there are sets that it does not take.
     """
     name, wanted = model.name_in_zoo, {s.name for s in pictures_of(model.signals)}
+    alone = len([s for s in pictures_of(model.signals) if not s.source]) == 1
+    if "b" in data.train and alone and "b" not in wanted:
+        raise UserError(
+            f"{name} takes one set of pictures and {data.spec} has two: name one folder "
+            "(folder:PATH?layout=single for all pictures in it), avatars with several attributes, "
+            "celeba:PATH without an attribute."
+        )
     if wanted == {"a", "b"} and wanted - set(data.train):
         raise UserError(
             f"{name} needs two sets of pictures and {data.spec} has one: name a folder with trainA "
@@ -94,12 +101,6 @@ def check_signals(data, model):
     if wanted - set(data.train):
         raise UserError(f"{name} is trained on {', '.join(sorted(wanted))} and {data.spec} has "
                         f"{', '.join(data.train)}: name a folder with a folder for each.")
-    if "b" in data.train and "b" not in wanted:
-        raise UserError(
-            f"{name} takes one set of pictures and {data.spec} has two: name one folder "
-            "(folder:PATH?layout=single for all pictures in it), avatars with several attributes, "
-            "celeba:PATH without an attribute."
-        )
     for group in pairs_of(model.signals).values() if not data.paired else ():
         raise UserError(
             f"{name} learns from pairs, {' and '.join(s.name for s in group)} of the same, and "
