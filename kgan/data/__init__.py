@@ -25,7 +25,7 @@ def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip", signals=
         bad_images: `"skip"` leaves broken pictures out and counts them, `"fail"` stops at them.
         signals: what a model declares, a tuple of `Signal`; None: square pictures. A folder answers
             any that have files in it, `avatars:edges`, `:parts`, `:x2` and `:x4` those of pairs,
-            the other sources square pictures of `size`.
+            the other sources square pictures of `size`, and all of them what is made of these.
 
     Returns:
         A `Data`.
@@ -44,20 +44,25 @@ def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip", signals=
             + nearest(kind, sources)
         )
     more, source = {}, sources[kind]
+    own = [signal for signal in pictures_of(signals or ()) if not signal.source]
     if kind == "avatars" and rest.partition("?")[0] in AVATAR_PAIRS:
         source = _avatar_pairs
     if kind == "folder" or source is _avatar_pairs:
         more = {"signals": signals}
-    elif other := [s for s in pictures_of(signals or ())
-                   if s.kind != "picture" or s.sides != (size, size) or s.source]:
+    elif other := [s for s in own if s.kind != "picture" or s.sides != (size, size)]:
         raise UserError(
             f"{spec} holds square pictures in sets that are not paired, and the model takes "
             f"{', '.join(signal.described() for signal in other)}: name a folder that has them "
             f"(folder:PATH), or one of {', '.join(f'avatars:{name}' for name in AVATAR_PAIRS)}."
         )
-    return source()(
+    data = source()(
         rest, size=size, load_size=load_size or size, seed=seed, bad_images=bad_images, **more
     )
+    if not signals:
+        return data
+    from kgan.data.made import with_sources
+
+    return with_sources(data, signals, size, load_size or size)
 
 
 def _avatar_pairs():

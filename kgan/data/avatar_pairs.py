@@ -6,7 +6,7 @@
   names); for models of two sets of pictures, `a` the classes in the colours of the palette
   `avatars` and `b` the face. What classes there are says `kgan.data.avatar_maps`.
 - `avatars:x2`, `avatars:x4`: for models that enlarge, the face and the same resampled to half or a
-  quarter of its sides, see `source` of `kgan.data.signals.Signal`.
+  quarter of its sides, which `kgan.data.made` resamples.
 
 The faces are the first of those that come (`kgan.data.avatars.sample`), 4000 and 500 unless `?n=`
 and `&test=` say others; the test faces are others. Each is drawn at the very side that is wanted,
@@ -20,7 +20,6 @@ from kgan.core.hashing import digest_of
 from kgan.data import avatar_maps, avatars
 from kgan.data.aligned import AB
 from kgan.data.palettes import AVATARS
-from kgan.data.scan import Resampled
 from kgan.data.signals import loaded_sides, pictures_of
 from kgan.data.types import Data
 
@@ -75,8 +74,6 @@ def open_avatar_pairs(rest, *, size, load_size=None, seed=0, bad_images="skip", 
     for split, n in counts.items():
         found[split] = {s.name: _drawn(held[s.name], n, sides[split][s.name][0], seed, split)
                         for s in signals if not s.source}
-        found[split] |= {s.name: Resampled(found[split][s.source], sides[split][s.name])
-                         for s in signals if s.source}
     shown = ", ".join(f"{signal.described()}: {held[signal.name]}" for signal in signals)
     return Data(
         spec=f"avatars:{rest}", **found, paired=True,

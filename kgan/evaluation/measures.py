@@ -229,6 +229,13 @@ def segmentation(model, data, options):
     return gather({"segmentation": find}, options.skipped), pictures
 
 
+def super_resolution(model, data, options):
+    """Figures of a model that enlarges pictures, and its pictures."""
+    from kgan.evaluation.super_resolution import measure_super_resolution
+
+    return measure_super_resolution(model, data, options.n or None)
+
+
 def _between(model, data):
     """`translator` of a model that is ready for the two domains of a data set."""
     from kgan.data import attribute
@@ -289,4 +296,5 @@ USUAL = {
     "reconstructions": Measure(reconstructions, at_size=True),
     "labels": Measure(labels),
     "segmentation": Measure(segmentation, heeds=("segmenter",)),
+    "super_resolution": Measure(super_resolution),
 }

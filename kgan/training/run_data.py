@@ -86,7 +86,8 @@ def check_signals(data, model):
         UserError: sets, pairs or labels are lacking, or there are sets that it does not take.
     """
     name, wanted = model.name_in_zoo, {s.name for s in pictures_of(model.signals)}
-    if "b" in data.train and "b" not in wanted:
+    alone = len([s for s in pictures_of(model.signals) if not s.source]) == 1
+    if "b" in data.train and alone and "b" not in wanted:
         raise UserError(
             f"{name} takes one set of pictures and {data.spec} has two: name one folder "
             "(folder:PATH?layout=single for all pictures in it), avatars with several attributes, "
