@@ -13,6 +13,7 @@ from kgan.data import Signal, attribute, avatar_maps, avatars, open_data, palett
 from kgan.data import avatar_parts as parts
 from kgan.data.avatar_maps import PARTS
 from kgan.data.palettes import AVATARS
+from kgan.data.signals import usual
 from kgan.data.stream import batches
 
 
@@ -244,6 +245,11 @@ def test_processes_draw_the_maps_of_one_process(monkeypatch):
 def test_pairs_are_no_attributes():
     assert [attribute(f"avatars:{name}?n=3") for name in ("edges", "parts", "x4")] == [""] * 3
     assert open_data("avatars:edges?n=2&test=1", size=16).train["a"].shape == (2, 16, 16, 3)
+
+
+def test_models_that_do_not_learn_from_pairs_may_have_them():
+    data = open_data("avatars:edges?n=2&test=1", size=16, signals=usual(16, {"a": 1, "b": 3}))
+    assert data.train["a"].shape == data.train["b"].shape == (2, 16, 16, 3)
 
 
 def test_palettes():
