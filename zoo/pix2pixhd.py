@@ -301,9 +301,9 @@ register(
 )
 register(
     "pix2pixhd_small", Pix2PixHD, Pix2PixHDRecipe(
-        data="avatars:parts", size=64, batch=8, steps=2000, filters=16, downsamplings=3, blocks=4,
-        discriminator_filters=32, features=3, encoder_filters=8, style_share=0.002,
-        reference="vgg_star_small.avatars",
+        data="avatars:parts", classes=10, size=64, batch=8, steps=2000, filters=16,
+        downsamplings=3, blocks=4, discriminator_filters=32, features=3, encoder_filters=8,
+        style_share=0.002, reference="vgg_star_small.avatars",
     ), card="pix2pixhd.md", tiny={**TINY, "width": 0, "enhancers": 0, "level_steps": 0,
                                   "frozen_steps": 0, "load_size": 36},
     phrase="faces of label and instance maps, narrow, at 64 px, for a CPU",
