@@ -155,6 +155,28 @@ def _about_edits(content):
     ]
 
 
+# Translators of pairs: one table.
+
+PAIRED = (
+    Column("PSNR, dB", "psnr", 2, True),
+    Column("SSIM", "ssim", 3, True),
+    Column("L1", "l1", 2, False),
+    Column("KID x 1000, vgg_star_small.avatars", "kid_vgg_star_small_avatars", 2, False, None,
+           1000),
+    Column("Frechet, vgg_star_small.avatars", "frechet_vgg_star_small_avatars", 3, False),
+)
+
+
+def _about_pairs(content):
+    return [
+        ("PSNR, SSIM, L1", "Of each result beside the picture that it should be; L1 in levels of "
+                           "255."),
+        ("KID, Frechet", "Between all results and all those pictures, in features of "
+                         "vgg_star_small.avatars: not the published ones."),
+        ("Bold", "The best of a column."),
+    ]
+
+
 # Encoders of a generator: one table. What "Photoshop 2.0" reports, and what CRG does.
 
 L2 = Column("L2 sum", "l2_sum", 1, False)
@@ -227,6 +249,13 @@ EDITS = Kind(
     ),
     about=_about_edits,
 )
+PAIRS = Kind(
+    name="pairs", data="avatars:parts", asks=("n", "bad_images"),
+    lacks=lambda data: "" if data.paired else "holds no pairs.",
+    tables=lambda data: [Table("", PAIRED, "psnr")],
+    sanity=(("mean training picture", "figures", "The same for every picture."),),
+    about=_about_pairs,
+)
 ENCODERS = Kind(
     name="encoders", data=f"{FACES}?n=8500&test=1500", asks=("n", "bad_images"),
     lacks=lambda data: "has two domains; name one folder, or folder:PATH?layout=single."
@@ -251,4 +280,4 @@ FEATURES = Kind(
     sanity=(("raw pixels", "figures", "The pictures' own numbers as features."),),
     about=_about_features,
 )
-KINDS = {kind.name: kind for kind in (EDITS, ENCODERS, CRG, FEATURES)}
+KINDS = {kind.name: kind for kind in (EDITS, PAIRS, ENCODERS, CRG, FEATURES)}
