@@ -151,7 +151,7 @@ class Pix2PixHD(Styled, GAN):
             if level > 1:
                 nets[f"g{level}"] = pix2pixhd.local_enhancer(
                     f"g{level}", filters=width, blocks=r.enhancer_blocks, **own)
-            nets[f"head{level}"] = pix2pixhd.head(f"head{level}", filters=width)
+            nets[f"head{level}"] = pix2pixhd.head(f"head{level}", filters=width, remat=r.remat)
         if r.features:
             nets["encoder"] = pix2pixhd.feature_encoder(
                 "encoder", features=r.features, filters=r.encoder_filters,
@@ -180,7 +180,8 @@ class Pix2PixHD(Styled, GAN):
             parts = {"enhancer": (f"{name}, the enhancer alone", frozen),
                      "generator": (name, r.steps_of(level) - frozen)}
             for player, (title, steps) in parts.items():
-                both = r.named(player, level), r.named("discriminator", level)
+                # The discriminators first: their maps are then free in the generator's turn.
+                both = r.named("discriminator", level), r.named(player, level)
                 terms = functools.partial(cls.level_terms, level=level, players=both)
                 if steps:
                     found.append(Stage(title, steps, (Phase(both, 1, terms),), size=size))
@@ -239,13 +240,13 @@ class Pix2PixHD(Styled, GAN):
 
     def level_terms(self, batch, level, players):
         r, (given, fake) = self.recipe, self.made(batch, level)
-        generator, discriminator = self.judge(given, batch["photos"], fake, level)
+        discriminator, generator = self.judge(given, batch["photos"], fake, level)
         if r.lambda_vgg:
             both = zip(self.reference(batch["photos"]), self.reference(fake), strict=True)
             apart = [losses.l1(truth, made) for truth, made in both]
             weighed = zip(VGG_WEIGHTS, apart, strict=True)
             generator["vgg"] = r.lambda_vgg * sum(w * x for w, x in weighed)
-        return dict(zip(players, (generator, discriminator), strict=True))
+        return dict(zip(players, (discriminator, generator), strict=True))
 
     def judge(self, given, real, fake, level):
         """What both players pay for the opinions of a level's discriminators."""
@@ -265,7 +266,7 @@ class Pix2PixHD(Styled, GAN):
         if r.lambda_matching:  # 4 / layers is 1 at the published three strided layers
             share = 1 if r.over_scales == "sum" else 4 / (len(seen) * len(names))
             generator["matching"] = r.lambda_matching * share * matching
-        return generator, {"real": truth, "fake": lies}
+        return {"real": truth, "fake": lies}, generator
 
     # Use
 

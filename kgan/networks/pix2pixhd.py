@@ -131,10 +131,10 @@ def local_enhancer(name, *, channels, filters=32, blocks=3, remat=False):
     return keras.Model([given, below], _unit(x, lambda x: _double(x, filters), remat), name=name)
 
 
-def head(name, *, filters, channels=3):
+def head(name, *, filters, channels=3, remat=False):
     """The last layer of a level, `c7s1-3` and tanh: its maps -> float32 pictures in [-1, 1]."""
     maps = keras.Input((None, None, filters), name="maps")
-    x = conv(ReflectionPadding2D(3)(maps), channels, 7)
+    x = _unit(maps, lambda x: conv(ReflectionPadding2D(3)(x), channels, 7), remat)
     return keras.Model(maps, layers.Activation("tanh", dtype="float32")(x), name=name)
 
 
@@ -155,7 +155,7 @@ def feature_encoder(name, *, features=3, filters=16, downsamplings=4, remat=Fals
     picture = keras.Input((None, None, 3), name="picture")
     body = global_generator(f"{name}_body", channels=3, filters=filters, blocks=0,
                             downsamplings=downsamplings, remat=remat)
-    x = head(f"{name}_head", filters=filters, channels=features)(body(picture))
+    x = head(f"{name}_head", filters=filters, channels=features, remat=remat)(body(picture))
     return keras.Model(picture, x, name=name)
 
 

@@ -59,11 +59,11 @@ def test_levels_are_trained_one_after_the_other():
                             level_steps=30, frozen_steps=10)
     found = [(s.name, s.steps, s.size, s.phases[0].players) for s in stages(recipe).values()]
     assert found == [
-        ("16 px", 30, 16, ("generator_16", "discriminator_16")),
-        ("32 px, the enhancer alone", 10, 32, ("enhancer_32", "discriminator_32")),
-        ("32 px", 20, 32, ("generator_32", "discriminator_32")),
-        ("64 px, the enhancer alone", 10, 64, ("enhancer", "discriminator")),
-        ("64 px", 30, 64, ("generator", "discriminator")),
+        ("16 px", 30, 16, ("discriminator_16", "generator_16")),
+        ("32 px, the enhancer alone", 10, 32, ("discriminator_32", "enhancer_32")),
+        ("32 px", 20, 32, ("discriminator_32", "generator_32")),
+        ("64 px, the enhancer alone", 10, 64, ("discriminator", "enhancer")),
+        ("64 px", 30, 64, ("discriminator", "generator")),
     ]
     assert recipe.players(1) == {"generator_16": ["g1", "head1", "encoder"],
                                  "discriminator_16": ["d3"]}
@@ -154,7 +154,7 @@ def test_what_is_paid_for_the_opinions_of_discriminators(plain, monkeypatch, joi
     monkeypatch.setattr(plain, "nets", {"d1": judging(1), "d2": judging(2)})
     monkeypatch.setattr(plain, "recipe", plain.recipe.replace(over_scales=joined))
     given, real, fake = tf.zeros((1, 8, 8, 2)), tf.ones((1, 8, 8, 3)), tf.fill((1, 8, 8, 3), 0.25)
-    generator, discriminator = plain.judge(given, real, fake, 1)
+    discriminator, generator = plain.judge(given, real, fake, 1)
     assert seen == [(1, 8, 5), (1, 8, 5), (2, 4, 5), (2, 4, 5)]
     assert float(generator["adversarial"]) == pytest.approx(2 * 0.75**2)
     assert float(generator["matching"]) == pytest.approx(10 * share * 2 * 0.75 * (1 + 2 + 3 + 4))
@@ -163,12 +163,12 @@ def test_what_is_paid_for_the_opinions_of_discriminators(plain, monkeypatch, joi
 
 
 def test_weights_of_0_leave_terms_out(plain, batch, tiny_batch):
-    paid = plain.level_terms(batch, 1, ("generator", "discriminator"))
+    paid = plain.level_terms(batch, 1, ("discriminator", "generator"))
     assert {player: set(terms) for player, terms in paid.items()} == {
         "generator": {"adversarial", "matching"}, "discriminator": {"real", "fake"}}
     assert "reference" not in plain.nets
     bare = weights.build("pix2pixhd", RECIPE.replace(**PLAIN, lambda_matching=0.0))
-    assert set(bare.level_terms(batch, 1, ("g", "d"))["g"]) == {"adversarial"}
+    assert set(bare.level_terms(batch, 1, ("d", "g"))["g"]) == {"adversarial"}
 
 
 def test_the_perceptual_loss_weighs_later_maps_more():
@@ -180,7 +180,7 @@ def test_the_perceptual_loss_weighs_later_maps_more():
     maps = zip(model.reference(batch["photos"]), model.reference(fake), strict=True)
     apart = [float(losses.l1(x, y)) for x, y in maps]
     wanted = 2 * sum(w * x for w, x in zip((1 / 32, 1 / 16, 1 / 8, 1 / 4, 1), apart, strict=True))
-    paid = model.level_terms(batch, 1, ("generator", "discriminator"))["generator"]["vgg"]
+    paid = model.level_terms(batch, 1, ("discriminator", "generator"))["generator"]["vgg"]
     assert float(paid) == pytest.approx(wanted, rel=1e-5) and min(apart) > 0
 
 
