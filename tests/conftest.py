@@ -120,20 +120,25 @@ def tiny():
 
 @pytest.fixture(scope="session")
 def tiny_batch():
-    """`tiny_batch(model, seed=0)`: a batch as `loss_terms` takes it, of smooth random pictures."""
+    """`tiny_batch(model, seed=0)`: a batch as `loss_terms` takes it, of smooth random pictures.
+
+    Maps of ids are of squares.
+    """
 
     def make(model, seed=0):
         random = np.random.default_rng(seed)
-        batch = {}
+        batch, signals = {}, {signal.name: signal for signal in model.signals}
         for domain, spec in model.batch_spec(model.recipe.batch).items():
-            if domain == "labels":
+            if signals[domain].kind == "vector":
                 labels = random.integers(0, 2, spec.shape)
                 labels[0], labels[-1] = 0, 1  # shuffled labels differ from each other
                 batch[domain] = tf.constant(labels, tf.float32)
                 continue
             n, h, w, c = spec.shape
-            coarse = random.uniform(-1, 1, (n, h // 4, w // 4, c))
-            batch[domain] = tf.constant(coarse.repeat(4, 1).repeat(4, 2), tf.float32)
+            shape, most = (n, h // 4, w // 4, c), signals[domain].classes or 9
+            coarse = (random.integers(0, most, shape) if signals[domain].ids
+                      else random.uniform(-1, 1, shape))
+            batch[domain] = tf.constant(coarse.repeat(4, 1).repeat(4, 2), spec.dtype)
         return {**batch, "key": tf.constant([seed, 0]), "step": tf.constant(0)}
 
     return make

@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 
+from kgan.cli.edit_objects import edit_objects
 from kgan.cli.flags import Flags, expanded
 from kgan.cli.journal import Journal
 from kgan.cli.results import Results, refuse_replacing
@@ -39,6 +40,8 @@ size, as for training. A result that exists already stays, unless --overwrite.""
 def main(arguments):
     flags = _flags()
     words = flags.parse(arguments, positional=None)
+    if flags.object:
+        return edit_objects(flags)
     _check_kind(flags.model)
     pairs = _pairs(flags.pair, words)
     folders = [f for f in (flags.without, flags.values["with"].value) if f]
@@ -87,6 +90,11 @@ def _flags():
               "unlikely codes", choices=METHODS)
     flags.add("rate", 0.0, "of descent; 0 = the authors': 1, method prior 0.01", low=0)
     flags.add("seed", 0, "of generated pictures and of descent", low=0)
+    flags.add("object", None, "of models of label maps, as pix2pixhd: the id of an instance that "
+              "gets other styles; --input has a folder each of labels/, instances/ and perhaps "
+              "photos/, whose styles all else keeps")
+    flags.add("style", None, "numbers of styles for --object, joined by commas; default: all that "
+              "its class has")
     flags.add("separate", False, "also write each picture of a strip as a file of its own")
     flags.add("overwrite", False, "replace results that exist")
     return flags

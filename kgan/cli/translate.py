@@ -55,7 +55,7 @@ def main(arguments):
     source, out = pathlib.Path(flags.input), pathlib.Path(flags.output)
     signals = _sources(flags.model, flags.direction)
     if len(signals) > 1:
-        jobs, beside = _jobs_of_several(source, out, [signal.name for signal in signals])
+        jobs, beside = jobs_of_several(source, out, [signal.name for signal in signals])
     else:
         jobs, beside = jobs_of(source, out), {}
     refuse_replacing([result for _, result in jobs], [picture for picture, _ in jobs])
@@ -96,7 +96,7 @@ def _sources(name, direction):
     return sources_of(known[direction or next(iter(known))], signals)
 
 
-def _jobs_of_several(source, out, names):
+def jobs_of_several(source, out, names):
     """`jobs_of` the folder of the first signal, and `{picture: paths of the others}`."""
     for name in names:
         if not (source / name).is_dir():
@@ -214,13 +214,14 @@ def _read(paths, max_side, model, direction, needed):
         elif shrink < 1:
             x, its = (None if y is None else np.asarray(Image.fromarray(y).resize(
                 size, Image.Resampling.BICUBIC)) for y in (x, its))
-        _check_classes(signal, x, path)
+        check_classes(signal, x, path)
         given.append(x.astype(np.int32) if signal.ids else x)
         alpha = its if alpha is None else alpha
     return given, alpha
 
 
-def _check_classes(signal, ids, path):
+def check_classes(signal, ids, path):
+    """Raises `BrokenPicture` if ids of a file are beyond the classes of its signal."""
     if signal.ids and signal.classes and ids.max() >= signal.classes:
         raise BrokenPicture(path, f"holds the id {ids.max()}, and the model knows "
                             f"{signal.classes} classes, ids 0 to {signal.classes - 1}")

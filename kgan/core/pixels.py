@@ -118,7 +118,7 @@ def ids(x, classes=0):
 
     Raises:
         TypeError: they are no whole numbers.
-        ValueError: another shape, or an id beyond the classes.
+        ValueError: another shape, an id beyond the classes or below 0.
     """
     x = tf.convert_to_tensor(x)
     if not x.dtype.is_integer:
@@ -128,8 +128,9 @@ def ids(x, classes=0):
     if 0 in x.shape[1:3]:
         raise ValueError(f"maps of ids have sides of at least 1, not {list(x.shape)}.")
     x = tf.cast(x if x.shape.rank == 4 else x[..., tf.newaxis], tf.int32)
-    if classes and tf.executing_eagerly() and tf.reduce_any(x >= classes):
-        raise ValueError(f"ids are 0 to {classes - 1}, and the largest is {int(tf.reduce_max(x))}.")
+    if classes and tf.executing_eagerly() and tf.reduce_any((x < 0) | (x >= classes)):
+        raise ValueError(f"ids are 0 to {classes - 1}, and the largest is {int(tf.reduce_max(x))}, "
+                         f"the smallest {int(tf.reduce_min(x))}.")
     return x
 
 

@@ -147,6 +147,9 @@ class Recipe(Knobs):
                       group="data")
     batch: int = knob(8, "pictures of each domain in a step, over all devices", low=1,
                       group="schedule")
+    accumulate: int = knob(1, "shares of a batch whose gradients are computed one after the other, "
+                           "for less memory; a step is the same but for batch norm", low=1,
+                           group="schedule", may_change=True)
     steps: int = knob(2000, "training steps", low=1, group="schedule", may_change=True)
     learning_rate: float = knob(2e-4, "Adam's learning rate", low=0, group="schedule")
     beta_1: float = knob(0.5, "Adam's beta 1", low=0, high=0.9999, group="schedule")
@@ -166,6 +169,9 @@ class Recipe(Knobs):
     def check(self):
         if self.load_size and self.load_size < self.size:
             raise UsageError(f"--load_size {self.load_size} is smaller than --size {self.size}.")
+        if self.batch % self.accumulate:
+            raise UsageError(f"--batch {self.batch} cannot be divided into --accumulate "
+                             f"{self.accumulate} shares.")
 
     def complete(self, data):
         """A copy with what only the data says, as the names of labels; by default nothing is."""

@@ -136,6 +136,11 @@ def pairs_of(signals):
     return {group: members for group, members in groups.items() if len(members) > 1}
 
 
+def paired(signals):
+    """The signals if some of them are paired, which data must then answer; else None."""
+    return signals if pairs_of(signals) else None
+
+
 def grids(signals):
     """On whose pixels the crops of each signal are drawn, and how many of its own one of them is.
 

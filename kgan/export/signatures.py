@@ -157,9 +157,23 @@ def _translate(model, direction):
 
     def translate(*images):
         given = {signal.name: x for signal, x in zip(signals, images, strict=True)}
+        with tf.control_dependencies(_known(given, signals)):
+            given = {name: tf.identity(x) for name, x in given.items()}
         return tf.cast(model.translated(given, direction), tf.float32)
 
     return tf.function(translate, input_signature=_specs(signals, False), autograph=False)
+
+
+def _known(given, signals):
+    """Assertions that ids are those of classes that a model knows."""
+    return [
+        tf.debugging.Assert(
+            tf.reduce_all((x >= 0) & (x < signal.classes)),
+            [f"{signal.name}: ids are 0 to {signal.classes - 1}, and these are, at the least and "
+             "the most:", tf.reduce_min(x), tf.reduce_max(x)])
+        for signal, x in ((signal, given[signal.name]) for signal in signals)
+        if signal.ids and signal.classes
+    ]
 
 
 def _floats(images):

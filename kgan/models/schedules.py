@@ -14,24 +14,31 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         start: share of the steps after which it begins to fall; 1 = never.
         scale: a variable that all rates are multiplied by; None = 1.
         factor: a number that they are multiplied by, too.
+        begin: the step that its first one is.
     """
 
-    def __init__(self, rate, steps, start, scale=None, factor=1.0):
+    def __init__(self, rate, steps, start, scale=None, factor=1.0, begin=0):
         self.rate, self.steps, self.start = rate, steps, start
-        self.scale, self.factor = scale, factor
+        self.scale, self.factor, self.begin = scale, factor, begin
 
     def __call__(self, step):
         first = self.steps * self.start
-        left = (self.steps - ops.cast(step, "float32")) / max(self.steps - first, 1.0)
+        left = (self.steps - self.begin - ops.cast(step, "float32")) / max(self.steps - first, 1.0)
         rate = self._at_first() * ops.clip(left, 0.0, 1.0)
         return rate if self.scale is None else rate * ops.convert_to_tensor(self.scale)
 
     def times(self, factor):
         """The same schedule with all rates multiplied."""
-        return type(self)(self.rate, self.steps, self.start, self.scale, factor * self.factor)
+        return type(self)(self.rate, self.steps, self.start, self.scale, factor * self.factor,
+                          self.begin)
+
+    def within(self, steps, begin):
+        """That of `steps` steps of which its own are those from `begin` on."""
+        return type(self)(self.rate, steps, self.start, self.scale, self.factor, begin)
 
     def _at_first(self):
         return self.factor * (self.rate() if callable(self.rate) else self.rate)
 
     def get_config(self):
-        return {"rate": self._at_first(), "steps": self.steps, "start": self.start}
+        return {"rate": self._at_first(), "steps": self.steps, "start": self.start,
+                "begin": self.begin}

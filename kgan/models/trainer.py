@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from kgan.core.lazy import keras, pixels, schedules, tf
 from kgan.models import checks, replicas, slots
+from kgan.models.shares import in_shares
 from kgan.models.stages import laid_out
 
 
@@ -187,6 +188,7 @@ class Trainer:
         own = replicas.own_seeds(variables) if self._replicas > 1 else {}
         state = [tf.convert_to_tensor(v) + own[i] if i in own else tf.convert_to_tensor(v)
                  for i, v in enumerate(variables)]
+        gradients_of = in_shares(gradients_of, self.recipe.accumulate)
         terms, gradients, state = gradients_of(values, state, batch)
         if self._replicas > 1:
             terms, gradients = replicas.shared(terms, gradients)
@@ -272,7 +274,8 @@ class Trainer:
         """
         values = {p: [_spec(v) for v in self.variables_of(p)] for p in self.players}
         state = [_spec(v) for v in self._state()]
-        batch = self.terms_spec(max(self.part.batch // self._replicas, 1))
+        whole = self._replicas * self.recipe.accumulate
+        batch = self.terms_spec(max(self.part.batch // whole, 1))
         return [f.get_concrete_function(values, state, batch) for f in self._passes]
 
     def _term_names(self):

@@ -6,7 +6,7 @@ from kgan.networks.blocks import leaky, logits, norm, padded_conv
 
 
 def patch_discriminator(
-    name, *, filters=64, strided=3, channels=3, padding=1, normalise=None
+    name, *, filters=64, strided=3, channels=3, padding=1, normalise=None, features=False
 ):
     """PatchGAN (Isola et al. 2017, section 6.1.2; CycleGAN section 7.2): a logit for each patch.
 
@@ -22,17 +22,20 @@ def patch_discriminator(
         padding: zeros around what each layer sees; 1 in CycleGAN, 2 in pix2pixHD.
         normalise: a norm with an offset, a function of maps, instead of instance norm; the
             convolutions in front of it then have no bias, as in pix2pix.
+        features: also give the maps of each layer but the last, after its LeakyReLU.
 
     Returns:
         A functional `keras.Model`: [n, h, w, channels] -> float32 [n, h', w', 1]; 256 px give
-        30x30 logits with three strided layers, 35x35 with a padding of 2.
+        30x30 logits with three strided layers, 35x35 with a padding of 2. With
+        `features` a list of the maps and, last, the logits.
     """
     picture = keras.Input((None, None, channels), name="picture")
-    x = picture
+    x, maps = picture, []
     for i in range(strided + 1):
         width, stride = filters * min(2**i, 8), 2 if i < strided else 1
         bias = i == 0 or normalise is None
         x = padded_conv(x, width, 4, stride, zeros=padding, use_bias=bias)
         x = leaky((normalise or norm)(x) if i else x)
-    x = padded_conv(x, 1, 4, zeros=padding)
-    return keras.Model(picture, logits(x), name=name)
+        maps.append(x)
+    x = logits(padded_conv(x, 1, 4, zeros=padding))
+    return keras.Model(picture, [*maps, x] if features else x, name=name)

@@ -7,13 +7,14 @@ from kgan.networks.blocks import conv, norm, norm_relu, padded_conv, relu, trans
 from kgan.networks.layers import CropFirst, ReflectionPadding2D
 
 
-def _residual(x, filters):
+def residual(x, filters):
+    """`R`: two 3x3 convolutions with instance norm, added to what they are given."""
     y = norm_relu(conv(ReflectionPadding2D(1)(x), filters, 3))
     y = norm(conv(ReflectionPadding2D(1)(y), filters, 3))
     return layers.Add()([x, y])
 
 
-def _double(x, filters, upsample):
+def doubled(x, filters, upsample):
     """Twice the size: the paper's transposed convolution, or nearest neighbours and a convolution.
 
     The second never makes a checkerboard (Odena et al. 2016).
@@ -73,9 +74,9 @@ def resnet_generator(
     for width in (2 * filters, 4 * filters):
         x = norm_relu(padded_conv(x, width, 3, 2))
     for _ in range(blocks):
-        x = _residual(x, 4 * filters)
+        x = residual(x, 4 * filters)
     for width in (2 * filters, filters):
-        x = norm_relu(_double(x, width, upsample))
+        x = norm_relu(doubled(x, width, upsample))
     x = conv(ReflectionPadding2D(3)(x), channels_out + int(blend), 7)
     return keras.Model(picture, drawn(picture, x, blend), name=name)
 

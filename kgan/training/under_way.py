@@ -68,10 +68,11 @@ class UnderWay:
         self.strategy, xla, self.devices = devices.prepare(self.machine)
         replicas = self.strategy.num_replicas_in_sync if self.strategy else 1
         for part in laid_out(registry.entry(self.name).model.stages_of(recipe), recipe):
-            if part.batch % replicas:
+            if part.batch % (replicas * recipe.accumulate):
                 whose = f" of stage {part.stage.name}" if part.stage.batch else ""
+                shares = f" in --accumulate {recipe.accumulate} shares"
                 raise UsageError(f"--batch {part.batch}{whose} cannot be shared by {replicas} "
-                                 "devices.")
+                                 f"devices{shares if recipe.accumulate > 1 else ''}.")
         signals = registry.entry(self.name).model.signals_of(recipe)
         self.data = opened(recipe, self.options.bad_images, workers, signals)
         self.recipe = recipe = self._whole(workers.from_chief(self._known))

@@ -31,6 +31,7 @@ from kgan.export import decoding, files
 from kgan.export import saved_model as export
 from kgan.export import signatures as signing
 from kgan.models import weights
+from kgan.models.translation import sources_of
 
 
 def translator():
@@ -590,9 +591,12 @@ def test_every_name_exports_and_agrees(name, tmp_path):
     if model.served():
         check_served(model, loaded, model)
     run = loaded.signatures["images"]
-    assert run(images=tf.zeros((0, 9, 9, 3), tf.uint8))["images"].shape == (0, 9, 9, 3)
-    given = files.example_picture(19, 22)[None]
-    made = next(iter(run(images=tf.constant(given)).values())).numpy()
+    signals = sources_of(next(iter(model.directions.values())), model.signals)
+    arrays, _ = signing.example_request(signals, (19, 22))
+    none = {name: tf.constant(x[:0, :9, :9]) for name, x in arrays.items()}
+    assert run(**none)["images"].shape == (0, 9, 9, 3)
+    given = arrays if any(s.ids for s in signals) else arrays["images"]
+    made = next(iter(run(**{name: tf.constant(x) for name, x in arrays.items()}).values())).numpy()
     assert_close(made, model.translate(given).numpy())
     again = weights.load(str(path))
     np.testing.assert_array_equal(again.translate(given), model.translate(given))

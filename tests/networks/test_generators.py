@@ -58,7 +58,7 @@ import numpy as np
 import pytest
 
 from kgan.networks import resnet_generator
-from kgan.networks.generators import Blend, _double
+from kgan.networks.generators import Blend, doubled
 
 GOLDEN = json.loads((pathlib.Path(__file__).parent / "golden_torch.json").read_text())
 
@@ -87,7 +87,7 @@ def test_parameters_are_the_published_ones(blocks, count):
 
 def test_transposed_convolution_is_pytorchs():
     picture = keras.Input((None, None, 2))
-    network = fill(keras.Model(picture, _double(picture, 3, "transpose")))
+    network = fill(keras.Model(picture, doubled(picture, 3, "transpose")))
     result = network(wave(1, 3, 4, 2, phase=0.5))
     np.testing.assert_allclose(result, np.float32(GOLDEN["transpose"]), atol=1e-5)
 

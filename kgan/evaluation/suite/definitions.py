@@ -126,6 +126,14 @@ SUITES = {
             tag="pretrained", shares={"pretrain_steps": 0.25}),
         Row("VGG*-MS-CycleGAN", "vgg_star_ms_cyclegan_small", repeated=True),
     )),
+    # What the losses of pix2pixHD add (Wang et al. 2018, section 4 and the ablation of its code).
+    "pix2pixhd_losses": Suite("maps", (
+        Row("GAN", "pix2pixhd_small", {"features": 0, "lambda_matching": 0.0, "lambda_vgg": 0.0},
+            tag="gan"),
+        Row("GAN, feature matching", "pix2pixhd_small", {"features": 0, "lambda_vgg": 0.0},
+            tag="matching"),
+        Row("GAN, feature matching, VGG", "pix2pixhd_small", {"features": 0}, tag="vgg"),
+    )),
     # Figure 9 of "Photoshop 2.0" (Roman Roman, Yang, Zhang).
     "encoders": Suite("encoders", (
         Row("fully connected, L2", "fc_encoder_small", {"loss": "l2"}),

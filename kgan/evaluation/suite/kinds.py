@@ -159,6 +159,28 @@ def _about_edits(content):
     ]
 
 
+# Translators of maps of labels: one table.
+
+MAPPED = (
+    Column("PSNR, dB", "psnr", 2, True),
+    Column("SSIM", "ssim", 3, True),
+    Column("L1", "l1", 2, False),
+    Column("KID x 1000, vgg_star_small.avatars", "kid_vgg_star_small_avatars", 2, False, None,
+           1000),
+    Column("Frechet, vgg_star_small.avatars", "frechet_vgg_star_small_avatars", 3, False),
+)
+
+
+def _about_maps(content):
+    return [
+        ("PSNR, SSIM, L1", "Of each result beside the picture that it should be; L1 in levels of "
+                           "255."),
+        ("KID, Frechet", "Between all results and all those pictures, in features of "
+                         "vgg_star_small.avatars: not the published ones."),
+        ("Bold", "The best of a column."),
+    ]
+
+
 # Encoders of a generator: one table. What "Photoshop 2.0" reports, and what CRG does.
 
 L2 = Column("L2 sum", "l2_sum", 1, False)
@@ -271,6 +293,13 @@ EDITS = Kind(
     ),
     about=_about_edits,
 )
+MAPS = Kind(
+    name="maps", data="avatars:parts", asks=("n", "bad_images"),
+    lacks=lambda data: "" if data.paired else "holds no pairs.",
+    tables=lambda data: [Table("", MAPPED, "psnr")],
+    sanity=(("mean training picture", "figures", "The same for every picture."),),
+    about=_about_maps,
+)
 ENCODERS = Kind(
     name="encoders", data=f"{FACES}?n=8500&test=1500", asks=("n", "bad_images"),
     lacks=lambda data: "has two domains; name one folder, or folder:PATH?layout=single."
@@ -308,4 +337,4 @@ PAIRS = Kind(
     ),
     about=_about_pairs, paired=True,
 )
-KINDS = {kind.name: kind for kind in (EDITS, ENCODERS, CRG, FEATURES, PAIRS)}
+KINDS = {kind.name: kind for kind in (EDITS, PAIRS, MAPS, ENCODERS, CRG, FEATURES)}

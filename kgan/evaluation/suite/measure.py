@@ -19,6 +19,8 @@ from kgan.core.devices import quiet
 from kgan.core.paths import replacing
 from kgan.core.process import tool
 from kgan.data import Data, open_data
+from kgan.data.signals import paired
+from kgan.models.translation import learns_pairs, translations
 
 FACES = 10  # held-out pictures that are shown
 
@@ -30,7 +32,8 @@ def measure(job):
         job: `"kind"`, one of `MEASURES`; `"run"`, the folder of a training, or ""; `"out"`, the
             results' path without suffix; `"asked"`: what the figures follow from: `spec`,
             `bad_images`, `n`, other options of the kind, and for a model `name`, `changes`,
-            `label`; without one `size`.
+            `label`; without one `size`, and where pictures are paired `like`, a name that takes
+            them and its changes.
 
     Returns:
         `{"status": "done"}`; `<out>.json` holds `{"asked", "n", "machine", "figures"}` and what
@@ -48,9 +51,9 @@ def measure(job):
     return {"status": "done"}
 
 
-def _open(asked, size, load_size=0, seed=0):
+def _open(asked, size, load_size=0, seed=0, signals=()):
     return open_data(
-        asked["spec"], size=size, load_size=load_size or None,
+        asked["spec"], size=size, load_size=load_size or None, signals=paired(signals),
         seed=0 if asked["spec"].startswith("avatars:") else seed, bad_images=asked["bad_images"],
     )
 
@@ -64,10 +67,11 @@ def _model(asked, run):
     if run:
         model = weights.load(run, "required")
         recipe = model.recipe
-        return model, _open(asked, recipe.size, recipe.load_size, recipe.seed)
+        return model, _open(asked, recipe.size, recipe.load_size, recipe.seed, model.signals)
     recipe = registry.recipe(asked["name"]).replace(data=asked["spec"], **asked["changes"])
     keras.utils.set_random_seed(recipe.seed)
-    model, data = weights.build(asked["name"], recipe), _open(asked, recipe.size, recipe.load_size)
+    model = weights.build(asked["name"], recipe)
+    data = _open(asked, recipe.size, recipe.load_size, signals=model.signals)
     model.prepare(data)
     return model, data
 
@@ -178,6 +182,45 @@ def _halves(held, direction, asked):
         {direction: {"output": held[::2]}}, others, seeds=asked["seeds"], reference=EMBEDDED))
 
 
+# Translators of maps of labels
+
+
+def _maps(asked, run):
+    from kgan.evaluation.features import feature_name
+    from kgan.evaluation.generation import measure_samples
+    from kgan.evaluation.measures import EMBEDDED
+    from kgan.evaluation.pairs import against, measure_pairs
+    from kgan.report.sheet import to_uint8
+
+    if "name" not in asked:
+        how, data = _learnt(asked)
+        truth, given = _held(data, asked, how.target), _held(data, asked, how.sources[0])
+        some = data.train[how.target][np.arange(min(1000, len(data.train[how.target])))]
+        mean = np.broadcast_to(np.rint(some.mean(0)).astype(np.uint8), truth.shape)
+        figures = against(mean, truth, "")
+    else:
+        model, data = _model(asked, run)
+        figures, seen = measure_pairs(model, data, asked["n"] or None)
+        direction, kept = next(iter(seen.items()))
+        truth, made = kept["truth"], kept["output"]
+        figures = {name.removesuffix(direction): x for name, x in figures.items()}
+        found = measure_samples(truth, made, reference=EMBEDDED)
+        figures |= {f"{k}_": v for k, v in found.items() if feature_name(EMBEDDED) in k}
+    figures = _finite({name.removesuffix("_"): x for name, x in figures.items()})
+    shown = {"": made} if "name" in asked else {"": to_uint8(given), "truth": truth}
+    return {"n": len(truth), "figures": figures}, shown
+
+
+def _learnt(asked):
+    """The first translation that a name learns from the data, and the data."""
+    name, changes = asked["like"]
+    model, recipe = registry.entry(name).model, registry.recipe(name).replace(**changes)
+    signals = model.signals_of(recipe)
+    found = translations(model.directions_of(recipe), signals).values()
+    how = next(how for how in found if learns_pairs(how, signals))
+    return how, _open(asked, asked["size"], signals=signals)
+
+
 # Encoders
 
 
@@ -247,8 +290,8 @@ def _in_parts(features, pictures, rows, size=100):
     return found
 
 
-MEASURES = {"edits": _edits, "encoders": _codes, "crg": _codes, "features": _features,
-            "pairs": _pairs}
+MEASURES = {"edits": _edits, "pairs": _pairs, "maps": _maps, "encoders": _codes, "crg": _codes,
+            "features": _features}
 
 
 def _finite(figures):

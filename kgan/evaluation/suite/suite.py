@@ -31,6 +31,7 @@ from kgan.core.process import sigterm_as_ctrl_c
 from kgan.core.reading import json_or_empty
 from kgan.core.recipe import differences
 from kgan.data import attribute, open_data
+from kgan.data.signals import paired
 from kgan.evaluation.suite.jobs import (
     Job,
     Training,
@@ -103,9 +104,12 @@ class Suite:
 
     def _open(self):
         """Draws or decodes all data before any clock runs, and notes what they are."""
-        self.size, seen = self.rows[0].recipe.size, {}
+        first, seen = self.rows[0], {}
+        self.size, signals = first.recipe.size, paired(first.model.signals_of(first.recipe))
+        self.like = {"like": [first.name, first.changes]} if signals else {}
         for spec in self.specs:
-            data = open_data(spec, size=self.size, bad_images=self.asked["bad_images"])
+            data = open_data(spec, size=self.size, bad_images=self.asked["bad_images"],
+                             signals=signals)
             if lack := self.kind.lacks(data):
                 raise UserError(f"{spec} {lack}")
             direction = data.deterministic or self.options.direction
@@ -226,7 +230,7 @@ class Suite:
             """All that the figures follow from."""
             job = {**self.asked, "spec": spec, "direction": self.seen[spec]["direction"]}
             if row is None:
-                return {**job, "size": self.size}
+                return {**job, "size": self.size, **self.like}
             job |= {"name": row.name, "changes": row.changes}
             if not row.model.trains:
                 return {**job, "n": min(job["n"] or self.options.n_dfi, self.options.n_dfi)}
