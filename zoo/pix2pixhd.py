@@ -44,6 +44,9 @@ class Pix2PixHDRecipe(StyledRecipe):
     enhancers: int = knob(0, "local enhancers, each of which doubles the resolution: 0 for "
                           "1024x512, 1 for 2048x1024, 2 for 4096x2048", low=0, high=2)
     enhancer_blocks: int = knob(3, "residual blocks of an enhancer", low=0)
+    upsample: str = knob("transpose", "how the generator doubles the size: the paper's transposed "
+                         "convolution, or nearest, which makes no checkerboard",
+                         choices=("transpose", "nearest"))
     discriminators: int = knob(2, "discriminators on the image pyramid: the code's 2 at 1024x512, "
                                "3 at 2048x1024 and in the paper", low=1, high=5)
     discriminator_filters: int = knob(64, "maps of a discriminator's first layer", low=1)
@@ -143,7 +146,7 @@ class Pix2PixHD(Styled, GAN):
         self.multiple = 2 ** (r.downsamplings + r.enhancers)
         self.smallest, self.shrink = 2 * self.multiple, 2**r.enhancers
         conditions = r.classes + int(r.instances)
-        own = {"channels": conditions + r.features, "remat": r.remat}
+        own = {"channels": conditions + r.features, "upsample": r.upsample, "remat": r.remat}
         nets = {"g1": pix2pixhd.global_generator("g1", filters=r.filters, blocks=r.blocks,
                                           downsamplings=r.downsamplings, **own)}
         for level in range(1, r.levels + 1):
@@ -303,8 +306,8 @@ register(
 register(
     "pix2pixhd_small", Pix2PixHD, Pix2PixHDRecipe(
         data="avatars:parts", classes=10, size=64, batch=8, steps=2000, filters=16,
-        downsamplings=3, blocks=4, discriminator_filters=32, features=3, encoder_filters=8,
-        style_share=0.002, reference="vgg_star_small.avatars",
+        downsamplings=3, blocks=4, upsample="nearest", discriminator_filters=32, features=3,
+        encoder_filters=8, style_share=0.002, reference="vgg_star_small.avatars",
     ), card="pix2pixhd.md", tiny={**TINY, "width": 0, "enhancers": 0, "level_steps": 0,
                                   "frozen_steps": 0, "load_size": 36},
     phrase="faces of label and instance maps, narrow, at 64 px, for a CPU",

@@ -74,11 +74,13 @@ def _halve(x, filters):
     return norm_relu(padded_conv(x, filters, 3, 2))
 
 
-def _double(x, filters):
-    return norm_relu(doubled(x, filters, "transpose"))
+def _double(x, filters, upsample):
+    return norm_relu(doubled(x, filters, upsample))
 
 
-def global_generator(name, *, channels, filters=64, downsamplings=4, blocks=9, remat=False):
+def global_generator(
+    name, *, channels, filters=64, downsamplings=4, blocks=9, upsample="transpose", remat=False
+):
     """G1 without its head: `c7s1-64, d128, d256, d512, d1024, R1024 x 9, u512, u256, u128, u64`.
 
     182,546,755 parameters with 36 channels and its head.
@@ -89,6 +91,7 @@ def global_generator(name, *, channels, filters=64, downsamplings=4, blocks=9, r
         filters: maps of the first layer; they double with each downsampling.
         downsamplings: sides must be multiples of 2 to this power, and twice that at least.
         blocks: residual blocks.
+        upsample: `"transpose"` (the paper's) or `"nearest"`.
         remat: forget maps and compute them again, see `Recomputed`.
 
     Returns:
@@ -102,11 +105,13 @@ def global_generator(name, *, channels, filters=64, downsamplings=4, blocks=9, r
     for _ in range(blocks):
         x = _unit(x, lambda x: residual(x, widths[-1]), remat)
     for width in reversed(widths[:-1]):
-        x = _unit(x, lambda x, width=width: _double(x, width), remat)
+        x = _unit(x, lambda x, width=width: _double(x, width, upsample), remat)
     return keras.Model(given, x, name=name)
 
 
-def local_enhancer(name, *, channels, filters=32, blocks=3, remat=False):
+def local_enhancer(
+    name, *, channels, filters=32, blocks=3, upsample="transpose", remat=False
+):
     """G2 or G3 without its head: `c7s1-32, d64`, the maps of the level below added, `R64 x 3, u32`.
 
     G1 and G2 with the head of G2 have 182,857,059 parameters with 36 channels.
@@ -116,6 +121,7 @@ def local_enhancer(name, *, channels, filters=32, blocks=3, remat=False):
         channels: as of `global_generator`.
         filters: maps of the first layer, half of those that the level below gives.
         blocks: residual blocks.
+        upsample: as of `global_generator`.
         remat: see `Recomputed`.
 
     Returns:
@@ -128,7 +134,8 @@ def local_enhancer(name, *, channels, filters=32, blocks=3, remat=False):
     x = layers.Add()([_unit(x, lambda x: _halve(x, 2 * filters), remat), below])
     for _ in range(blocks):
         x = _unit(x, lambda x: residual(x, 2 * filters), remat)
-    return keras.Model([given, below], _unit(x, lambda x: _double(x, filters), remat), name=name)
+    x = _unit(x, lambda x: _double(x, filters, upsample), remat)
+    return keras.Model([given, below], x, name=name)
 
 
 def head(name, *, filters, channels=3, remat=False):
