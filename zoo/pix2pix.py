@@ -108,6 +108,7 @@ class Pix2Pix(GAN):
     """A generator of one direction and a discriminator of pairs."""
 
     players = {"generator": ("g",), "discriminator": ("d",)}
+    measures = ("pairs", "segmentation")
 
     @classmethod
     def signals_of(cls, recipe):
