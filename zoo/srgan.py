@@ -13,7 +13,7 @@ of the whole picture (`kgan.data.made`); mirror and quarter turns are ours.
 from dataclasses import dataclass
 
 from kgan.core.errors import UsageError
-from kgan.core.lazy import losses, networks, ops, references, tf
+from kgan.core.lazy import losses, networks, references, tf
 from kgan.core.recipe import Recipe, knob
 from kgan.core.registry import register
 from kgan.data.signals import Signal
@@ -109,9 +109,6 @@ class SRResNet(GAN):
         if r.lambda_variation:
             terms["variation"] = r.lambda_variation * losses.total_variation(made)
         return terms
-
-    def forward(self, x, direction):
-        return ops.clip(super().forward(x, direction), -1.0, 1.0)
 
     def show(self, batch):
         sides = batch["high"].shape[1:3]

@@ -255,7 +255,7 @@ def _reader(size, pairs, box, ids, native):
             found = pictures.read_picture(file)
             (height, width), (h, w) = found.shape[:2], pictures.sides_of(size)
             if height < h or width < w:
-                raise BrokenPicture("", f"{width}x{height} is less than the {w}x{h} that are cut "
+                raise BrokenPicture("", f"{width}x{height} is smaller than the {w}x{h} that is cut "
                                     "out of each")
             return found, (width, height), (height, width)
         if ids:

@@ -1,8 +1,10 @@
 """SRResNet and the discriminator of SRGAN (Ledig et al. 2017, figure 4).
 
 Kernels, maps and strides are the figure's. PReLU has one slope a layer. What the text leaves open
-is ours: first weights by He et al. 2015, slopes that begin at 0.25 as there, batch norm with an
-epsilon of 1e-5, no activation at the end.
+is ours: first weights by He et al. 2015 (those of the last layer a tenth of that, so that the first
+results are not far off), slopes that begin at 0.25 as there, batch norm with an epsilon of 1e-5, no
+activation at the end. Layers have names: numbers that Keras counts on decide in which order
+TensorFlow adds up, and a run that is resumed beside another would differ in its last bits.
 """
 
 import math
@@ -13,6 +15,8 @@ from keras import layers
 
 from kgan.networks.blocks import HE, conv, leaky, logits
 from kgan.networks.dcgan import BatchNormalization
+
+TENTH = {"class_name": "VarianceScaling", "config": {"scale": 0.02, "mode": "fan_in"}}
 
 
 @keras.saving.register_keras_serializable("kgan")
@@ -57,19 +61,23 @@ def srresnet(name, *, scale=4, filters=64, blocks=16):
         A functional `keras.Model`: float [n, h, w, 3] in [-1, 1] -> float32
         [n, scale h, scale w, 3], about in [-1, 1].
     """
-    def same(x, width, kernel):
-        return conv(x, width, kernel, padding="same", first=HE)
+    def same(x, width, kernel, name, first=HE):
+        return conv(x, width, kernel, padding="same", first=first, name=name)
 
     picture = keras.Input((None, None, 3), name="picture")
     x = layers.Rescaling(0.5, 0.5, name="unit_range")(picture)  # low resolution is in [0, 1]
-    x = first = _prelu(same(x, filters, 9))
-    for _ in range(blocks):
-        y = _prelu(_norm(same(x, filters, 3)))
-        x = layers.Add()([x, _norm(same(y, filters, 3))])
-    x = layers.Add()([first, _norm(same(x, filters, 3))])
-    for _ in range(int(math.log2(scale))):
-        x = _prelu(PixelShuffle(2)(same(x, 4 * filters, 3)))
-    return keras.Model(picture, logits(same(x, 3, 9), name="larger"), name=name)
+    x = first = _prelu(same(x, filters, 9, "first_conv"), "first_slope")
+    for i in range(1, blocks + 1):
+        y = _norm(same(x, filters, 3, f"block{i}_conv1"), f"block{i}_norm1")
+        y = same(_prelu(y, f"block{i}_slope"), filters, 3, f"block{i}_conv2")
+        x = layers.Add(name=f"block{i}")([x, _norm(y, f"block{i}_norm2")])
+    x = _norm(same(x, filters, 3, "trunk_conv"), "trunk_norm")
+    x = layers.Add(name="trunk")([first, x])
+    for i in range(1, int(math.log2(scale)) + 1):
+        x = PixelShuffle(2, name=f"double{i}")(same(x, 4 * filters, 3, f"double{i}_conv"))
+        x = _prelu(x, f"double{i}_slope")
+    x = same(x, 3, 9, "last_conv", TENTH)
+    return keras.Model(picture, logits(x, name="larger"), name=name)
 
 
 def srgan_discriminator(name, *, size=96, filters=64):
@@ -87,19 +95,21 @@ def srgan_discriminator(name, *, size=96, filters=64):
         A functional `keras.Model`: [n, size, size, 3] -> float32 logits [n, 1].
     """
     x = picture = keras.Input((size, size, 3), name="picture")
-    for i in range(8):
-        x = conv(x, filters * 2 ** (i // 2), 3, 1 + i % 2, padding="same", first=HE)
-        x = leaky(_norm(x) if i else x)
-    x = leaky(layers.Dense(16 * filters, kernel_initializer=HE)(layers.Flatten()(x)))
+    for i in range(1, 9):
+        x = conv(x, filters * 2 ** ((i - 1) // 2), 3, 2 - i % 2, padding="same", first=HE,
+                 name=f"conv{i}")
+        x = leaky(_norm(x, f"norm{i}") if i > 1 else x, name=f"active{i}")
+    x = layers.Flatten(name="flatten")(x)
+    x = leaky(layers.Dense(16 * filters, kernel_initializer=HE, name="dense")(x), name="active9")
     x = layers.Dense(1, kernel_initializer="glorot_uniform", name="logit")(x)
     return keras.Model(picture, logits(x, name="output"), name=name)
 
 
-def _norm(x):
-    return BatchNormalization(epsilon=1e-5)(x)
+def _norm(x, name):
+    return BatchNormalization(epsilon=1e-5, name=name)(x)
 
 
-def _prelu(x):
+def _prelu(x, name):
     return layers.PReLU(
-        alpha_initializer=keras.initializers.Constant(0.25), shared_axes=[1, 2, 3]
+        alpha_initializer=keras.initializers.Constant(0.25), shared_axes=[1, 2, 3], name=name
     )(x)
