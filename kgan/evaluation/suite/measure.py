@@ -49,15 +49,15 @@ def measure(job):
     return {"status": "done"}
 
 
-def _open(asked, size, load_size=0, seed=0):
+def _open(asked, size, load_size=0, seed=0, signals=None):
     return open_data(
-        asked["spec"], size=size, load_size=load_size or None,
+        asked["spec"], size=size, load_size=load_size or None, signals=signals,
         seed=0 if asked["spec"].startswith("avatars:") else seed, bad_images=asked["bad_images"],
     )
 
 
-def _model(asked, run):
-    """The model of a row, and the data to measure it on."""
+def _model(asked, run, signals=None):
+    """The model of a row, and the data to measure it on, of these signals if it says none."""
     import keras
 
     from kgan.models import weights
@@ -65,7 +65,7 @@ def _model(asked, run):
     if run:
         model = weights.load(run, "required")
         recipe = model.recipe
-        return model, _open(asked, recipe.size, recipe.load_size, recipe.seed)
+        return model, _open(asked, recipe.size, recipe.load_size, recipe.seed, signals)
     recipe = registry.recipe(asked["name"]).replace(data=asked["spec"], **asked["changes"])
     keras.utils.set_random_seed(recipe.seed)
     model, data = weights.build(asked["name"], recipe), _open(asked, recipe.size, recipe.load_size)
@@ -212,7 +212,46 @@ def _in_parts(features, pictures, rows, size=100):
     return found
 
 
-MEASURES = {"edits": _edits, "encoders": _codes, "crg": _codes, "features": _features}
+# Super-resolution
+
+
+def _super_resolution(asked, run):
+    from kgan.evaluation.super_resolution import enlarged, enlarger, measure_enlarged, some
+
+    entry = registry.entry(asked.get("name", "srresnet_small"))
+    recipe = entry.recipe.replace(**asked.get("changes", {}))
+    signals = entry.model.signals_of(recipe)
+    if "name" in asked:
+        model, data = _model(asked, run, signals)
+        enlarge = enlarger(model)
+    else:
+        data = _open(asked, asked["size"], signals=signals)
+        enlarge = lambda picture: enlarged(picture, recipe.scale)  # noqa: E731
+    low, high = (some(data.test[name], asked["n"]) for name in ("low", "high"))
+    figures = measure_enlarged([enlarge(picture) for picture in low], high, recipe.scale)
+    pieces = np.arange(len(high))  # of one size, as sets
+    made = np.stack([enlarge(picture) for picture in data.test["low"][pieces]])
+    truth = data.test["high"][pieces]
+    figures |= _distances(truth, made)
+    strips = {"": made} if "name" in asked else {"": made, "truth": truth}
+    return {"n": len(high), "figures": figures}, strips
+
+
+def _distances(real, made):
+    from kgan.evaluation.features import feature_name, reference_features
+    from kgan.evaluation.measures import EMBEDDED
+    from kgan.metrics.distribution import frechet, kid
+    from kgan.metrics.figures import gather
+
+    name, features = feature_name(EMBEDDED), [reference_features(x, EMBEDDED) for x in (real, made)]
+    return gather({
+        "frechet": lambda: {f"frechet_{name}": frechet(*features)},
+        "kid": lambda: {f"kid_{name}": kid(*features)[0]},
+    }, {})
+
+
+MEASURES = {"edits": _edits, "encoders": _codes, "crg": _codes, "features": _features,
+            "super_resolution": _super_resolution}
 
 
 def _finite(figures):
