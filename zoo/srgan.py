@@ -13,7 +13,7 @@ of the whole picture (`kgan.data.made`); mirror and quarter turns are ours.
 from dataclasses import dataclass
 
 from kgan.core.errors import UsageError
-from kgan.core.lazy import losses, networks, references, tf
+from kgan.core.lazy import losses, networks, np, pixels, references, tf
 from kgan.core.recipe import Recipe, knob
 from kgan.core.registry import register
 from kgan.data.signals import Signal
@@ -46,8 +46,9 @@ class SRResNetRecipe(Recipe):
                             "empty = Keras downloads its own", group="loss")
     vgg_sha256: str = knob("", "sha256 of --vgg_weights if it is none of Keras' own files",
                            group="loss")
-    lambda_vgg: float = knob(0.006, "weight of a content loss of features; 0.006 goes with those "
-                             "of vgg19", low=0, group="loss")
+    vgg_scale: str = knob("paper", "what features are divided by: the paper's 12.75, or measured, "
+                          "so that bicubic interpolation pays what it pays in pixels (ours)",
+                          choices=("paper", "measured"), group="loss")
     lambda_variation: float = knob(0.0, "weight of the total variation of a result; SRResNet-VGG22 "
                                    "has 2e-8", low=0, group="loss")
 
@@ -81,17 +82,24 @@ class SRResNet(GAN):
         nets = {"g": networks.srgan.srresnet(
             "g", scale=r.scale, filters=r.filters, blocks=r.blocks)}
         if r.content != "mse" and not self.deployed_only:
-            depth = references.shape(r.reference)["depth"]
-            last = networks.vgg.DEPTHS[depth][-1]
+            last = networks.vgg.DEPTHS[references.shape(r.reference)["depth"]][-1]
             tap = {"vgg22": "relu2_2", "vgg54": f"relu5_{last}"}[r.content]
             nets["reference"] = references.build(r.reference, taps=(tap,))
         return nets
 
     def prepare(self, data):
         r = self.recipe
-        if "reference" in self.nets:
-            references.load(self.reference, r.reference, r.vgg_weights, r.vgg_sha256,
-                            instead=OFFLINE)
+        if "reference" not in self.nets:
+            return
+        references.load(self.reference, r.reference, r.vgg_weights, r.vgg_sha256, instead=OFFLINE)
+        divisor = self.reference.layers[-1].by
+        divisor.assign(12.75 * tf.ones_like(divisor))
+        if r.vgg_scale == "measured":
+            rows = np.arange(min(32, len(data.train["high"])))
+            low, high = (pixels.array_to_float(data.train[x][rows]) for x in ("low", "high"))
+            guess = bicubic(low, high.shape[1:3])
+            ratio = self.features_loss(guess, high) / losses.l2(guess, high)
+            divisor.assign(divisor * tf.sqrt(ratio))
 
     def loss_terms(self, batch):
         made = self.g(batch["low"])
@@ -100,21 +108,25 @@ class SRResNet(GAN):
     def content_terms(self, made, high):
         """What it costs the generator not to make the picture of high resolution."""
         r = self.recipe
-        if r.content == "mse":
-            terms = {"content": losses.l2(made, high)}
-        else:
-            truth, seen = self.reference(high), self.reference(made)
-            # Squares are summed over maps and averaged over positions.
-            terms = {"content": r.lambda_vgg * truth.shape[-1] * losses.l2(seen, truth)}
+        loss = losses.l2 if r.content == "mse" else self.features_loss
+        terms = {"content": loss(made, high)}
         if r.lambda_variation:
             terms["variation"] = r.lambda_variation * losses.total_variation(made)
         return terms
 
+    def features_loss(self, made, high):
+        """Eq. 5: squared differences, summed over maps and averaged over positions."""
+        truth, seen = self.reference(high), self.reference(made)
+        return truth.shape[-1] * losses.l2(seen, truth)
+
     def show(self, batch):
-        sides = batch["high"].shape[1:3]
-        bicubic = tf.image.resize(batch["low"], sides, "bicubic")
-        shown = super().show(batch)
-        return {"low": shown.pop("low"), "bicubic": tf.clip_by_value(bicubic, -1.0, 1.0), **shown}
+        shown, guess = super().show(batch), bicubic(batch["low"], batch["high"].shape[1:3])
+        return {"low": shown.pop("low"), "bicubic": guess, **shown}
+
+
+def bicubic(pictures, sides):
+    """Pictures [n, h, w, c] in [-1, 1] at other sides (height, width)."""
+    return tf.clip_by_value(tf.image.resize(pictures, sides, "bicubic"), -1.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -196,7 +208,7 @@ register("srgan", SRGAN, SRGANRecipe(
    phrase="super-resolution with a discriminator and a loss in VGG's features")
 
 register("srgan_small", SRGAN, SRGANRecipe(
-    **SMALL, content="vgg54", reference="vgg_star_small.avatars", discriminator_filters=16,
-    pretrain_steps=2000, steps=4000, late_rate=5e-5,
+    **SMALL, content="vgg54", reference="vgg_star_small.avatars", vgg_scale="measured",
+    discriminator_filters=16, pretrain_steps=2000, steps=4000, late_rate=5e-5,
 ), card="srgan.md", tiny=TINY_GAN,
    phrase="super-resolution with a discriminator, half of the width, for a CPU")

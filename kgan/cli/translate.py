@@ -46,8 +46,8 @@ def main(arguments):
     flags.add("direction", None, "a direction of the model, as a2b; default: its first")
     flags.add("max_side", 0, "shrink pictures whose longer side is longer, pixels; their results "
               "stay as small; 0 = never", low=0)
-    flags.add("tile", 0, "translate in tiles of about so many pixels a side, which bounds the memory; "
-              "the result is that of the whole picture, which not every model allows; 0 = whole",
+    flags.add("tile", 0, "translate in tiles of about so many pixels a side, which bounds the "
+              "memory; the result is that of the whole, which not every model allows; 0 = whole",
               low=0)
     flags.add("overwrite", False, "replace results that exist")
     recipe, knobs = _untrained(scan(arguments, "model"))

@@ -5,6 +5,7 @@ scale (Ledig et al. 2017, section 3.1), beside what bicubic interpolation makes 
 """
 
 import numpy as np
+import tensorflow as tf
 from PIL import Image
 
 from kgan.core.errors import UserError
@@ -24,32 +25,57 @@ def measure_super_resolution(model, data, n=None):
         n: at most so many; None = all.
 
     Returns:
-        (figures, pictures): `psnr_y` in dB and `ssim_y`, and those of bicubic interpolation with
-        `bicubic_` in front; `psnr_y_least` and `psnr_y_most`, of the pictures; their number `n`.
-        Pictures: `{direction: {"input", "bicubic", "output", "truth"}}`, the middle of each.
+        (figures, pictures): their number `n`; what `measure_enlarged` returns, and the same of
+        bicubic interpolation with `bicubic_` in front. Pictures: `{direction: {"input", "bicubic",
+        "output", "truth"}}`, the middle of each.
 
     Raises:
         UserError: a picture is smaller than the window of SSIM and its border.
     """
     direction, how = next(iter(model.directions.items()))
-    (source,), scale = how.sources, how.scale
-    low, high = data.test[source], data.test[how.target]
-    found, shown = [], []
-    for row in range(min(n or len(high), len(high))):
-        truth, given = whole(high, row), whole(low, row)
-        if min(truth.shape[:2]) < WINDOW + 2 * scale:
-            raise UserError(f"SSIM without a border of {scale} px needs pictures of at least "
-                            f"{WINDOW + 2 * scale} px, not of {min(truth.shape[:2])}.")
-        made = model.translate(given[None], direction).numpy()[0]
-        guess = enlarged(given, scale)
-        found.append([f(x, truth, scale) for x in (made, guess) for f in (psnr_luma, ssim_luma)])
-        if len(shown) < SHOWN:
-            shown.append([given, guess, made, truth])
-    names = ("psnr_y", "ssim_y", "bicubic_psnr_y", "bicubic_ssim_y")
-    values = np.array(found)
-    figures = {"n": len(found), **dict(zip(names, values.mean(0).tolist(), strict=True)),
-               "psnr_y_least": float(values[:, 0].min()), "psnr_y_most": float(values[:, 0].max())}
-    return figures, {direction: _middles(shown, scale)}
+    low, high = (some(data.test[name], n) for name in (how.sources[0], how.target))
+    made = [*map(enlarger(model), low)]
+    guesses = [enlarged(picture, how.scale) for picture in low]
+    figures = measure_enlarged(made, high, how.scale)
+    beside = measure_enlarged(guesses, high, how.scale)
+    figures |= {f"bicubic_{name}": value for name, value in beside.items()}
+    seen = {"input": low, "bicubic": guesses, "output": made, "truth": high}
+    return {"n": len(high), **figures}, {direction: _middles(seen, how.scale)}
+
+
+def measure_enlarged(made, truth, scale):
+    """Figures of enlarged pictures, each uint8 [h, w, 3] of its own size.
+
+    Returns:
+        `psnr_y`, dB, and `ssim_y`, means over the pictures; `psnr_y_least`, of the worst of them.
+
+    Raises:
+        UserError: a picture is smaller than the window of SSIM and its border.
+    """
+    least = WINDOW + 2 * scale
+    if (side := min(min(picture.shape[:2]) for picture in truth)) < least:
+        raise UserError(f"SSIM without a border of {scale} px needs pictures of at least {least} "
+                        f"px, not of {side}.")
+    pairs = list(zip(made, truth, strict=True))
+    noise = [psnr_luma(x, y, scale) for x, y in pairs]
+    return {"psnr_y": float(np.mean(noise)), "psnr_y_least": min(noise),
+            "ssim_y": float(np.mean([ssim_luma(x, y, scale) for x, y in pairs]))}
+
+
+def enlarger(model):
+    """The first direction of a model as a function of one picture, uint8 [h, w, 3]."""
+    def translate(pictures):
+        return model.translate(pictures)
+
+    if model.graph:
+        translate = tf.function(translate, autograph=False, input_signature=[
+            tf.TensorSpec([None, None, None, 3], tf.uint8)])
+    return lambda picture: translate(tf.constant(picture[None])).numpy()[0]
+
+
+def some(images, n):
+    """The first n pictures at their own sizes, a list; all if there is no n."""
+    return [whole(images, row) for row in range(min(n or len(images), len(images)))]
 
 
 def enlarged(picture, scale):
@@ -58,14 +84,14 @@ def enlarged(picture, scale):
     return np.asarray(Image.fromarray(picture).resize(sides, Image.Resampling.BICUBIC))
 
 
-def _middles(shown, scale):
-    """The middle of each picture, as large as the smallest allows, by what it is."""
-    side = min([SIDE // scale, *(side for given, *_ in shown for side in given.shape[:2])])
+def _middles(seen, scale):
+    """The middle of the first pictures, as large as the smallest allows: `{what: array}`."""
+    side = min([SIDE // scale, *(n for x in seen["input"][:SHOWN] for n in x.shape[:2])])
     found = {}
-    for i, name in enumerate(("input", "bicubic", "output", "truth")):
-        times, parts = 1 if name == "input" else scale, []
-        for pictures in shown:
-            top, left = ((n - side) // 2 * times for n in pictures[0].shape[:2])
-            parts.append(pictures[i][top : top + side * times, left : left + side * times])
-        found[name] = np.stack(parts)
+    for what, pictures in seen.items():
+        times = 1 if what == "input" else scale
+        places = [[(n - side) // 2 * times for n in x.shape[:2]] for x in seen["input"][:SHOWN]]
+        found[what] = np.stack([
+            x[top : top + side * times, left : left + side * times]
+            for x, (top, left) in zip(pictures, places, strict=False)])
     return found

@@ -602,3 +602,26 @@ def test_on_photographs_rows_look_through_what_knows_them():
     assert changed["vgg_star_gan_small"] == changed["dfi_small"] == "vgg_star_small.cifar10"
     assert changed["vgg_gan_small"] == "vgg_small.avatars"  # there is no other
     assert changed["cyclegan_small"] is None
+
+
+@pytest.mark.slow  # as the other kinds
+def test_a_suite_of_super_resolution(tiny, tmp_path):
+    small = {"size": 32, "batch": 2, "filters": 4, "blocks": 1}
+    look = {**small, "reference": "vgg_star_small.avatars", "vgg_scale": "measured"}
+    rows = [Row("MSE", "srresnet_small", small), Row(
+        "GAN", "srgan_small", {**look, "content": "vgg22", "discriminator_filters": 4},
+        shares={"pretrain_steps": 0.5})]
+    done = tiny(*rows, kind="super_resolution", data=FACES)()
+    assert done.code == 0, done.stderr
+    assert done.json["failed"] == {}
+    (data,) = json.loads((tmp_path / "suite.json").read_text())["data"]
+    bicubic = data["sanity"]["figures"]
+    for row in data["rows"]:
+        assert row["trainings"][0]["n"] == 20
+        assert row["mean"].keys() == bicubic.keys() >= {
+            "psnr_y", "ssim_y", "kid_vgg_star_small_avatars", "frechet_vgg_star_small_avatars"}
+        assert row["mean"]["psnr_y"] < bicubic["psnr_y"]  # after four steps
+    text = (tmp_path / "table.md").read_text()
+    assert f"{bicubic['psnr_y']:.2f}" in text and "| bicubic interpolation" in text
+    strip = np.asarray(Image.open(tmp_path / data["folder"] / "measured/truth.png"))
+    assert strip.shape == (32, 10 * 32, 3)

@@ -1,5 +1,7 @@
 """SRResNet and the discriminator of SRGAN: sizes, what the layers do, pixels shuffled by hand."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ def test_parameters_of_the_generator():
 
 def test_parameters_of_the_discriminator():
     widths = [3, 64, 64, 128, 128, 256, 256, 512, 512]
-    convolutions = sum(b * (9 * a + 1) for a, b in zip(widths, widths[1:], strict=False))
+    convolutions = sum(b * (9 * a + 1) for a, b in itertools.pairwise(widths))
     dense = 1024 * (6 * 6 * 512 + 1) + 1025
     network = srgan_discriminator("d")
     assert trainable(network) == convolutions + 2 * sum(widths[2:]) + dense == 23_565_505

@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 
 from kgan import losses
-from kgan.core import registry
+from kgan.core import pixels, registry
 from kgan.core.errors import UsageError, UserError
 from kgan.core.recipe import Machine
+from kgan.data import open_data
 from kgan.evaluation.evaluate import measured
 from kgan.export.saved_model import export_model
 from kgan.models import weights
@@ -64,9 +65,19 @@ def test_the_loss_of_features(tiny, batch, content, layer):
     features = keras.Model(whole.input, after.output)
     difference = features(model.g(batch["low"])) - features(batch["high"])
     # eq. 5: squares summed over maps, averaged over positions
-    expected = 0.006 * np.square(difference).sum(3).mean((1, 2)).mean()
+    expected = np.square(difference / 12.75).sum(3).mean((1, 2)).mean()
     assert terms(model, batch)["generator"]["content"] == pytest.approx(expected, rel=1e-4)
     assert not model.reference.trainable_variables
+
+
+def test_a_measured_scale_lets_bicubic_pay_what_it_pays_in_pixels(tiny):
+    model = tiny("srresnet", content="vgg22", vgg_scale="measured")
+    data = open_data(DATA, size=16, signals=model.signals)
+    model.prepare(data)
+    low, high = (pixels.to_float(data.train[x][np.arange(24)]) for x in ("low", "high"))
+    guess = tf.clip_by_value(tf.image.resize(low, (16, 16), "bicubic"), -1, 1)
+    paid = float(model.content_terms(guess, high)["content"])
+    assert paid == pytest.approx(float(np.square(guess - high).mean()), rel=1e-4)
 
 
 def test_both_players_pay_for_one_pass(tiny, batch):
@@ -185,7 +196,7 @@ def test_averages_carry_the_statistics_of_batch_norm(whole_run):
 
 
 def test_pictures_of_two_sets_are_refused(tmp_path):
-    with pytest.raises(UserError, match="takes one set of pictures and avatars:Smiling.* has two"):
+    with pytest.raises(UserError, match=r"takes one set of pictures and avatars:Smiling.* has two"):
         train("srresnet", tiny_srresnet(data="avatars:Smiling?n=4&test=2"),
               Machine(precision="float32"), options(tmp_path / "run"))
 

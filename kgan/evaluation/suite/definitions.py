@@ -108,6 +108,8 @@ def _scores(source, values):
     )
 
 
+SEEN = {"reference": "vgg_star_small.avatars", "vgg_scale": "measured"}  # of losses of features
+
 SUITES = {
     # After table 1 and figure 4 of Sungatullina et al. 2018 (arXiv 1809.01396), in small. CycleGAN
     # has the batch and the averages of the others, so that these differ in their discriminators.
@@ -151,6 +153,17 @@ SUITES = {
         Row(title, f"{name}_encoder_small", {"stop_patience": 0}, repeated=name.startswith("crg"))
         for title, name in (("CRG", "crg"), ("CRG(TG)", "crg_tg"), ("LR", "lr"),
                             ("AEGAN", "aegan"))
+    )),
+    # After table 1 of Ledig et al. 2017 (arXiv 1609.04802); those with a discriminator are without
+    # it in the first half of their steps.
+    "srgan_losses": Suite("super_resolution", (
+        Row("SRResNet-MSE", "srresnet_small", tag="mse"),
+        Row("SRResNet-VGG22", "srresnet_small", {**SEEN, "content": "vgg22"}, tag="vgg22"),
+        *(
+            Row(f"SRGAN-{loss.upper()}", "srgan_small", {**SEEN, "content": loss}, tag=loss,
+                shares={"pretrain_steps": 0.5}, repeated=True)
+            for loss in ("mse", "vgg22", "vgg54")
+        ),
     )),
     # Radford, Metz, Chintala 2016 (arXiv 1511.06434), section 5.1.
     "dcgan_features": Suite("features", _probed("dcgan_features_small")),

@@ -290,8 +290,46 @@ def _in_parts(features, pictures, rows, size=100):
     return found
 
 
+# Super-resolution
+
+
+def _super_resolution(asked, run):
+    from kgan.evaluation.super_resolution import enlarged, enlarger, measure_enlarged, some
+
+    entry = registry.entry(asked.get("name", "srresnet_small"))
+    recipe = entry.recipe.replace(**asked.get("changes", {}))
+    signals = entry.model.signals_of(recipe)
+    if "name" in asked:
+        model, data = _model(asked, run)
+        enlarge = enlarger(model)
+    else:
+        data = _open(asked, asked["size"], signals=signals)
+        enlarge = lambda picture: enlarged(picture, recipe.scale)  # noqa: E731
+    low, high = (some(data.test[name], asked["n"]) for name in ("low", "high"))
+    figures = measure_enlarged([enlarge(picture) for picture in low], high, recipe.scale)
+    pieces = np.arange(len(high))  # of one size, as sets
+    made = np.stack([enlarge(picture) for picture in data.test["low"][pieces]])
+    truth = data.test["high"][pieces]
+    figures |= _distances(truth, made)
+    strips = {"": made} if "name" in asked else {"": made, "truth": truth}
+    return {"n": len(high), "figures": figures}, strips
+
+
+def _distances(real, made):
+    from kgan.evaluation.features import feature_name, reference_features
+    from kgan.evaluation.measures import EMBEDDED
+    from kgan.metrics.distribution import frechet, kid
+    from kgan.metrics.figures import gather
+
+    name, features = feature_name(EMBEDDED), [reference_features(x, EMBEDDED) for x in (real, made)]
+    return gather({
+        "frechet": lambda: {f"frechet_{name}": frechet(*features)},
+        "kid": lambda: {f"kid_{name}": kid(*features)[0]},
+    }, {})
+
+
 MEASURES = {"edits": _edits, "pairs": _pairs, "maps": _maps, "encoders": _codes, "crg": _codes,
-            "features": _features}
+            "features": _features, "super_resolution": _super_resolution}
 
 
 def _finite(figures):
