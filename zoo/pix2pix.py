@@ -215,7 +215,7 @@ register(
     Pix2Pix,
     Pix2PixRecipe(
         size=64, load_size=72, batch=4, steps=2000, filters=16, statistics="picture",
-        discriminator_filters=16, discriminator_layers=2,
+        discriminator_filters=16, discriminator_layers=2, adversarial="lsgan",
     ),
     card="pix2pix.md",
     phrase="translation learnt from pairs, a quarter of the width at 64 px, for a CPU",

@@ -123,16 +123,14 @@ def test_discriminators_are_pytorchs(name, strided, step):
 
 
 def test_moving_statistics_are_those_of_the_training():
-    keras.utils.set_random_seed(0)
-    network = unet_generator("g", filters=2, depth=2, dropout=0.0, test_statistics="moving")
-    for v in network.trainable_variables:  # maps whose variance is not lost beside epsilon
-        v.assign(20.0 * v if len(v.shape) == 4 else v)
-    x = wave(2, 8, 8, 3, phase=0.5)
-    for _ in range(200):  # the first variance of 1 must be gone beside that of the maps
+    network = fill(
+        unet_generator("g", filters=2, depth=2, dropout=0.0, test_statistics="moving"))
+    x = np.concatenate([wave(1, 16, 16, 3, phase=0.5), 3 * wave(1, 16, 16, 3, phase=700)])
+    for _ in range(100):
         trained = network(x, training=True)
-    np.testing.assert_allclose(network(x, training=False), trained, atol=1e-4)
-    assert np.abs(network(x[:1], training=False) - trained[:1]).max() < 1e-4
-    assert np.abs(network(x[:1], training=True) - trained[:1]).max() > 1e-3
+    np.testing.assert_allclose(network(x, training=False), trained, atol=1e-3)
+    np.testing.assert_allclose(network(x[:1], training=False), trained[:1], atol=1e-3)
+    assert np.abs(network(x[:1], training=True) - trained[:1]).max() > 1e-2
 
 
 def test_first_weights():

@@ -48,7 +48,7 @@ def pay(model, batch):
 @pytest.mark.parametrize("name", ["pix2pix", "pix2pix_small"])
 @pytest.mark.parametrize("conditional", [True, False])
 def test_losses_by_hand(name, conditional):
-    model, seen = with_toys(made(name, conditional=conditional))
+    model, seen = with_toys(made(name, conditional=conditional, adversarial="bce"))
     assert pay(model, {"a": flat(GIVEN), "b": flat(TRUTH)}) == pytest.approx({
         "generator/l1": 100 * 0.375, "generator/adversarial": math.log1p(math.exp(1)),
         "discriminator/real": math.log1p(math.exp(-2)) / 2,
