@@ -46,8 +46,8 @@ class SRResNetRecipe(Recipe):
                             "empty = Keras downloads its own", group="loss")
     vgg_sha256: str = knob("", "sha256 of --vgg_weights if it is none of Keras' own files",
                            group="loss")
-    vgg_scale: str = knob("paper", "what features are divided by: the paper's 12.75, or measured, "
-                          "so that bicubic interpolation pays what it pays in pixels (ours)",
+    vgg_scale: str = knob("paper", "what features are divided by: the paper's 12.75, or measured: "
+                          "bicubic interpolation pays what it pays in pixels (our addition)",
                           choices=("paper", "measured"), group="loss")
     lambda_variation: float = knob(0.0, "weight of the total variation of a result; SRResNet-VGG22 "
                                    "has 2e-8", low=0, group="loss")

@@ -233,7 +233,7 @@ def super_resolution(model, data, options):
     """Figures of a model that enlarges pictures, and its pictures."""
     from kgan.evaluation.super_resolution import measure_super_resolution
 
-    return measure_super_resolution(model, data, options.n or None)
+    return measure_super_resolution(model, data, options.n or None, options.skipped)
 
 
 def _between(model, data):

@@ -10,41 +10,45 @@ from PIL import Image
 
 from kgan.core.errors import UserError
 from kgan.data.native import whole
+from kgan.metrics.figures import gather
 from kgan.metrics.pictures import WINDOW, psnr_luma, ssim_luma
 
 SHOWN = 8  # pictures, of each the middle
 SIDE = 128  # of what is shown of them, at most
 
 
-def measure_super_resolution(model, data, n=None):
+def measure_super_resolution(model, data, n=None, skipped=None):
     """Measures the first direction of a model on the first n held-out pictures.
 
     Args:
         model: a `kgan.models.gan.GAN` whose direction has one source that is made of its target.
         data: a `kgan.data.Data` of its signals.
         n: at most so many; None = all.
+        skipped: see `kgan.metrics.figures.gather`.
 
     Returns:
         (figures, pictures): their number `n`; what `measure_enlarged` returns, and the same of
         bicubic interpolation with `bicubic_` in front. Pictures: `{direction: {"input", "bicubic",
         "output", "truth"}}`, the middle of each.
-
-    Raises:
-        UserError: a picture is smaller than the window of SSIM and its border.
     """
     direction, how = next(iter(model.directions.items()))
     low, high = (some(data.test[name], n) for name in (how.sources[0], how.target))
     made = [*map(enlarger(model), low)]
     guesses = [enlarged(picture, how.scale) for picture in low]
-    figures = measure_enlarged(made, high, how.scale)
-    beside = measure_enlarged(guesses, high, how.scale)
+    figures = measure_enlarged(made, high, how.scale, skipped)
+    beside = measure_enlarged(guesses, high, how.scale, skipped)
     figures |= {f"bicubic_{name}": value for name, value in beside.items()}
     seen = {"input": low, "bicubic": guesses, "output": made, "truth": high}
     return {"n": len(high), **figures}, {direction: _middles(seen, how.scale)}
 
 
-def measure_enlarged(made, truth, scale):
+def measure_enlarged(made, truth, scale, skipped=None):
     """Figures of enlarged pictures, each uint8 [h, w, 3] of its own size.
+
+    Args:
+        made, truth: lists.
+        scale: how many times as large they are as what they were made from.
+        skipped: see `kgan.metrics.figures.gather`.
 
     Returns:
         `psnr_y`, dB, and `ssim_y`, means over the pictures; `psnr_y_least`, of the worst of them.
@@ -52,14 +56,18 @@ def measure_enlarged(made, truth, scale):
     Raises:
         UserError: a picture is smaller than the window of SSIM and its border.
     """
-    least = WINDOW + 2 * scale
-    if (side := min(min(picture.shape[:2]) for picture in truth)) < least:
-        raise UserError(f"SSIM without a border of {scale} px needs pictures of at least {least} "
-                        f"px, not of {side}.")
     pairs = list(zip(made, truth, strict=True))
     noise = [psnr_luma(x, y, scale) for x, y in pairs]
+
+    def likeness():
+        least, side = WINDOW + 2 * scale, min(min(x.shape[:2]) for x in truth)
+        if side < least:
+            raise UserError(f"SSIM without a border of {scale} px needs pictures of at least "
+                            f"{least} px, not of {side}.")
+        return {"ssim_y": float(np.mean([ssim_luma(x, y, scale) for x, y in pairs]))}
+
     return {"psnr_y": float(np.mean(noise)), "psnr_y_least": min(noise),
-            "ssim_y": float(np.mean([ssim_luma(x, y, scale) for x, y in pairs]))}
+            **gather({"ssim_y": likeness}, skipped)}
 
 
 def enlarger(model):

@@ -297,13 +297,13 @@ def _super_resolution(asked, run):
     from kgan.evaluation.super_resolution import enlarged, enlarger, measure_enlarged, some
 
     entry = registry.entry(asked.get("name", "srresnet_small"))
-    recipe = entry.recipe.replace(**asked.get("changes", {}))
+    recipe = entry.recipe.replace(**asked.get("changes", {"size": asked.get("size")}))
     signals = entry.model.signals_of(recipe)
     if "name" in asked:
         model, data = _model(asked, run)
         enlarge = enlarger(model)
     else:
-        data = _open(asked, asked["size"], signals=signals)
+        data = _open(asked, recipe.size, signals=signals)
         enlarge = lambda picture: enlarged(picture, recipe.scale)  # noqa: E731
     low, high = (some(data.test[name], asked["n"]) for name in ("low", "high"))
     figures = measure_enlarged([enlarge(picture) for picture in low], high, recipe.scale)
