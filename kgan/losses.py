@@ -46,6 +46,13 @@ def l2(x, y):
     return ops.mean(ops.square(_float32(x) - _float32(y)))
 
 
+def total_variation(x):
+    """Absolute differences of neighbours, summed over each picture [n, h, w, c]; the mean."""
+    x = _float32(x)
+    down, right = x[:, 1:] - x[:, :-1], x[:, :, 1:] - x[:, :, :-1]
+    return _mean_sum(ops.abs(down)) + _mean_sum(ops.abs(right))
+
+
 def _lsgan(logits, real):
     return ops.mean(ops.square(_float32(logits) - (1.0 if real else 0.0)))
 

@@ -12,7 +12,8 @@ from kgan.core import registry
 from kgan.editing.directions import Direction
 from kgan.models.encoding import Encodes
 from kgan.models.latent import LatentGAN
-from kgan.models.weights import packaged, verify
+from kgan.models.source import packaged
+from kgan.models.weights import verify
 
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()

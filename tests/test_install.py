@@ -66,7 +66,8 @@ def test_names_cards_and_weights_elsewhere_without_tensorflow(wheel, tmp_path):
     said = python(
         "import sys, kgan.zoo\n"
         "from kgan.core import registry\n"
-        "from kgan.models.weights import packaged, verify\n"
+        "from kgan.models.source import packaged\n"
+        "from kgan.models.weights import verify\n"
         "names = kgan.zoo.names()\n"
         "cards = [len(kgan.zoo.card(n)) > 100 for n in names]\n"
         "whole = [verify(packaged(f'{n}.{t}')) is not None\n"

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kgan.core.errors import UsageError
-from kgan.core.lazy import keras, losses, networks, ops, tf
+from kgan.core.lazy import keras, losses, networks, ops, optimizers, tf
 from kgan.core.recipe import Recipe, knob
 from kgan.core.registry import register
 from kgan.data.signals import usual
@@ -120,7 +120,7 @@ class DCGAN(LatentGAN):
         if self.recipe.optimizer == "rmsprop":
             return keras.optimizers.RMSprop(schedule, rho=0.99, epsilon=1e-8,
                                             name=f"rmsprop_{player}")
-        return keras.optimizers.Adam(schedule, beta_1=self.recipe.beta_1,
+        return optimizers.Adam(schedule, beta_1=self.recipe.beta_1,
                                      beta_2=self.recipe.beta_2, epsilon=1e-8,
                                      name=f"adam_{player}")
 

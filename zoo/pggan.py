@@ -12,7 +12,7 @@ the variant take 128 up to 16 px); real pictures of a level are means over areas
 import functools
 from dataclasses import dataclass
 
-from kgan.core.lazy import keras, losses, networks, ops, tf
+from kgan.core.lazy import losses, networks, ops, optimizers, tf
 from kgan.core.recipe import knob
 from kgan.core.registry import register
 from kgan.data.spec import FACES
@@ -55,7 +55,7 @@ class PGGAN(Growing):
     def build_optimizer(self, player, schedule):
         if player == "discriminator":
             schedule = schedule.times(self.recipe.discriminator_rate)
-        return keras.optimizers.Adam(schedule, beta_1=self.recipe.beta_1,
+        return optimizers.Adam(schedule, beta_1=self.recipe.beta_1,
                                      beta_2=self.recipe.beta_2, epsilon=1e-8,
                                      name=f"adam_{player}")
 

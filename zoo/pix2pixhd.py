@@ -127,6 +127,7 @@ class Pix2PixHD(Styled, GAN):
     """A generator of levels, discriminators on a pyramid, an encoder of styles."""
 
     players = {"generator": ("g1", "head1"), "discriminator": ("d1", "d2")}  # without enhancers
+    measures = ("pairs", "segmentation")
 
     @classmethod
     def signals_of(cls, r):

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from kgan.core.errors import UsageError
-from kgan.core.lazy import keras, losses, networks, ops, pixels, references
+from kgan.core.lazy import keras, losses, networks, ops, optimizers, pixels, references
 from kgan.core.recipe import Recipe, knob
 from kgan.core.registry import register
 from kgan.data.signals import usual
@@ -96,7 +96,7 @@ class Classifier(GAN):
     def build_optimizer(self, player, schedule):
         decay = self.recipe.weight_decay or None
         if self.recipe.optimizer == "adam":
-            return keras.optimizers.Adam(schedule, beta_1=self.recipe.beta_1, weight_decay=decay)
+            return optimizers.Adam(schedule, beta_1=self.recipe.beta_1, weight_decay=decay)
         return keras.optimizers.SGD(schedule, momentum=0.9, weight_decay=decay)
 
     def prepare(self, data):

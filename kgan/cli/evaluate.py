@@ -7,12 +7,14 @@ from kgan.cli.flags import Flags
 from kgan.core.devices import quiet
 from kgan.core.errors import UsageError
 from kgan.core.process import tool
+from kgan.data.palettes import KNOWN
 from kgan.evaluation.evaluate import keep, measured
-from kgan.evaluation.measures import EMBEDDED
+from kgan.evaluation.measures import EMBEDDED, SEGMENTER_STEPS
 from kgan.evaluation.suite.compare import compare
 from kgan.evaluation.suite.kinds import SuiteOptions
 
-ALONE = ("model", "seed", "recover", "recover_steps", "keras_fid", "reference")  # not of suites
+ALONE = ("model", "seed", "recover", "recover_steps", "keras_fid", "reference", "palette",
+         "segmenter_steps")  # not of suites
 ABOUT = """Measure a translator: edit accuracy both ways by a classifier (trained on first use,
 kept), preservation, on avatars the distance to the true edit (each with its twin for doing nothing,
 identity_...), and whether another classifier can tell the results from real pictures (C2ST). Of a
@@ -36,6 +38,11 @@ def main(arguments):
               "Keras' InceptionV3, whose weights Keras downloads")
     flags.add("reference", EMBEDDED, "network in whose features sets of pictures are compared (KID,"
               " Frechet distance, precision): as --reference of tools/train")
+    flags.add("palette", "", "of a translator of maps of labels: the colours of the classes and "
+              "which of them count; empty = as found in pictures of labels, all ids count",
+              choices=("", *KNOWN))
+    flags.add("segmenter_steps", SEGMENTER_STEPS, "of the training of the network that segments "
+              "photographs, once for each data set", low=1)
     flags.add("output", None, "folder for a grid of pictures and the figures")
     flags.add("bad_images", "skip", "broken pictures", choices=("skip", "fail"))
     flags.add_knobs(SuiteOptions())
@@ -51,7 +58,8 @@ def main(arguments):
     result, pictures = measured(
         flags.model, flags.data, n=flags.n, seed=flags.seed, seeds=flags.seeds,
         inception=flags.keras_fid, bad_images=flags.bad_images, reference=flags.reference,
-        recover=(flags.recover, flags.recover_steps),
+        recover=(flags.recover, flags.recover_steps), palette=flags.palette,
+        segmenter_steps=flags.segmenter_steps,
     )
     return result, lambda: keep(result, pictures, flags.output)
 

@@ -46,6 +46,9 @@ def main(arguments):
     flags.add("direction", None, "a direction of the model, as a2b; default: its first")
     flags.add("max_side", 0, "shrink pictures whose longer side is longer, pixels; their results "
               "stay as small; 0 = never", low=0)
+    flags.add("tile", 0, "translate in tiles of about so many pixels a side, which bounds the "
+              "memory; the result is that of the whole, which not every model allows; 0 = whole",
+              low=0)
     flags.add("overwrite", False, "replace results that exist")
     recipe, knobs = _untrained(scan(arguments, "model"))
     flags.add_knobs(recipe, knobs)
@@ -74,7 +77,7 @@ def main(arguments):
 def _untrained(name):
     """(recipe, fields that are flags) of a model that is not trained; of others no fields."""
     base = {field.name for field in dataclasses.fields(Recipe)}
-    if name and name.partition(".")[0] in registry.names():
+    if name and registry.knows(name):
         entry = registry.entry(name)
         if not entry.model.trains:
             own = [f.name for f in dataclasses.fields(entry.recipe) if f.name not in base]
@@ -148,13 +151,15 @@ def _translate(flags, recipe, results, beside):
     direction = flags.direction or next(iter(model.directions))
     if direction not in model.directions:
         raise UsageError(f"--direction {direction} is not one of {', '.join(model.directions)}.")
+    tiles = model.tiles(direction, flags.tile) if flags.tile else None
     run, most = _function(model, direction)
     begun, live = time.perf_counter(), sys.stderr.isatty()
     for i, (picture, result) in enumerate(results.left, 1):
         with results.attempt(picture, result):
             paths = [picture, *beside.get(picture, ())]
-            given, alpha = _read(paths, flags.max_side, model, direction, most)
-            made = np.asarray(run(*(x[None] for x in given)))[0]
+            given, alpha = _read(paths, flags.max_side, model, direction, most, tiles)
+            given = [x[None] for x in given]
+            made = np.asarray(tiles.through(run, given) if tiles else run(*given))[0]
             if alpha is not None and made.shape[-1] == 3:
                 scale = model.directions[direction].scale
                 made = np.dstack([made, np.asarray(enlarge(alpha[..., None], scale))])
@@ -180,11 +185,13 @@ def _function(model, direction):
         return run, None
     inputs = [("int32", 1) if signal.ids else ("uint8", 3) for signal in signals]
     specs = [tf.TensorSpec([None, None, None, channels], dtype) for dtype, channels in inputs]
-    needed = None if tf.config.list_physical_devices("GPU") else bytes_per_pixel(run, inputs)
-    return tf.function(run, input_signature=specs, autograph=False), needed
+    function = tf.function(run, input_signature=specs, autograph=False)
+    if tf.config.list_physical_devices("GPU"):
+        return function, None
+    return function, bytes_per_pixel(run, inputs, model.multiple)
 
 
-def _read(paths, max_side, model, direction, needed):
+def _read(paths, max_side, model, direction, needed, tiles=None):
     """What a direction takes of files: ([pixels or ids of each], alpha of the picture or None).
 
     Args:
@@ -193,6 +200,7 @@ def _read(paths, max_side, model, direction, needed):
         model: what sees them, extended to the sides that it needs.
         direction: one of its directions.
         needed: bytes of memory a pixel, or None.
+        tiles: a `kgan.models.tiling.Tiles`, if what sees them sees no more than one at a time.
 
     Raises:
         BrokenPicture: it cannot be read, or what is free of the memory does not suffice.
@@ -200,7 +208,7 @@ def _read(paths, max_side, model, direction, needed):
     picture, (width, height) = paths[0], picture_size(paths[0])
     shrink = min(1.0, max_side / max(width, height)) if max_side else 1.0
     size = [max(1, round(shrink * side)) for side in (width, height)]
-    _check_memory(picture, size, model, needed)
+    _check_memory(picture, size, model, needed, tiles)
     signals, given, alpha = sources_of(model.directions[direction], model.signals), [], None
     for signal, path in zip(signals, paths, strict=True):
         x, its = (read_ids(path), None) if signal.ids else read_with_alpha(path)
@@ -225,14 +233,18 @@ def check_classes(signal, ids, path):
                             f"{signal.classes} classes, ids 0 to {signal.classes - 1}")
 
 
-def _check_memory(picture, size, model, needed):
+def _check_memory(picture, size, model, needed, tiles):
     from kgan.core.pixels import extended
 
     seen = np.asarray(extended(np.array(size), model.multiple, model.smallest))
     needs, free = (needed or 0) * int(np.prod(seen)), available_memory()
+    if tiles:  # and the result, which Pillow copies with four bytes a pixel
+        needs = (needed or 0) * int(np.prod(np.minimum(seen, tiles.window)))
+        needs += 7 * tiles.scale**2 * int(np.prod(size))
     if free is not None and needs > free:
         side = int(max(size) * (0.9 * free / needs) ** 0.5)
         side = max(1, side // model.multiple * model.multiple)  # which extends no further
+        tile = "" if tiles else ", say --tile 256 if the model allows it"
         raise BrokenPicture(picture, f"{size[0]}x{size[1]} pixels need {needs / 1e9:.1f} GB and "
-                            f"{free / 1e9:.1f} GB are free: take a smaller picture, or say "
+                            f"{free / 1e9:.1f} GB are free: take a smaller picture{tile}, or say "
                             f"--max_side {side}")

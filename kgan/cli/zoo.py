@@ -13,11 +13,10 @@ from kgan.core.errors import UsageError, UserError
 from kgan.core.paths import replacing
 from kgan.core.process import tool
 from kgan.core.reading import read_json
-from kgan.core.recipe import differences, nearest
-from kgan.models.source import WEIGHTS, resolve
+from kgan.core.recipe import differences, leaves, nearest
+from kgan.data import place, resolved
+from kgan.models.source import WEIGHTS, is_folder, packaged, resolve
 
-LOCAL = ("folder:", "celeba:")  # data whose specification has a path
-PLACES = ("generator", "trunk", "reference", "vgg_weights")  # fields that may be paths
 LARGEST = 8_000_000  # bytes of weights as float16
 
 ABOUT = """list            all names, their weights and what they are
@@ -67,7 +66,7 @@ def _list():
 
 
 def _show(name):
-    from kgan.models.weights import packaged, verify
+    from kgan.models.weights import verify
 
     entry = registry.entry(name)
     print(registry.card(name), file=sys.stderr)
@@ -85,11 +84,9 @@ def _for_programs(result):
 
 
 def _verify(name=None):
-    from kgan.models.weights import packaged, verify
+    from kgan.models.weights import verify
 
-    names = [name] if name else [
-        f"{n}.{tag}" for n in registry.names() for tag in registry.entry(n).weights
-    ]
+    names = [name] if name else [t for n in registry.names() for t in registry.entry(n).tagged]
     checked = {}
     for full in names:
         folder = packaged(full)
@@ -124,22 +121,21 @@ def _pack(run, name, *, licence):
     source = resolve(run)
     model = load(run)
     _check_packable(run, model)
-    spec = model.recipe.data
+    spec = resolved(model.recipe.data)
     preview = source.folder / "weights" / "preview.png"
     ours = spec.startswith("avatars:")  # pictures of others stay where they are
     facts = {k: v for k, v in model.metadata.items() if k not in ("sha256", "figures")}
     facts |= {"name": entry.name, "tag": tag, "licences": {"weights": licence}}
-    place = _place(spec)
     model.recipe = _without_paths(model)
     seen = facts.get("data") or ()  # a checkpoint does not say it
-    facts["data"] = [_public(x, place) for x in seen if not x.startswith("decoded to")]
+    facts["data"] = [_public(x, spec) for x in seen if not x.startswith("decoded to")]
     facts["command"] = _command(model)
     model.name_in_zoo = entry.name
     folder = registry.folder() / "weights" / name
     with replacing(folder) as new:
         write(model, new, facts=facts, half=True,
               preview=Image.open(preview) if ours and preview.exists() else None)
-        figures = {"data": _public(spec, place), **_figures(new, model, spec)}
+        figures = {"data": _public(spec, spec), **_figures(new, model, spec)}
         path = new / "metadata.json"
         path.write_text(json.dumps({**read_json(path), "figures": figures}, indent=2) + "\n")
     megabytes = (folder / WEIGHTS).stat().st_size / 1e6
@@ -179,29 +175,26 @@ def _of_label(spec, label):
                     "pictures without and with a label.")
 
 
-def _place(spec):
-    """The path in a specification of data; "" if it has none."""
-    return spec.partition(":")[2].partition("?")[0] if spec.startswith(LOCAL) else ""
-
-
-def _public(text, place):
-    """A text with the name of a folder instead of its path, which is nobody else's."""
-    return text.replace(place, pathlib.Path(place).name) if place else text
+def _public(text, spec):
+    """A text with the name of the folder of some data instead of its path, which is nobody's."""
+    folder = place(spec)
+    return text.replace(str(folder), folder.name) if folder else text
 
 
 def _without_paths(model):
     """The recipe of a model with names instead of paths, a packaged generator's by its tag."""
     from kgan.models import generators
 
-    recipe = model.recipe.replace(data=_public(model.recipe.data, _place(model.recipe.data)))
-    values = recipe.as_dict()
-    told = {field: pathlib.Path(values[field]).name for field in PLACES
-            if "/" in values.get(field, "")}
+    data = resolved(model.recipe.data)
+    recipe = model.recipe.replace(data=_public(data, data))
+    told = {name: pathlib.Path(value).name for name, field, value in leaves(recipe)
+            if (field.metadata["source"] or name == "vgg_weights") and is_folder(value)}
     if "generator" in told:
         told["generator"] = generators.packaged(model.g) or told["generator"]
-    if values.get("generator_recipe"):
-        name, below = generators.from_text(values["generator_recipe"])
-        below = below.replace(data=_public(below.data, _place(below.data)))
+    if how := getattr(recipe, "generator_recipe", ""):
+        name, below = generators.from_text(how)
+        data = resolved(below.data)
+        below = below.replace(data=_public(data, data))
         told["generator_recipe"] = generators.to_text(name, below)
     return recipe.replace(**told)
 

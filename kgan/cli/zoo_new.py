@@ -117,7 +117,8 @@ def _renamed(old, like, name):
 def _copy(text, told, entry, name):
     """The text of a family's file with other names, without its packaged weights."""
     tree = ast.parse(text)
-    stem, camel = entry.model.__name__, "".join(w.capitalize() for w in name.split("_"))
+    camel = "".join(re.sub("[Gg]an$", "GAN", w.capitalize()) for w in name.split("_"))
+    stem = entry.model.__name__
     classes = {}
     for node in tree.body:
         if isinstance(node, ast.ClassDef):

@@ -1,4 +1,4 @@
-"""What is made once and kept below `paths.cache_dir()`: drawn faces, decoded pictures, classifiers.
+"""What is made once and kept below `paths.cache_dir()`: drawn faces, decoded pictures, judges.
 
 One process makes an entry and the others wait for it. When all together are larger than
 `KGAN_CACHE_LIMIT` gigabytes (50 if it is not set), those that nobody has opened for longest are
@@ -18,7 +18,7 @@ from kgan.core.errors import UserError
 
 LIMIT = 50.0  # gigabytes
 # Files of other names, which are others', are left alone.
-_ENTRY = re.compile(r"(avatars|contents|folders|tfds|classifier)-v\d+-.+")
+_ENTRY = re.compile(r"(avatars|contents|folders|tfds|classifier|segmenter)-v\d+-.+")
 
 
 class Entry(NamedTuple):

@@ -5,7 +5,7 @@ import pathlib
 
 from kgan.core.lazy import np, tf
 
-SIDES = (128, 256)  # of the pictures that a network is traced with
+SIDE = 128  # of the picture that a network is traced with, at least, and then of twice that
 VIEWS = ("Identity", "IdentityN", "Reshape", "StopGradient")  # take no memory of their own
 FORWARDED = (  # may write their result where an input was that nothing else needs
     "Add", "AddN", "AddV2", "BiasAdd", "Cast", "Elu", "Exp", "LeakyRelu", "Maximum", "Minimum",
@@ -19,23 +19,25 @@ ROWS = (64, 128)  # likewise, so many that weights are not what fills the memory
 FACTOR = 2.5
 
 
-def bytes_per_pixel(translate, inputs=(("uint8", 3),)):
+def bytes_per_pixel(translate, inputs=(("uint8", 3),), multiple=1):
     """Memory that a function of pictures needs at its fullest, for each pixel of a picture.
 
     The function is traced, not run: at each operation of the graph, in order, what later ones still
     need is alive. What does not grow with the picture (weights) falls out, for it is the same at
-    both of `SIDES`. The most that is alive at once, times `FACTOR`, is the estimate.
+    both sides that are tried. The most that is alive at once, times `FACTOR`, is the estimate.
 
     Args:
         translate: uint8 [1, h, w, 3] -> tensor, of TensorFlow operations.
         inputs: (type, channels) of what it takes, if that is something else or more.
+        multiple: pictures of other sides than multiples of this are extended to such.
 
     Returns:
         Bytes, a float.
     """
+    side = -(-SIDE // multiple) * multiple
     small, large = (_peak(translate, [tf.TensorSpec([1, side, side, channels], dtype)
-                                      for dtype, channels in inputs]) for side in SIDES)
-    return FACTOR * (large - small) / (SIDES[1] ** 2 - SIDES[0] ** 2)
+                                      for dtype, channels in inputs]) for side in (side, 2 * side))
+    return FACTOR * (large - small) / (3 * side**2)
 
 
 def bytes_per_row(function, size):

@@ -143,6 +143,8 @@ class Recipe(Knobs):
     flip_vertical: bool = knob(False, "turn training pictures upside down at random", group="data")
     rotate: float = knob(0.0, "rotate training pictures at random by up to so many degrees; what "
                          "comes in at the corners is mirrored", low=0, high=180, group="data")
+    turn: bool = knob(False, "turn training pictures by 0, 90, 180 or 270 degrees at random",
+                      group="data")
     batch: int = knob(8, "pictures of each domain in a step, over all devices", low=1,
                       group="schedule")
     accumulate: int = knob(1, "shares of a batch whose gradients are computed one after the other, "

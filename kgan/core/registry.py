@@ -37,6 +37,11 @@ class Entry:
     weights: tuple = ()
     tiny: dict | None = None
 
+    @property
+    def tagged(self):
+        """`NAME.TAG` of each of its weights, the default first."""
+        return tuple(f"{self.name}.{tag}" for tag in self.weights)
+
 
 def register(name, model, recipe, *, card, phrase, weights=(), tiny=None):
     """Adds a name to the zoo; see `Entry` for the arguments."""
@@ -51,9 +56,14 @@ def names():
     return sorted(_all())
 
 
+def knows(text):
+    """Whether a text is a name of the zoo, with or without a tag."""
+    return text.partition(".")[0] in _all()
+
+
 def entry(name):
     """The `Entry` of a name, with or without a tag; unknown: `UsageError` with the nearest."""
-    plain = name.split(".")[0]
+    plain = name.partition(".")[0]
     entries = _all()
     if plain not in entries:
         shown = printable(plain, 80)

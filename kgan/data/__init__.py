@@ -1,6 +1,6 @@
 """Data: where pictures come from and in which order a training sees them.
 
-A specification names a source: `avatars:Eyeglasses`, `folder:PATH`,
+A specification names a source: `avatars:Eyeglasses`, `avatars:parts`, `folder:PATH`,
 `celeba:PATH?attribute=Smiling`, `tfds:cycle_gan/apple2orange`. A source answers with `Data`: uint8
 pictures by domain, decoded and resized once, on disk under the user's cache directory.
 `kgan.data.stream` makes batches of them.
@@ -8,7 +8,7 @@ pictures by domain, decoded and resized once, on disk under the user's cache dir
 
 from kgan.core.errors import UsageError, UserError
 from kgan.data.signals import Signal, pictures_of
-from kgan.data.spec import attribute, place, resolved
+from kgan.data.spec import AVATAR_PAIRS, attribute, place, resolved
 from kgan.data.types import Data
 
 __all__ = ["Data", "Signal", "attribute", "open_data", "place", "resolved"]
@@ -24,7 +24,8 @@ def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip", signals=
         load_size: side of the training pictures; None = `size`.
         bad_images: `"skip"` leaves broken pictures out and counts them, `"fail"` stops at them.
         signals: what a model declares, a tuple of `Signal`; None: square pictures. A folder answers
-            any that have files in it, the other sources square pictures of `size`.
+            any that have files in it, `avatars:edges`, `:parts`, `:x2` and `:x4` those of pairs,
+            the other sources square pictures of `size`, and all of them what is made of these.
 
     Returns:
         A `Data`.
@@ -42,19 +43,32 @@ def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip", signals=
             f"--data {spec} names no source (source:what, as in avatars:Eyeglasses). "
             + nearest(kind, sources)
         )
-    more = {}
-    if kind == "folder":
+    more, source = {}, sources[kind]
+    own = [signal for signal in pictures_of(signals or ()) if not signal.source]
+    if kind == "avatars" and rest.partition("?")[0] in AVATAR_PAIRS:
+        source = _avatar_pairs
+    if kind == "folder" or source is _avatar_pairs:
         more = {"signals": signals}
-    elif other := [s for s in pictures_of(signals or ())
-                   if s.kind != "picture" or s.sides != (size, size) or s.source]:
+    elif other := [s for s in own if s.kind != "picture" or s.sides != (size, size)]:
         raise UserError(
             f"{spec} holds square pictures in sets that are not paired, and the model takes "
             f"{', '.join(signal.described() for signal in other)}: name a folder that has them "
-            "(folder:PATH)."
+            f"(folder:PATH), or one of {', '.join(f'avatars:{name}' for name in AVATAR_PAIRS)}."
         )
-    return sources[kind]()(
+    data = source()(
         rest, size=size, load_size=load_size or size, seed=seed, bad_images=bad_images, **more
     )
+    if not signals:
+        return data
+    from kgan.data.made import with_sources
+
+    return with_sources(data, signals, size, load_size or size)
+
+
+def _avatar_pairs():
+    from kgan.data.avatar_pairs import open_avatar_pairs
+
+    return open_avatar_pairs
 
 
 def _sources():

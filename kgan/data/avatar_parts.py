@@ -69,7 +69,7 @@ _EYES = ("default", "squint", "side", "closed")
 _BROWS, _ARCHED = ("defaultNatural", "flatNatural", "sadConcernedNatural"), "raisedExcited"
 _BEARDS = ("beardLight", "beardMedium", "beardMajestic", "moustacheFancy", "moustacheMagnum")
 _SKINS, _PALE = ("#8c5c3e", "#a0683f", "#b87846", "#d08b5b", "#e0a878"), "#ffe4d0"
-_HAT, _HAT_COLOR = "winterHat02", "#25557c"
+HAT, _HAT_COLOR = "winterHat02", "#25557c"
 _TOPS = (
     *("shortFlat", "shortRound", "shortWaved", "shortCurly", "theCaesar", "theCaesarAndSidePart"),
     *("dreads01", "dreads02", "shaggy", "bun", "bob", "curly", "fro", "longButNotTooLong"),
@@ -207,7 +207,7 @@ def look(face):
     """What is drawn of a face: dicebear options in which every choice is a list of one."""
     hat, hair = "Wearing_Hat" in face.on, HAIR_COLORS[face.hair]
     shown = {  # part: (kind, its colour), or nothing of that part
-        "top": (_HAT, None) if hat else (face.top, None),
+        "top": (HAT, None) if hat else (face.top, None),
         "eyes": (face.eyes, None),
         "eyebrows": (_ARCHED if "Arched_Eyebrows" in face.on else face.brows, None),
         "mouth": (_SMILE if "Smiling" in face.on else face.mouth, None),
@@ -254,14 +254,23 @@ def draw(options, size):
     Returns:
         uint8 [size, size, 3], RGB: the face fills the picture, drawn sharp at this very size.
     """
-    import resvg_py
+    return rasterised(svg_of(options), size)
+
+
+def svg_of(options):
+    """The drawing of one look as SVG, cut to the face."""
     from dicebear import Avatar
 
     svg = Avatar(_style(), options).to_string()
     whole, face = 'viewBox="0 0 280 280"', 'viewBox="52.5 17.5 175 175"'  # (24,8)-(104,88) of 128
     if svg.count(whole) != 1:
         raise RuntimeError("dicebear's avataaars no longer has the canvas 280 x 280")
-    png = resvg_py.svg_to_bytes(
-        svg_string=svg.replace(whole, face), width=size, height=size, skip_system_fonts=True
-    )
+    return svg.replace(whole, face)
+
+
+def rasterised(svg, size):
+    """The pixels of a square drawing: uint8 [size, size, 3], RGB."""
+    import resvg_py
+
+    png = resvg_py.svg_to_bytes(svg_string=svg, width=size, height=size, skip_system_fonts=True)
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB"))

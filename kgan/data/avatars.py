@@ -11,7 +11,8 @@ that an edit can be measured against the truth.
 Faces, splits and pictures are a pure function of the seed. As many as are asked for are drawn once,
 on all cores, and kept as `.npy` below `kgan.core.paths.cache_dir()`; more faces with labels begin
 with those that are there. (More faces in two sets are others: each set has its own.) See
-`avatar_parts` for what a face is.
+`avatar_parts` for what a face is, `avatar_pairs` for faces with their edges, maps of their parts or
+themselves at low resolution.
 """
 
 import contextlib
@@ -32,15 +33,19 @@ from kgan.core.errors import UsageError
 from kgan.core.hashing import digest_of
 from kgan.core.process import child
 from kgan.core.progress import progress
+from kgan.data import avatar_maps as maps
 from kgan.data import avatar_parts as parts
 from kgan.data.avatar_parts import ATTRIBUTES, DETERMINISTIC
+from kgan.data.spec import AVATAR_PAIRS
 from kgan.data.types import Data
 
-__all__ = ["ATTRIBUTES", "DETERMINISTIC", "VERSION", "open_avatars", "picture", "sample"]
+__all__ = ["ATTRIBUTES", "DETERMINISTIC", "VERSION", "counts_of", "open_avatars", "picture",
+           "sample", "sampled"]
 
 VERSION = 1  # of the pictures: raise it with any change of what a seed draws
 _TRAIN, _TEST = 4000, 500  # faces per domain
 _FEW = 64  # pictures up to here are drawn in this process
+_CHANNELS = {"faces": 3, "maps": 1}
 
 
 def open_avatars(rest, *, size, load_size=None, seed=0, bad_images="skip"):
@@ -78,8 +83,13 @@ def open_avatars(rest, *, size, load_size=None, seed=0, bad_images="skip"):
         return without + with_it + truth
 
     stem = f"avatars-v{VERSION}-seed{seed}-{name}"
-    drawn = _cached(f"{stem}-train-n{train}-{load_size}px", train_faces, 2 * train, load_size)
-    held = _cached(f"{stem}-test-n{test}-{size}px", test_faces, 4 * test, size)
+
+    def cached(end, faces, n, side):
+        return _stored(f"{stem}-{end}-{side}px", (n, side, side, 3),
+                       lambda: _draw_all([*map(parts.look, faces())], side))
+
+    drawn = cached(f"train-n{train}", train_faces, 2 * train, load_size)
+    held = cached(f"test-n{test}", test_faces, 4 * test, size)
     return Data(
         spec=f"avatars:{rest}",
         train={"a": drawn[:train], "b": drawn[train:]},
@@ -126,25 +136,45 @@ def sample(n, *, size, seed=0, split="train"):
     Returns:
         (pictures uint8 [n, size, size, 3], labels uint8 [n, len(ATTRIBUTES)]).
     """
+    pictures = sampled("faces", n, size=size, seed=seed, split=split)
+    found = _stored(
+        f"{_sample_stem(seed, split)}{n}-labels", (n, len(ATTRIBUTES)),
+        lambda: np.stack([*map(parts.labels, _faces(seed, split, 0, n))]),
+    )
+    return pictures, found
+
+
+def sampled(what, n, *, size, seed=0, split="train"):
+    """The pictures of `sample`, or the maps of their parts; cached.
+
+    Args:
+        what: "faces", or "maps", see `kgan.data.avatar_maps`.
+        n, size, seed, split: see `sample`.
+
+    Returns:
+        uint8 [n, size, size, 3], of maps [n, size, size, 1].
+    """
     _check({"n": n, "size": size, "seed": seed})
     if split not in ("train", "test"):
         raise UsageError(f"avatars: split is train or test, not {split!r}")
-
-    def faces(start, stop):
-        return list(itertools.islice(_distinct(_stream(seed, split)), start, stop))
+    stem, channels = _sample_stem(seed, split), _CHANNELS[what]
+    end = f"-maps-v{maps.VERSION}-{size}px" if what == "maps" else f"-{size}px"
 
     def draw():
-        drawn, first = _longest(stem, f"-{size}px", n, size)
-        rest = _draw_all([*map(parts.look, faces(drawn, n))], size)
+        drawn, first = _longest(stem, end, n, (size, size, channels))
+        looks = [*map(parts.look, _faces(seed, split, drawn, n))]
+        rest = _draw_all(looks, size, what)
         return rest if first is None else np.concatenate([first, rest])
 
-    stem = f"avatars-v{VERSION}-seed{seed}-sample-{split}-n"
-    pictures = _stored(f"{stem}{n}-{size}px", (n, size, size, 3), draw)
-    shape = (n, len(ATTRIBUTES))
-    found = _stored(
-        f"{stem}{n}-labels", shape, lambda: np.stack([*map(parts.labels, faces(0, n))])
-    )
-    return pictures, found
+    return _stored(f"{stem}{n}{end}", (n, size, size, channels), draw)
+
+
+def _sample_stem(seed, split):
+    return f"avatars-v{VERSION}-seed{seed}-sample-{split}-n"
+
+
+def _faces(seed, split, start, stop):
+    return itertools.islice(_distinct(_stream(seed, split)), start, stop)
 
 
 def picture(attributes=ATTRIBUTES, *, size=96, columns=4, seed=0):
@@ -182,13 +212,20 @@ def _parse(rest):
     name, _, query = rest.partition("?")
     if not name:
         raise UsageError(
-            f"avatars: name an attribute, as in avatars:{ATTRIBUTES[0]}; "
-            f"there are {', '.join(ATTRIBUTES)}"
+            f"avatars: name an attribute, as in avatars:{ATTRIBUTES[0]}, or "
+            f"{', '.join(AVATAR_PAIRS)}; there are {', '.join(ATTRIBUTES)}"
         )
-    several = "," in name
+    if near := difflib.get_close_matches(name, AVATAR_PAIRS, n=1):
+        raise UsageError(f"avatars: no attribute {name!r}; nearest: {near[0]}")
     for one in name.split(","):
         parts.check_attribute(one)
-    counts = {"n": 2 * _TRAIN, "test": 2 * _TEST} if several else {"n": _TRAIN, "test": _TEST}
+    several = 2 if "," in name else 1
+    return name, *counts_of(query, several * _TRAIN, several * _TEST)
+
+
+def counts_of(query, train=_TRAIN, test=_TEST):
+    """("n=8000&test=100") -> (training faces, test faces), those given if it does not say."""
+    counts = {"n": train, "test": test}
     for key, value in urllib.parse.parse_qsl(query, keep_blank_values=True):
         if key not in counts:
             near = difflib.get_close_matches(key, counts, n=1, cutoff=0.3) or counts
@@ -197,7 +234,7 @@ def _parse(rest):
             raise UsageError(f"avatars: {key} is a whole number, not {value!r}")
         counts[key] = int(value)
     _check(counts)
-    return name, counts["n"], counts["test"]
+    return counts["n"], counts["test"]
 
 
 def _check(numbers):
@@ -232,11 +269,6 @@ def _domains(name, n, seed, split):
     )
 
 
-def _cached(stem, faces, n, size):
-    """The pictures [n, size, size, 3] of the list `faces()`, drawn only if the cache lacks them."""
-    return _stored(stem, (n, size, size, 3), lambda: _draw_all([*map(parts.look, faces())], size))
-
-
 def _stored(stem, shape, make):
     """The cached uint8 array of this name, memory-mapped; made and stored if it is not there."""
     path = paths.cache_dir() / f"{stem}.npy"
@@ -259,8 +291,8 @@ def _loaded(path, shape):
     return array if array.shape == shape and array.dtype == np.uint8 else None
 
 
-def _longest(stem, end, n, size):
-    """(m, the first m of n pictures [m, size, size, 3]), of the largest entry that has them.
+def _longest(stem, end, n, shape):
+    """(m, the first m of n drawings [m, *shape]), of the largest entry that has them.
 
     A larger one gives all n; (0, None) if there is none.
     """
@@ -270,37 +302,44 @@ def _longest(stem, end, n, size):
         if count.isdigit() and int(count) != n:
             found[int(count)] = path
     for count in sorted(found, reverse=True):
-        array = _loaded(found[count], (count, size, size, 3))
+        array = _loaded(found[count], (count, *shape))
         if array is not None:
             return min(count, n), array[:n]
     return 0, None
 
 
-def _draw_all(looks, size):
-    """Draws many looks, on all cores, with a progress line: uint8 [n, size, size, 3]."""
-    pictures = np.empty((len(looks), size, size, 3), np.uint8)
+def _draw(look, size, what):
+    """One look as a face, or the map of its parts."""
+    return parts.draw(look, size) if what == "faces" else maps.draw_parts(look, size)
+
+
+def _draw_all(looks, size, what="faces"):
+    """Draws many looks, on all cores, with a progress line: uint8 [n, size, size, channels]."""
+    shape = (size, size, _CHANNELS[what])
+    drawings = np.empty((len(looks), *shape), np.uint8)
     if len(looks) <= _FEW:
         for index, look in enumerate(looks):
-            pictures[index] = parts.draw(look, size)
-        return pictures
+            drawings[index] = _draw(look, size, what)
+        return drawings
     count = min(cores(), 8)
     with contextlib.ExitStack() as stack:
-        shares = [[looks[k::count], size] for k in range(count)]
+        shares = [[looks[k::count], size, what] for k in range(count)]
         helpers = [stack.enter_context(child(_DRAW, share, stdout=subprocess.PIPE))
                    for share in shares]
-        for index in progress(range(len(looks)), len(looks), f"drawing avatars at {size} px"):
-            data = helpers[index % count].stdout.read(pictures[index].nbytes)
-            if len(data) != pictures[index].nbytes:
+        words = f"drawing {'avatars' if what == 'faces' else 'maps of avatars'} at {size} px"
+        for index in progress(range(len(looks)), len(looks), words):
+            data = helpers[index % count].stdout.read(drawings[index].nbytes)
+            if len(data) != drawings[index].nbytes:
                 raise RuntimeError("a process that draws avatars died; its message is above")
-            pictures[index] = np.frombuffer(data, np.uint8).reshape(size, size, 3)
-    return pictures
+            drawings[index] = np.frombuffer(data, np.uint8).reshape(shape)
+    return drawings
 
 
 _DRAW = "from kgan.data.avatars import _draw_to_stdout; _draw_to_stdout(*given)"
 
 
-def _draw_to_stdout(looks, size):
+def _draw_to_stdout(looks, size, what):
     """What a drawing process does: pictures, raw, one after the other."""
     for look in looks:
-        sys.stdout.buffer.write(parts.draw(look, size).tobytes())
+        sys.stdout.buffer.write(_draw(look, size, what).tobytes())
     sys.stdout.buffer.flush()

@@ -11,7 +11,6 @@ Pictures are cut to a square, or to the shape that a signal declares, see `kgan.
 decoded once, see `kgan.data.scan`.
 """
 
-import dataclasses
 import os
 import pathlib
 
@@ -35,13 +34,14 @@ TREE = """expected one of
 
 
 def open_folder(rest, *, size, load_size=None, seed=0, bad_images="skip", signals=None):
-    """Opens `PATH` or `PATH?layout=domains|paired|single|classes|folders`.
+    """Opens `PATH`, `PATH?layout=domains|paired|single|classes|folders` or `PATH?test=OTHER`.
 
     Without `layout` it is "domains" if there is a `trainA` or a `trainB`; "folders" if `A` and `B`,
     in `train` or at the top, hold the same names, or if the signals are others than a and b;
     "paired" if there is a `train` whose first 20 readable pictures are all twice as wide as high
     (to 1 %); else "single". In a "paired" layout found that way a picture of another shape counts
-    as broken; in one asked for, every picture is split down its middle.
+    as broken; in one asked for, every picture is split down its middle. `test` names the folder of
+    the test pictures of one set, from within `PATH`. Pictures of a `native` signal are one set.
 
     Args:
         rest: the path and options.
@@ -60,16 +60,20 @@ def open_folder(rest, *, size, load_size=None, seed=0, bad_images="skip", signal
         UserError: no such folder, no pictures, or no layout that fits.
         UsageError: an unknown option or value.
     """
-    path, options = split_options(rest, {"layout": LAYOUTS})
+    path, options = split_options(rest, {"layout": LAYOUTS, "test": None})
     root = existing_folder(path)
     reader = Reader(size, load_size, seed, bad_images, signals=signals)
     whole = [signal for signal in pictures_of(signals or AB) if not signal.source]
-    data = _opened(f"folder:{rest}", root, reader, whole, options.get("layout"))
-    return _with_sources(data, signals, reader) if signals else data
+    return _opened(f"folder:{rest}", root, reader, whole, options)
 
 
-def _opened(spec, root, reader, signals, layout):
+def _opened(spec, root, reader, signals, options):
     """The `Data` of a layout, or of the one that is found."""
+    layout, tests = options.get("layout"), options.get("test")
+    if tests and layout not in (None, "single"):
+        raise UsageError(f"{spec}: test= goes with one set of pictures, not with layout={layout}")
+    if tests or (len(signals) == 1 and signals[0].native):
+        layout = layout or "single"
     named = len(signals) > 1 and {signal.name for signal in signals} != {"a", "b"}
     if layout == "domains" or (not layout and any((root / f"train{d}").is_dir() for d in "AB")):
         return _domains(spec, root, reader)
@@ -85,25 +89,7 @@ def _opened(spec, root, reader, signals, layout):
         if not files:
             raise UserError(f"{printable(root)}: no pictures in train/; {TREE}")
         return _paired(spec, root, files, reader, "halves" if layout else "2:1")
-    return _single(spec, root, files, reader)
-
-
-def _with_sources(data, signals, reader):
-    """The data with one set under the name of its signal, and with what is made of others."""
-    train, test = dict(data.train), dict(data.test)
-    whole = [signal for signal in pictures_of(signals) if not signal.source]
-    held_out = dict(data.held_out)
-    if len(whole) == 1 and list(train) == ["a"]:
-        for found in (train, test, held_out):
-            found |= {whole[0].name: found.pop("a")} if "a" in found else {}
-    for signal in pictures_of(signals):
-        if signal.source in train:
-            train[signal.name] = scan.Resampled(
-                train[signal.source], pictures.sides_of(reader.sides(signal.name)))
-            test[signal.name] = scan.Resampled(test[signal.source], signal.sides)
-    made = any(signal.source in train for signal in signals)
-    return dataclasses.replace(data, train=train, test=test, held_out=held_out,
-                               paired=data.paired or made)
+    return _single(spec, root, files, reader, tests and existing_folder(str(root / tests)))
 
 
 def existing_folder(path):
@@ -219,10 +205,10 @@ def _paired(spec, root, files, reader, pairs):
     )
 
 
-def _single(spec, root, train_files, reader):
+def _single(spec, root, train_files, reader, tests):
     reader.lines.append(f"layout: one set of pictures in {printable(root)}")
-    folder, tests = (root / "train", test_folder(root)) if train_files else (root, None)
-    train, test = _train_and_test(folder, tests, "a", reader)
+    folder, beside = (root / "train", test_folder(root)) if train_files else (root, None)
+    train, test = _train_and_test(folder, tests or beside, "a", reader)
     return reader.data(spec, train={"a": train}, test={"a": test})
 
 

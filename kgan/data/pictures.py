@@ -2,12 +2,11 @@
 
 JPEG, PNG, WebP, BMP, TIFF and GIF, told apart by content and not by name, decoded by Pillow; of an
 animation the first frame. A file that ends too early is broken, also where its missing end is
-filled with zeros, see `kgan.data.whole`. Every file becomes upright 8-bit RGB: grey, palette and
-CMYK are converted, 16-bit values are scaled (Pillow alone clips them) by the depth that the file
-declares, TIFF's "white is zero" is turned round, the EXIF rotation is applied, colour profiles are
-ignored. Transparency is composited on white for training and kept apart by `read_with_alpha`. The
-size that a header declares is checked before any pixel is decoded, without Pillow's global limit:
-the decoder of the one format is called directly. Every failure is a `BrokenPicture` of one line.
+filled with zeros, see `kgan.data.whole`. Every file becomes upright 8-bit RGB, see
+`kgan.data.upright`. Transparency is composited on white for training and kept apart by
+`read_with_alpha`. The size that a header declares is checked before any pixel is decoded, without
+Pillow's global limit: the decoder of the one format is called directly. Every failure is a
+`BrokenPicture` of one line.
 
 Pictures are cut to their middle of the wanted shape, as a square, and resized with Pillow's bicubic
 filter, which averages when it shrinks. This keeps the aspect; the released CycleGAN and pix2pix
@@ -33,6 +32,7 @@ from PIL import (
 
 from kgan.core.errors import UserError, printable
 from kgan.core.paths import replacing
+from kgan.data.upright import on_white, upright, upright_size
 from kgan.data.whole import check_whole
 
 MAX_PIXELS = 50_000_000
@@ -48,17 +48,6 @@ _DECODERS = (
     (b"II+\0", TiffImagePlugin.TiffImageFile),
     (b"MM\0+", TiffImagePlugin.TiffImageFile),
 )
-_ORIENTATION = 0x0112
-_MAX_SAMPLE_VALUE = 281
-_UPRIGHT = {  # EXIF orientation -> what makes the picture upright
-    2: lambda a: a[:, ::-1],
-    3: lambda a: a[::-1, ::-1],
-    4: lambda a: a[::-1],
-    5: lambda a: a.swapaxes(0, 1),
-    6: lambda a: np.rot90(a, -1),
-    7: lambda a: a[::-1, ::-1].swapaxes(0, 1),
-    8: lambda a: np.rot90(a),
-}
 
 
 class BrokenPicture(UserError):
@@ -95,7 +84,7 @@ def read_picture(source, *, channels=3, max_pixels=MAX_PIXELS, max_bytes=MAX_BYT
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 or 3, not {channels}")
     rgb, alpha, _ = _decode(source, None, max_pixels, max_bytes)
-    rgb = _on_white(rgb, alpha)
+    rgb = on_white(rgb, alpha)
     return rgb if channels == 3 else np.asarray(Image.fromarray(rgb).convert("L"))[:, :, None]
 
 
@@ -146,7 +135,7 @@ def read_reduced(source, short_side, *, max_pixels=MAX_PIXELS, max_bytes=MAX_BYT
         uint8 RGB array and the full (width, height) of the upright picture.
     """
     rgb, alpha, size = _decode(source, 2 * short_side, max_pixels, max_bytes)
-    return _on_white(rgb, alpha), size
+    return on_white(rgb, alpha), size
 
 
 def picture_size(source, *, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES):
@@ -156,7 +145,7 @@ def picture_size(source, *, max_pixels=MAX_PIXELS, max_bytes=MAX_BYTES):
         BrokenPicture: as `read_picture`, as far as the header shows it.
     """
     with _opened(source, max_pixels, max_bytes) as image:
-        return _upright_size(image, image.size)
+        return upright_size(image, image.size)
 
 
 def cut(array, box):
@@ -307,66 +296,4 @@ def _decode(source, enough, max_pixels, max_bytes):
         if enough:
             image.draft(None, (enough, enough))
         image.load()
-        rgb, alpha = _rgb_and_alpha(image)
-        size = _upright_size(image, size)
-        turn = _UPRIGHT.get(_orientation(image))
-        if turn:
-            rgb = np.ascontiguousarray(turn(rgb))
-            alpha = None if alpha is None else np.ascontiguousarray(turn(alpha))
-        return rgb, alpha, size
-
-
-def _orientation(image):
-    if isinstance(image, TiffImagePlugin.TiffImageFile):  # Pillow has turned it already
-        return 1
-    try:
-        return image.getexif().get(_ORIENTATION, 1)
-    except Exception:  # damaged EXIF beside good pixels: take them as they lie
-        return 1
-
-
-def _upright_size(image, size):
-    return size[::-1] if _orientation(image) in (5, 6, 7, 8) else size
-
-
-def _rgb_and_alpha(image):
-    if image.mode.startswith("I"):
-        grey = _eight_bits(np.asarray(image), *_range(image))
-        return np.repeat(grey[:, :, None], 3, axis=2), None
-    if image.mode == "F":
-        raise ValueError("32-bit float pixels have no known range; save it with 8 or 16 bits")
-    if image.has_transparency_data:
-        rgba = np.asarray(image.convert("RGBA"))
-        return np.ascontiguousarray(rgba[:, :, :3]), np.ascontiguousarray(rgba[:, :, 3])
-    return np.asarray(image.convert("RGB")), None
-
-
-def _range(image):
-    """The largest value that a grey picture of many bits declares or None, and if it is black."""
-    if not isinstance(image, TiffImagePlugin.TiffImageFile):
-        return None, False
-    tags = image.tag_v2
-    bits = tags.get(TiffImagePlugin.BITSPERSAMPLE, (16,))[0]
-    most = tags.get(_MAX_SAMPLE_VALUE, 0)
-    most = most[0] if isinstance(most, tuple) else most
-    if not (255 < most < 65535 and most & (most + 1) == 0):  # 10, 12 or 14 bits, not a statistic
-        most = 2**bits - 1 if bits < 16 else None
-    return most, tags.get(TiffImagePlugin.PHOTOMETRIC_INTERPRETATION) == 0
-
-
-def _eight_bits(grey, full, inverted):
-    """Scales grey of many bits to 8; without `full`, values beyond 65535 are read as 31-bit."""
-    grey = np.clip(grey.astype(np.int64), 0, None)
-    largest = grey.max()
-    if not full or largest > full:
-        full = 65535 if largest <= 65535 else 2**31 - 1
-    if inverted:
-        grey = full - grey
-    return ((grey * 255 + full // 2) // full).astype(np.uint8)
-
-
-def _on_white(rgb, alpha):
-    if alpha is None:
-        return rgb
-    weight = alpha[:, :, None].astype(np.uint16)
-    return ((rgb * weight + 255 * (255 - weight) + 127) // 255).astype(np.uint8)
+        return *upright(image), upright_size(image, size)

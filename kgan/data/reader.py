@@ -29,6 +29,9 @@ class Reader:
         self.lines, self.lazy, self.found, self.held_out = [], False, {}, {}
         declared = pictures_of(signals or ())
         self._signals = {signal.name: signal for signal in declared}
+        if load_size > size and any(signal.native for signal in declared):
+            raise UsageError("--load_size resizes pictures, and here pieces are cut out of them as "
+                             "they are: leave it out.")
         self._test = {signal.name: signal.sides for signal in declared}
         self._train = loaded_sides(declared, size, load_size)
         whole = [signal.name for signal in declared if not signal.source]
@@ -79,8 +82,9 @@ class Reader:
             UserError: an id is beyond the classes that the signal declares.
         """
         signal = self._signals.get(domain) or self._signals.get(self._alone)
-        ids = bool(signal and signal.ids)
-        scanned = self.read(files, root, self.sides(domain, test), ids=ids, **options)
+        ids, native = bool(signal and signal.ids), bool(signal and signal.native)
+        scanned = self.read(files, root, self.sides(domain, test), ids=ids, native=native,
+                            **options)
         if ids and signal.kind == "labels" and signal.classes:
             file, largest = max(scanned.largest.items(), key=lambda found: found[1])
             if largest >= signal.classes:

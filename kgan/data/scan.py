@@ -4,7 +4,8 @@ The array lies in the cache directory under a name made from the files' names an
 by `kgan.data.contents`) and from the wanted size, so that a changed folder is read again and an
 unchanged one is not, wherever it lies. Broken pictures are left out and remembered beside it, and
 so is which ones are nearly black, as 12-bit values in a 16-bit file are. An array too large for the
-cache is not stored; its pictures are then decoded whenever they are asked for.
+cache is not stored; its pictures are then decoded whenever they are asked for. Pictures that keep
+their own sizes lie one after the other in an array of pixels.
 """
 
 import concurrent.futures
@@ -22,6 +23,7 @@ from kgan.core.errors import UsageError
 from kgan.core.hashing import sha256
 from kgan.core.paths import cache_dir
 from kgan.data import pictures
+from kgan.data.native import Native, laid_out
 from kgan.data.pictures import BrokenPicture
 from kgan.data.stored import Item, judge, load, store
 
@@ -42,24 +44,6 @@ class Rows:
 
     def __getitem__(self, index):
         return self._images[self._rows[index]]
-
-
-class Resampled:
-    """Images at another size, (height, width), made of others when they are asked for."""
-
-    def __init__(self, images, size):
-        self._images, self._size = images, size
-        self.shape = (len(images), *size, images.shape[3])
-
-    def __len__(self):
-        return len(self._images)
-
-    def __getitem__(self, index):
-        chosen = self._images[index]
-        if chosen.ndim == 3:
-            return pictures.resize_cover(chosen, self._size)
-        made = [pictures.resize_cover(one, self._size) for one in chosen]
-        return np.stack(made) if made else np.empty((0, *self.shape[1:]), chosen.dtype)
 
 
 class PictureFiles:
@@ -97,20 +81,23 @@ class Scan:
         files: the whole pictures, in the order given: path -> hash of the content.
         broken: (name, reason) of the others.
         dark: those of `files` that are nearly black.
+        sides: (height, width) of each, where they keep their own sizes.
         largest: of maps of ids: path -> the largest id in the file.
         sizes: (width, height) of the smallest, the median and the largest picture, by area.
         folder: where the cache lies.
         stored: uint8 [n, size, size, 3], of pairs [n, size, 2 * size, 3], of maps of ids uint16
-            [n, size, size, 1]; None if too large.
-        size: side of the pictures, or (height, width).
+            [n, size, size, 1], of pictures of their own sizes all pixels [k, 3]; None if too large.
+        size: side of the pictures, or (height, width), or of pieces of them.
         pairs: each file holds two pictures side by side.
         box: the square that is cut out of each, see `kgan.data.pictures.cut`; None: the central.
         ids: they are maps of ids.
+        native: they keep their own sizes.
     """
 
     files: dict
     broken: tuple
     dark: tuple
+    sides: tuple
     largest: dict
     sizes: tuple
     folder: pathlib.Path
@@ -119,15 +106,24 @@ class Scan:
     pairs: bool
     box: tuple | None
     ids: bool
+    native: bool
 
     def images(self, rows=None, part=None):
         """All pictures, or those at `rows`, as Images; `part` 0 or 1 picks a half of each pair."""
+        if self.native:
+            return self._own_sizes() if rows is None else self._own_sizes().at(rows)
         if self.stored is None:
             files = list(self.files)
             files = files if rows is None else [files[row] for row in rows]
             return PictureFiles(files, self.size, self.pairs, part, self.box, self.ids)
         images = self.stored if part is None else half(self.stored, part)
         return images if rows is None else Rows(images, rows)
+
+    def _own_sizes(self):
+        files = list(self.files)
+        read = (laid_out(self.stored, self.sides) if self.stored is not None
+                else lambda row: pictures.read_picture(files[row]))
+        return Native(read, self.sides, pictures.sides_of(self.size))
 
 
 def half(pixels, part):
@@ -169,7 +165,7 @@ def alike(size, other):
 
 
 def scan_pictures(files, *, root, size, pairs=None, box=None, bad_images="skip", ids=False,
-                  beside=None):
+                  beside=None, native=False):
     """Decodes `files` into the cache, or finds them there.
 
     Args:
@@ -183,6 +179,8 @@ def scan_pictures(files, *, root, size, pairs=None, box=None, bad_images="skip",
         ids: the files are maps of ids.
         beside: for each file another picture of the same, as path -> hash; a file of another shape
             than that, by more than 1 %, is broken.
+        native: they keep their own sizes, and pieces of `size` are cut out of them; one that is
+            smaller is broken.
 
     Returns:
         A `Scan` with at least one picture.
@@ -196,29 +194,31 @@ def scan_pictures(files, *, root, size, pairs=None, box=None, bad_images="skip",
     names = [os.path.relpath(file, root) for file in files]
     contents = [" ".join(pair) for pair in zip(files.values(), beside.values(), strict=True)] if (
         beside) else files.values()
-    form = f"{size} {pairs} {box}{' ids' if ids else ''}"
+    form = f"{size} {pairs} {box}{' ids' if ids else ''}{' native' if native else ''}"
     place = cache_dir() / f"folders-v2-{_digest(contents, names, form)}"
     height, width = pictures.sides_of(size)
-    shape = (height, 2 * width if pairs else width, 1 if ids else 3)
+    shape = (3,) if native else (height, 2 * width if pairs else width, 1 if ids else 3)
+    rows = sum(map(_area, files)) if native else len(files)
     room = min(CACHE_LIMIT, shutil.disk_usage(place.parent).free)
-    too_large = len(files) * int(np.prod(shape)) * (2 if ids else 1) > room
+    too_large = rows * int(np.prod(shape)) * (2 if ids else 1) > room
     index = made_once(
         place,
         lambda: load(place, stored=not too_large),
         lambda: store(
-            place, _decoded(files, names, _reader(size, pairs, box, ids), beside),
+            place, _decoded(files, names, _reader(size, pairs, box, ids, native), beside),
             total=len(files), shape=shape, write=not too_large, dtype="<u2" if ids else "|u1",
         ),
     )
     judge(index, root, bad_images)
     listed = list(files)
     kept = [listed[position] for position in index["kept"]]
+    notes = dict(zip(kept, index["notes"], strict=True))
     return Scan(
         files={file: files[file] for file in kept},
         broken=tuple(map(tuple, index["broken"])),
-        dark=() if ids else tuple(
-            file for file, dark in zip(kept, index["notes"], strict=True) if dark),
-        largest=dict(zip(kept, index["notes"], strict=True)) if ids else {},
+        dark=() if ids or native else tuple(file for file in kept if notes[file]),
+        largest=notes if ids else {},
+        sides=tuple(map(tuple, notes.values())) if native else (),
         sizes=tuple(map(tuple, index["sizes"])),
         folder=place,
         stored=index["stored"],
@@ -226,6 +226,7 @@ def scan_pictures(files, *, root, size, pairs=None, box=None, bad_images="skip",
         pairs=bool(pairs),
         box=box,
         ids=ids,
+        native=native,
     )
 
 
@@ -235,12 +236,28 @@ def _digest(contents, names, form):
     return sha256(form, *files)[:20]
 
 
-def _reader(size, pairs, box, ids):
-    """`read(file)`: its pixels, its full (width, height), a note: nearly black, or the largest id.
+def _area(file):
+    """Pixels of a picture, as its header has it; 0 if it is broken."""
+    try:
+        return int(np.prod(pictures.picture_size(file)))
+    except BrokenPicture:
+        return 0
 
-    It raises BrokenPicture.
+
+def _reader(size, pairs, box, ids, native):
+    """`read(file)`: its pixels, its full (width, height), a note.
+
+    Of that: whether it is nearly black, the largest id, (height, width) of what keeps its size. It
+    raises BrokenPicture.
     """
     def read(file):
+        if native:
+            found = pictures.read_picture(file)
+            (height, width), (h, w) = found.shape[:2], pictures.sides_of(size)
+            if height < h or width < w:
+                raise BrokenPicture("", f"{width}x{height} is smaller than the {w}x{h} that is cut "
+                                    "out of each")
+            return found, (width, height), (height, width)
         if ids:
             found = pictures.read_ids(file)
             full = found.shape[1::-1]

@@ -30,6 +30,8 @@ class Signal:
         group: signals that are paired have the same; the default is its own name, unpaired.
         source: the signal of its group that it is made from by resampling, as pictures of low
             resolution are; "" = it has files of its own.
+        native: pictures of a folder are not resized: a batch holds pieces of them, of this height
+            and width, and test pictures are whole; see `kgan.data.native`.
 
     Raises:
         ValueError: there is no such kind.
@@ -44,6 +46,7 @@ class Signal:
     frames: int = 0
     group: str = ""
     source: str = ""
+    native: bool = False
 
     def __post_init__(self):
         if self.kind not in KINDS:

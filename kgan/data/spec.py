@@ -7,6 +7,8 @@ import urllib.parse
 # What generators and encoders are trained on by default: drawn faces as they come, 8 labels.
 FACES = ("avatars:Smiling,Eyeglasses,No_Beard,Wearing_Hat,Black_Hair,Brown_Hair,Blond_Hair,"
          "Gray_Hair")
+# Of `avatars:`, what is no attribute and holds what belongs together, see `avatar_pairs`.
+AVATAR_PAIRS = ("edges", "parts", "x2", "x4")
 
 
 def attribute(spec):
@@ -18,7 +20,7 @@ def attribute(spec):
     source, where, _, query = _parts(spec)
     if source in ("celeba", "tfds"):
         return dict(urllib.parse.parse_qsl(query)).get("attribute", "")
-    return where if source == "avatars" else ""
+    return where if source == "avatars" and where not in AVATAR_PAIRS else ""
 
 
 def resolved(spec):

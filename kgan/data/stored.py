@@ -60,7 +60,7 @@ def store(place, items, *, total, shape, write=True, dtype="|u1"):
         place: the new folder, renamed into place when whole.
         items: iterable of `Item`.
         total: how many will come.
-        shape: of one picture.
+        shape: of one row of the array: of one picture, or of a pixel where pictures differ in size.
         write: whether to keep the pixels.
         dtype: of the pixels, as NumPy writes it.
 
@@ -78,7 +78,8 @@ def store(place, items, *, total, shape, write=True, dtype="|u1"):
             with open(new / "pictures.npy", "wb") as out:
                 write_header = functools.partial(_write_header, out, shape, dtype)
                 items = progress(items, total, "reading pictures")
-                _fill(out, index, items, write_header, write)
+                row = int(np.prod(shape)) * np.dtype(dtype).itemsize
+                _fill(out, index, items, write_header, write, row)
             if not write:
                 os.remove(new / "pictures.npy")
             by_area = sorted(index["sizes"], key=lambda size: size[0] * size[1])
@@ -92,7 +93,8 @@ def store(place, items, *, total, shape, write=True, dtype="|u1"):
     return load(place)
 
 
-def _fill(out, index, items, write_header, write):
+def _fill(out, index, items, write_header, write, row):
+    """Writes all pixels; `row` is the bytes of a row of the array."""
     write_header(0)
     start = out.tell()
     for position, item in enumerate(items):
@@ -105,8 +107,9 @@ def _fill(out, index, items, write_header, write):
         index["sizes"].append(item.size)
         if write:
             out.write(item.pixels.tobytes())
+    rows = (out.tell() - start) // row
     out.seek(0)
-    write_header(len(index["kept"]))
+    write_header(rows)
     if out.tell() != start:  # numpy leaves room for a longer first axis
         raise RuntimeError("the header of an .npy file changed its length")
 

@@ -13,6 +13,8 @@ from PIL import Image
 
 from kgan.core import pixels
 from kgan.core.devices import cores
+from kgan.core.errors import UsageError
+from kgan.data.native import Native
 from kgan.data.signals import at_size, grids, pictures_of, usual
 
 
@@ -21,7 +23,8 @@ class Sampler:
 
     Each group of signals is visited in an order of its own, every picture once before any a second
     time; signals of one group share order, crop, mirror and rotation, each at its own scale: a
-    crop begins at a whole pixel of the smallest.
+    crop begins at a whole pixel of the smallest. Of pictures of their own sizes
+    (`kgan.data.native`) a crop may begin anywhere.
 
     Args:
         pictures: `{name: pictures}`, see `kgan.data.Data`.
@@ -30,6 +33,7 @@ class Sampler:
         flip: mirror each picture with probability 1/2.
         flip_vertical: turn each upside down with probability 1/2.
         rotate: rotate each by up to so many degrees, corners filled by reflection.
+        turn: turn each by 0, 90, 180 or 270 degrees.
         seed: of order and augmentation.
         vectors: `vectors(rows)` gives float32 [n, k], for signals that are vectors.
         shift: how many pictures of each signal were seen before step 0, had all steps this batch;
@@ -38,17 +42,18 @@ class Sampler:
 
     Raises:
         ValueError: paired pictures differ in number, or not as much in size as their signals do.
+        UsageError: `turn` with pictures that are not square.
     """
 
     def __init__(
-        self, pictures, signals, *, batch, flip=True, flip_vertical=False, rotate=0.0, seed=0,
-        vectors=None, shift=0, part=(0, 1),
+        self, pictures, signals, *, batch, flip=True, flip_vertical=False, rotate=0.0, turn=False,
+        seed=0, vectors=None, shift=0, part=(0, 1),
     ):
         self.shift, (which, parts) = shift, part
         self.own = slice(which * batch // parts, (which + 1) * batch // parts)
         self.pictures, self.signals, self.batch, self.vectors = pictures, signals, batch, vectors
         self.flip, self.seed = flip, seed
-        self.flip_vertical, self.rotate = flip_vertical, rotate
+        self.flip_vertical, self.rotate, self.turn = flip_vertical, rotate, turn
         groups = [signal.group for signal in signals]
         self._streams = {group: groups.index(group) for group in groups}
         self._grids = grids(signals)
@@ -57,6 +62,9 @@ class Sampler:
             if mine[:3] != (its[0], factor * its[1], factor * its[2]):
                 raise ValueError(f"{name} {mine} and {least.name} {its} are paired: as many, and "
                                  f"{factor} times the sides")
+        if turn and any(s.height != s.width for s in pictures_of(signals)):
+            raise UsageError("--turn is for square pictures; --flip and --flip_vertical are for "
+                             "all.")
         self._order = functools.lru_cache(maxsize=8)(self._draw_order)
 
     def __call__(self, step):
@@ -76,16 +84,9 @@ class Sampler:
         return np.random.default_rng([self.seed, 1, stream, epoch]).permutation(count)
 
     def _pictures(self, signal, step):
-        least, factor = self._grids[signal.name]
-        loaded = self.pictures[signal.name][self._rows(signal, step)]
         random = np.random.default_rng([self.seed, 2, self._streams[signal.group], step])
-        room = np.array(self.pictures[least.name].shape[1:3]) - least.sides
-        corners = random.integers(0, room + 1, (self.batch, 2))[self.own] * factor
+        loaded = self._cropped(signal, self._rows(signal, step), random)
         mirrored = random.random(self.batch)[self.own] < 0.5
-        if room.any():
-            h, w = signal.sides
-            crops = zip(loaded, corners, strict=True)
-            loaded = np.stack([x[y : y + h, z : z + w] for x, (y, z) in crops])
         if self.flip and mirrored.any():
             loaded = np.where(mirrored[:, None, None, None], loaded[:, :, ::-1], loaded)
         if self.flip_vertical:
@@ -95,7 +96,25 @@ class Sampler:
             angles = random.uniform(-self.rotate, self.rotate, self.batch)[self.own]
             loaded = np.stack([_rotated(x, a, signal.ids)
                                for x, a in zip(loaded, angles, strict=True)])
+        if self.turn:
+            quarters = random.integers(0, 4, self.batch)[self.own]
+            loaded = np.stack([np.rot90(x, q) for x, q in zip(loaded, quarters, strict=True)])
         return np.ascontiguousarray(loaded, np.int32 if signal.ids else None)
+
+    def _cropped(self, signal, rows, random):
+        """Random crops of the pictures at `rows`; `random` draws the same for a whole group."""
+        images, (least, factor) = self.pictures[signal.name], self._grids[signal.name]
+        if isinstance(images, Native):  # each has another room
+            places = random.random((self.batch, 2))[self.own] * (images.room(rows) + 1)
+            return images.cut(rows, places.astype(np.int64))
+        loaded = images[rows]
+        room = np.array(self.pictures[least.name].shape[1:3]) - least.sides
+        corners = random.integers(0, room + 1, (self.batch, 2))[self.own] * factor
+        if not room.any():
+            return loaded
+        h, w = signal.sides
+        crops = zip(loaded, corners, strict=True)
+        return np.stack([x[y : y + h, z : z + w] for x, (y, z) in crops])
 
 
 def _rotated(picture, degrees, ids):
@@ -150,7 +169,7 @@ def batches(
         signals = usual(recipe.size, dict.fromkeys(data.train, 3), labels)
     sampler = Sampler(
         data.train, signals, batch=batch, flip=recipe.flip, flip_vertical=recipe.flip_vertical,
-        rotate=recipe.rotate, seed=recipe.seed,
+        rotate=recipe.rotate, turn=recipe.turn, seed=recipe.seed,
         vectors=functools.partial(data.labels_of, "train") if data.labels else None,
         shift=shift, part=part,
     )

@@ -6,7 +6,7 @@ import sys
 
 from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.reading import json_or_empty
-from kgan.evaluation.measures import EMBEDDED, Options
+from kgan.evaluation.measures import EMBEDDED, SEGMENTER_STEPS, Options
 from kgan.models.source import resolve
 
 
@@ -18,7 +18,7 @@ def evaluate(name, spec=None, *, n=0, output=None):
 
 
 def measured(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, bad_images="skip",
-             recover=(0, 0), reference=EMBEDDED):
+             recover=(0, 0), reference=EMBEDDED, palette="", segmenter_steps=SEGMENTER_STEPS):
     """Measures a model; writes nothing.
 
     Returns:
@@ -29,7 +29,7 @@ def measured(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, bad_ima
     from kgan.models import reference as references
     from kgan.models.weights import load
 
-    options = Options(n, seeds, reference, inception, recover)
+    options = Options(n, seeds, reference, inception, recover, palette, segmenter_steps)
     model = load(name, weights="required")
     recipe = model.recipe
     _check_asked(name, model, options)
@@ -75,6 +75,10 @@ def _check_asked(name, model, options):
         raise UsageError(f"--recover is for generators; {name} is a {model.name_in_zoo}.")
     if options.inception and "inception" not in heeded:
         raise UsageError("--keras_fid is for translators and generators; "
+                         f"{name} is a {model.name_in_zoo}.")
+    segments = options.palette or options.segmenter_steps != SEGMENTER_STEPS
+    if segments and "segmenter" not in heeded:
+        raise UsageError("--palette and --segmenter_steps are for models of maps of labels; "
                          f"{name} is a {model.name_in_zoo}.")
 
 

@@ -6,7 +6,6 @@ For `avatars:Eyeglasses` it is a classifier of the attribute. Its accuracy on re
 comes with every figure that it judges.
 """
 
-import json
 import sys
 
 import keras
@@ -15,12 +14,10 @@ import tensorflow as tf
 from keras import layers
 
 from kgan.core.batches import in_parts
-from kgan.core.cache import made_once
 from kgan.core.errors import printable
-from kgan.core.hashing import sha256, sha256_of_file
-from kgan.core.paths import cache_dir, replacing
+from kgan.core.paths import cache_dir
 from kgan.core.pixels import given
-from kgan.core.reading import read_json
+from kgan.evaluation.trained import begin, fingerprint, trained_once
 
 VERSION = 1  # of the network and its training
 _STEPS, _BATCH = 600, 64
@@ -64,33 +61,18 @@ class DomainClassifier:
 def domain_classifier(data, stream=None):
     """The classifier of a `kgan.data.Data`'s domains, trained or taken from the cache."""
     stream = stream or sys.stderr
-    folder = cache_dir() / f"classifier-v{VERSION}-{_fingerprint(data)}"
-    network, weights = _network(), folder / "model.weights.h5"
+    network = _network()
 
-    def load():
-        try:
-            known = read_json(folder / "metadata.json")
-            if sha256_of_file(weights) != known["sha256"]:
-                return None
-            network.load_weights(weights)
-            return DomainClassifier(network, known["accuracy"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
-
-    def make():
+    def train():
         print(f"training the classifier of {printable(data.spec)} (once, about a minute) …",
               file=stream)
         _train(network, data)
         found = DomainClassifier(network, None)
-        found.accuracy = found.accuracy_on(_all(data.test["a"]), _all(data.test["b"]))
-        with replacing(folder) as new:
-            new.mkdir()
-            network.save_weights(new / "model.weights.h5")
-            known = {"accuracy": found.accuracy, "sha256": sha256_of_file(new / "model.weights.h5")}
-            (new / "metadata.json").write_text(json.dumps({"data": data.spec, **known}))
-        return found
+        accuracy = found.accuracy_on(_all(data.test["a"]), _all(data.test["b"]))
+        return {"data": data.spec, "accuracy": accuracy}
 
-    found = made_once(folder, load, make)
+    folder = cache_dir() / f"classifier-v{VERSION}-{fingerprint(data)}"
+    found = DomainClassifier(network, trained_once(folder, network, train)["accuracy"])
     print(f"classifier of {printable(data.spec)}: {100 * found.accuracy:.2f} % on "
           f"{len(data.test['a']) + len(data.test['b'])} held-out pictures", file=stream)
     return found
@@ -111,10 +93,7 @@ def _train(network, data):
         keras.optimizers.schedules.CosineDecay(2e-3, _STEPS, alpha=0.01)
     )
     optimizer.build(network.trainable_variables)
-    for i, v in enumerate(network.trainable_variables):
-        if len(v.shape) > 1:  # weights of this training alone, whatever the caller's seeds
-            scale = np.sqrt(2.0 / np.prod(v.shape[:-1]))
-            v.assign(np.random.default_rng(i).normal(0, scale, v.shape))
+    begin(network)
 
     @tf.function(reduce_retracing=True)
     def step(pictures, labels):
@@ -143,12 +122,3 @@ def _prepared(pictures):
 
 def _all(pictures):
     return pictures[np.arange(len(pictures))]
-
-
-def _fingerprint(data):
-    """Of the specification and a sample of the pictures themselves."""
-    parts = [data.spec]
-    for pictures in (*data.train.values(), *data.test.values()):
-        some = pictures[np.linspace(0, len(pictures) - 1, 16).astype(int)]
-        parts += [str(pictures.shape), some.tobytes()]
-    return sha256(*parts)[:16]

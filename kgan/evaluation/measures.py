@@ -13,6 +13,7 @@ from kgan.core.errors import UsageError, UserError
 from kgan.core.lazy import np
 from kgan.metrics.figures import gather
 
+SEGMENTER_STEPS = 1000
 EMBEDDED = "vgg_star_small.avatars"  # whose features KID compares
 
 
@@ -25,6 +26,9 @@ class Options:
         seeds: classifiers of each two-sample test; 0 leaves it out.
         reference: the network of `kgan.models.reference` in whose features sets are compared.
         inception: also the Frechet distance in Keras' InceptionV3.
+        palette: the colours of maps of labels, a name of `kgan.data.palettes.KNOWN`, whose void
+            classes then count for nothing; empty = as they are found, ids all count.
+        segmenter_steps: of the training of what segments photographs.
         recover: (pictures, steps): how many of its own a generator's codes are found of again.
         skipped: takes the figures that cannot be had, and why.
         usual: `{name: Measure}` that a model may name.
@@ -35,6 +39,8 @@ class Options:
     reference: str = EMBEDDED
     inception: bool = False
     recover: tuple = (0, 0)
+    palette: str = ""
+    segmenter_steps: int = SEGMENTER_STEPS
     skipped: dict = field(default_factory=dict)
     usual: dict = field(default_factory=lambda: USUAL)
 
@@ -206,6 +212,30 @@ def pairs(model, data, options):
     return {"n": sum(len(seen["truth"]) for seen in pictures.values()), **figures}, pictures
 
 
+def segmentation(model, data, options):
+    """Whether a translator of pairs keeps to the classes of maps of labels, and its pictures."""
+    from kgan.evaluation.segmentation import measure_segmentation
+
+    pictures = {}
+
+    def find():
+        figures, seen = measure_segmentation(
+            model, data, options.n or None, palette=options.palette,
+            steps=options.segmenter_steps,
+        )
+        pictures.update(seen)
+        return figures
+
+    return gather({"segmentation": find}, options.skipped), pictures
+
+
+def super_resolution(model, data, options):
+    """Figures of a model that enlarges pictures, and its pictures."""
+    from kgan.evaluation.super_resolution import measure_super_resolution
+
+    return measure_super_resolution(model, data, options.n or None)
+
+
 def _between(model, data):
     """`translator` of a model that is ready for the two domains of a data set."""
     from kgan.data import attribute
@@ -265,4 +295,6 @@ USUAL = {
     "samples": Measure(samples, heeds=("inception", "recover")),
     "reconstructions": Measure(reconstructions, at_size=True),
     "labels": Measure(labels),
+    "segmentation": Measure(segmentation, heeds=("segmenter",)),
+    "super_resolution": Measure(super_resolution),
 }

@@ -41,14 +41,9 @@ def measure_pairs(model, data, n=None, skipped=None):
     for direction, how in model.directions.items():
         if not learns_pairs(how, model.signals):
             continue
-        signals = sources_of(how, model.signals)
-        count = min(n or len(data.test[how.target]), len(data.test[how.target]))
-        rows, truth = np.arange(count), data.test[how.target][np.arange(count)]
-        truth = _in_channels(truth, how.channels)
-        given = {s.name: as_batch(s, x) if s.ids else x
-                 for s, x in ((s, data.test[s.name][rows]) for s in signals)}
-        made = _translated(model, direction, given)
+        given, made, truth = results(model, data, direction, n)
         figures |= against(made, truth, direction, "", skipped)
+        signals = sources_of(how, model.signals)
         pictures = next((given[s.name] for s in signals if not s.ids), None)
         if pictures is not None:
             same = np.stack([resize_cover(x, truth.shape[1:3]) for x in pictures])
@@ -56,6 +51,26 @@ def measure_pairs(model, data, n=None, skipped=None):
             figures |= against(same, truth, direction, "identity_", skipped)
         kept[direction] = {"input": given[how.sources[0]], "output": made, "truth": truth}
     return figures, kept
+
+
+def results(model, data, direction, n=None):
+    """What a direction makes of the first n held-out pictures, beside what it should.
+
+    Args:
+        model, data, n: see `measure_pairs`.
+        direction: one of the model's.
+
+    Returns:
+        (`{source: uint8 pictures or int32 ids}`, results and truth: uint8 [n, h, w, 3]).
+    """
+    how = model.directions[direction]
+    count = min(n or len(data.test[how.target]), len(data.test[how.target]))
+    rows, given = np.arange(count), {}
+    for signal in sources_of(how, model.signals):
+        held = data.test[signal.name][rows]
+        given[signal.name] = as_batch(signal, held) if signal.ids else held
+    truth = _in_channels(data.test[how.target][rows], how.channels)
+    return given, _translated(model, direction, given), truth
 
 
 def _translated(model, direction, given):

@@ -69,7 +69,7 @@ def cost_of(model, direction):
         return model.translate(given, direction)
 
     inputs = [(signal.dtype, 1) if signal.ids else ("uint8", 3) for signal in signals]
-    return bytes_per_pixel(translate, inputs)
+    return bytes_per_pixel(translate, inputs, model.multiple)
 
 
 def module(model, direction, allowed):

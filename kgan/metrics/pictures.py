@@ -1,6 +1,6 @@
 """Distances between pictures and the pictures that they should be; means over pictures.
 
-All take uint8 arrays [n, h, w, 3]. PSNR and SSIM are scikit-image's.
+All take uint8 arrays [n, h, w, 3], but those of luma one picture. PSNR and SSIM are scikit-image's.
 """
 
 import numpy as np
@@ -24,6 +24,34 @@ def psnr(x, y):
 
 def _psnr(a, b):
     return 100.0 if np.array_equal(a, b) else peak_signal_noise_ratio(b, a, data_range=255)
+
+
+def luma(picture):
+    """Luma of ITU-R BT.601, 16 to 235: uint8 [h, w, 3] -> float64 [h, w], not rounded."""
+    return 16.0 + picture @ (np.array([65.481, 128.553, 24.966]) / 255.0)
+
+
+def psnr_luma(x, y, border=0):
+    """Peak signal-to-noise ratio of the luma of two pictures, dB, without `border` px all around.
+
+    As the literature on super-resolution has it; the peak is 255.
+    """
+    a, b = _inner_luma(x, border), _inner_luma(y, border)
+    return 100.0 if np.array_equal(a, b) else float(
+        peak_signal_noise_ratio(b, a, data_range=255))
+
+
+def ssim_luma(x, y, border=0):
+    """Structural similarity of the luma of two pictures, see `ssim` and `psnr_luma`."""
+    return float(structural_similarity(
+        _inner_luma(x, border), _inner_luma(y, border), data_range=255, gaussian_weights=True,
+        sigma=1.5, use_sample_covariance=False,
+    ))
+
+
+def _inner_luma(picture, border):
+    height, width = picture.shape[:2]
+    return luma(picture[border : height - border, border : width - border])
 
 
 def check_ssim(pictures):

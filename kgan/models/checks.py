@@ -1,4 +1,4 @@
-"""What a model says of its training is checked before it is trained: stages, phases, terms."""
+"""What a model says of its training is checked: networks when it is made, then the rest."""
 
 from collections.abc import Mapping
 
@@ -9,6 +9,19 @@ def pays(model, phase):
     """What says what the players of a phase pay, a function of (model, batch); None = nothing."""
     terms = phase.loss_terms or "loss_terms"
     return getattr(type(model), terms, None) if isinstance(terms, str) else terms
+
+
+def check_networks(model):
+    """Raises `ValueError` if a player or a direction names a network that is not there."""
+    its, known = type(model).__name__, ", ".join(model.nets)
+    for player, names in model.players.items():
+        if isinstance(names, str) or not set(names) <= set(model.nets):
+            raise ValueError(f"{its}: player {player!r} owns {names!r}, which must be a tuple "
+                             f"of its networks: {known}.")
+    for direction, how in model.directions.items():
+        if model.nets and how.network not in model.nets:
+            raise ValueError(f"{its}: direction {direction!r} is by {how.network!r}, which is "
+                             f"none of its networks: {known}.")
 
 
 def check_stages(model):
@@ -49,3 +62,7 @@ def check_terms(model, phase, terms):
                 raise TypeError(f"{its}: term {term!r} of {player!r} must be a float scalar, "
                                 f"the mean over the batch, not {x.dtype.name} "
                                 f"{list(x.shape)}.")
+            if x.dtype != tf.float32:
+                raise TypeError(f"{its}: term {term!r} of {player!r} is {x.dtype.name}: cast what "
+                                "networks give to float32 before means are taken of it, as the "
+                                "functions of kgan.losses do.")

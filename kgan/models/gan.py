@@ -12,8 +12,9 @@ import contextlib
 import functools
 from typing import ClassVar
 
-from kgan.core.lazy import kept, keras, tf
+from kgan.core.lazy import kept, keras, optimizers, tf
 from kgan.data.signals import at_size, usual
+from kgan.models.checks import check_networks
 from kgan.models.stages import Phase, Stage
 from kgan.models.trainer import Trainer
 from kgan.models.translating import Translates
@@ -86,7 +87,7 @@ class GAN(Translates, Trainer):
         for name, net in self.nets.items():
             setattr(self, name, net)
         if not deployed_only:  # which may leave out what players own
-            self._check_networks()
+            check_networks(self)
         self.step = self.add_weight(
             shape=(), dtype="int64", initializer="zeros", trainable=False, name="step",
             aggregation="only_first_replica",
@@ -152,8 +153,8 @@ class GAN(Translates, Trainer):
         """A model that must be there before this one is trained.
 
         Returns:
-            None, or `(name, recipe, folder)`: a name of the zoo, how it is trained, and the folder
-            of its weights or None, which makes a run train it first.
+            None, or a `kgan.models.source.Source`; one without a folder makes a run train it first,
+            by the recipe of the source.
         """
 
     def inherit(self, source):
@@ -250,7 +251,7 @@ class GAN(Translates, Trainer):
 
     def build_optimizer(self, player, schedule):
         """The optimizer of a player, not yet built; `schedule` is its learning rate."""
-        return keras.optimizers.Adam(
+        return optimizers.Adam(
             schedule, beta_1=self.recipe.beta_1, beta_2=0.999, epsilon=1e-8, name=f"adam_{player}"
         )
 

@@ -26,25 +26,23 @@ def find(spec, *, data, size, seed):
         seed: of a training.
 
     Returns:
-        (name, recipe, folder): the folder of its weights; None = they are to be trained so.
+        A `kgan.models.source.Source`; without a folder, it is to be trained by that recipe.
 
     Raises:
         UsageError: no such generator, it makes pictures of another size, or it needs labels.
-        UserError: a folder that does not hold one.
+        UserError: a folder that does not hold one, or a name whose weights are not there.
     """
     if not spec:
         raise UsageError("--generator must name what the encoder inverts, as dcgan or a folder.")
-    if source.is_folder(spec) or "." in spec:
-        found = _there(spec)
-    else:
-        found = _of_name(spec, data, size, seed)
-    name, recipe, _ = found
-    if not hasattr(recipe, "latent"):
-        raise UsageError(f"--generator {spec} is a {name}, which makes no pictures from codes.")
-    if recipe.size != size:
-        raise UsageError(f"--generator {spec} makes pictures of {recipe.size} px: say --size "
-                         f"{recipe.size}.")
-    if getattr(recipe, "classes", 0):
+    plain = spec in registry.names()
+    found = _of_name(spec, data, size, seed) if plain else source.with_weights(spec)
+    if not hasattr(found.recipe, "latent"):
+        raise UsageError(f"--generator {spec} is a {found.name}, which makes no pictures from "
+                         "codes.")
+    if found.recipe.size != size:
+        raise UsageError(f"--generator {spec} makes pictures of {found.recipe.size} px: say --size "
+                         f"{found.recipe.size}.")
+    if getattr(found.recipe, "classes", 0):
         raise UsageError(f"--generator {spec} needs labels beside codes; take one without.")
     return found
 
@@ -52,16 +50,16 @@ def find(spec, *, data, size, seed):
 def _of_name(spec, data, size, seed):
     entry = registry.entry(spec)
     for name in (entry.name, entry.name.removesuffix("_small")):
-        for tag in registry.entry(name).weights:
-            found = _there(f"{name}.{tag}")
-            if (_kind(found[1].data), found[1].size) == (_kind(data), size):
+        for tagged in registry.entry(name).tagged:
+            found = source.with_weights(tagged)
+            if (_kind(found.recipe.data), found.recipe.size) == (_kind(data), size):
                 return found
     recipe = entry.recipe.replace(seed=seed)
     if _kind(recipe.data) != _kind(data):  # else as many drawn faces as it needs
         recipe = recipe.replace(data=data)
     if hasattr(recipe, "latent"):  # others are refused by `find`
         recipe = recipe.replace(size=size)
-    return entry.name, recipe, None
+    return source.Source(entry.name, "", recipe, None, "name")
 
 
 def _kind(data):
@@ -70,13 +68,6 @@ def _kind(data):
     if not data.startswith("avatars:"):
         return data
     return "avatars" if "," in place else place
-
-
-def _there(spec):
-    found = source.resolve(spec)
-    if found.folder is None:
-        raise UserError(f"There are no packaged weights {spec}.")
-    return found.name, found.recipe, found.folder
 
 
 def to_text(name, recipe):
@@ -120,8 +111,7 @@ def packaged(network):
     wanted = sha256(network)
     for name in registry.names():
         if hasattr(registry.recipe(name), "latent"):
-            for tag in registry.entry(name).weights:
-                full = f"{name}.{tag}"
-                if source.packaged(full) and sha256(weights.load(full).g) == wanted:
-                    return full
+            for tagged in registry.entry(name).tagged:
+                if source.packaged(tagged) and sha256(weights.load(tagged).g) == wanted:
+                    return tagged
     return None

@@ -50,14 +50,15 @@ class EncoderRecipe(Recipe):
             raise UsageError("--patience and --plateau below 1 go together.")
 
     def complete(self, data):
-        return self.above(*self.found[:2])
+        found = self.found
+        return self.above(found.name, found.recipe)
 
     def above(self, name, recipe):
         return self.replace(generator_recipe=generators.to_text(name, recipe))
 
     @property
     def found(self):
-        """The generator: (name, recipe, folder of its weights or None)."""
+        """The generator, a `kgan.models.source.Source`; without a folder, it is to be trained."""
         return generators.find(self.generator, data=self.data, size=self.size, seed=self.seed)
 
 
@@ -68,8 +69,10 @@ class Inverts(Encodes):
     averaged = ("encoder",)
 
     def build_networks(self, recipe):
-        below = generators.build(recipe.generator_recipe or generators.to_text(*recipe.found[:2]),
-                                 self.precision)
+        how = recipe.generator_recipe
+        if not how:
+            how = generators.to_text(recipe.found.name, recipe.found.recipe)
+        below = generators.build(how, self.precision)
         self._prior, self._latent = below.prior, below.latent
         generator = below.nets["g"]
         generator.trainable = "g" in sum(self.players.values(), ())

@@ -147,12 +147,12 @@ def calibrate(network, pictures, batch=8):
 
 def _source(spec):
     """The `kgan.models.source.Source` of a reference that was trained here."""
-    if source.is_folder(spec) or spec.partition(".")[0] in registry.names():
+    if source.is_folder(spec) or registry.knows(spec):
         found = source.resolve(spec)
         if found.folder is not None:
             return found
     small = ("vgg_star_small", "vgg_small")
-    known = [f"{name}.{tag}" for name in small for tag in registry.entry(name).weights]
+    known = [tagged for name in small for tagged in registry.entry(name).tagged]
     raise UsageError(f"There is no reference {spec}. {nearest(spec, [*known, *IMAGENET])} "
                      "Or the folder of a run of vgg_star.")
 

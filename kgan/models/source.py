@@ -1,7 +1,8 @@
 """What a text means that names a model: a name of the zoo, one of its weights, or a folder.
 
 A folder is what has a path separator in it, begins with `~`, or is `.` or `..`; everything else is
-a name, whatever lies in the working directory. Nothing here imports TensorFlow.
+a name, whatever lies in the working directory. Whoever takes such a text asks here, and then looks
+whether the model is one that will do. Nothing here imports TensorFlow.
 """
 
 import os
@@ -47,13 +48,31 @@ def resolve(text):
     """
     if is_folder(text):
         return _in_folder(text)
-    if text.partition(".")[0] not in registry.names() and os.path.isdir(text):
+    if not registry.knows(text) and os.path.isdir(text):
         raise UsageError(f"The zoo has no model {printable(text, 80)}; a folder is ./{text}")
     entry, tag = registry.entry(text), text.partition(".")[2]
     folder = packaged(text)
     if folder is None:
         return Source(entry.name, tag, entry.recipe, None, "name")
     return _read(folder / "config.json", folder, "packaged", tag or entry.weights[0])
+
+
+def with_weights(text):
+    """The `Source` that a text means, which must have weights if its model is trained at all.
+
+    Raises:
+        UsageError, UserError: as `resolve`, or there are no packaged weights of the name.
+    """
+    found = resolve(text)
+    if found.folder is None and registry.entry(found.name).model.trains:
+        raise UserError(f"There are no packaged weights for {text}; train it: "
+                        f"tools/train --model {found.name}")
+    return found
+
+
+def located(text):
+    """A text that means the same from any working directory: of a folder its absolute path."""
+    return os.path.abspath(os.path.expanduser(text)) if is_folder(text) else text
 
 
 def is_folder(text):
@@ -78,7 +97,7 @@ def packaged(name):
 
 
 def _in_folder(text):
-    place = os.path.abspath(os.path.expanduser(text))
+    place = located(text)
     if not os.path.isdir(place):
         raise UserError(f"There is no folder {printable(text, 300)}.")
     path = pathlib.Path(place)

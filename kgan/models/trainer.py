@@ -9,7 +9,7 @@ import functools
 from collections.abc import Mapping
 
 from kgan.core.lazy import keras, pixels, schedules, tf
-from kgan.models import checks, slots
+from kgan.models import checks, replicas, slots
 from kgan.models.shares import in_shares
 from kgan.models.stages import laid_out
 
@@ -48,8 +48,7 @@ class Trainer:
                 lambda: self.part.rate, moves, recipe.decay_from,
                 scale=self.plateau.scale if self.plateau else None,
             )
-            optimizer = self.build_optimizer(player, schedule)
-            optimizer._all_reduce_sum_gradients = list  # `_shared` has; Keras would once more
+            optimizer = replicas.summed_already(self.build_optimizer(player, schedule))
             if self.precision == "mixed_float16":
                 optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
             optimizer.build(self.variables_of(player))
@@ -82,7 +81,7 @@ class Trainer:
             )
             for phase in part.stage.phases
         ]
-        self.trackers = {name: _mean()(name=name) for name in self._term_names()}
+        self.trackers = {name: replicas.mean()(name=name) for name in self._term_names()}
         self.train_function = None
 
     def variables_of(self, player):
@@ -126,19 +125,12 @@ class Trainer:
         """Nothing is left to build; Keras would read a batch for it, and cannot with workers."""
 
     def make_train_function(self, force=False):
-        """As in Keras, which with several workers asks for the first axis of means, to no end.
-
-        What replicas report is the same everywhere, see `_shared`.
-        """
+        """As in Keras, but for several workers, see `kgan.models.replicas.of_workers`."""
         strategy = self.distribute_strategy
         if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
             super().make_train_function(force)
         elif force or not self.train_function:
-            def step(iterator):
-                reported = strategy.run(self.train_step, args=(next(iterator),))
-                return {n: strategy.experimental_local_results(x)[0] for n, x in reported.items()}
-
-            self.train_function = tf.function(step, autograph=False)
+            self.train_function = replicas.of_workers(strategy, self.train_step)
 
     def train_step(self, batch):
         """A step of every phase on this replica's share of the batch; returns the running means."""
@@ -193,12 +185,13 @@ class Trainer:
     def _play(self, phase, gradients_of, batch):
         values = {p: [tf.convert_to_tensor(v) for v in self.variables_of(p)] for p in self.players}
         variables = self._state()
-        own = self._own_seeds(variables)
+        own = replicas.own_seeds(variables) if self._replicas > 1 else {}
         state = [tf.convert_to_tensor(v) + own[i] if i in own else tf.convert_to_tensor(v)
                  for i, v in enumerate(variables)]
         gradients_of = in_shares(gradients_of, self.recipe.accumulate)
         terms, gradients, state = gradients_of(values, state, batch)
-        terms, gradients = self._shared(terms, gradients)
+        if self._replicas > 1:
+            terms, gradients = replicas.shared(terms, gradients)
         for player in phase.players or self.players:
             self._apply(player, gradients[player])
         for place, value in state.items():
@@ -206,15 +199,6 @@ class Trainer:
         for player, paid in terms.items():
             for term, value in paid.items():
                 self.trackers[f"{player}/{term}"].update_state(value)
-
-    def _own_seeds(self, variables):
-        """`{place: what this replica adds while it computes}`: its dropout drops other units."""
-        seeds = [i for i, v in enumerate(variables) if v.name == "seed_generator_state"]
-        if self._replicas == 1 or not seeds:
-            return {}
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        number = tf.pad(tf.cast([replica], tf.int64), [(0, 1)])
-        return dict.fromkeys(seeds, number)
 
     def _gradients(self, phase, values, state, batch):
         """Pure: values of all variables and a batch in; terms, gradients and changed state out.
@@ -255,32 +239,11 @@ class Trainer:
                 model.__dict__[name] = model.nets[name]
         return model
 
-    def _check_networks(self):
-        """Raises `ValueError` if a player or a direction names a network that is not there."""
-        its, known = type(self).__name__, ", ".join(self.nets)
-        for player, names in self.players.items():
-            if isinstance(names, str) or not set(names) <= set(self.nets):
-                raise ValueError(f"{its}: player {player!r} owns {names!r}, which must be a tuple "
-                                 f"of its networks: {known}.")
-        for direction, how in self.directions.items():
-            if self.nets and how.network not in self.nets:
-                raise ValueError(f"{its}: direction {direction!r} is by {how.network!r}, which is "
-                                 f"none of its networks: {known}.")
-
     def _scaled(self, player, total):
         total = total / self._replicas
         if self.precision == "mixed_float16":
             total = self.optimizers[player].scale_loss(total)
         return total
-
-    def _shared(self, terms, gradients):
-        """The means of terms and the sums of gradients over all replicas, by one exchange."""
-        if self._replicas == 1:
-            return terms, gradients
-        means = tf.nest.map_structure(lambda x: tf.cast(x, tf.float32) / self._replicas, terms)
-        replica, given = tf.distribute.get_replica_context(), (means, gradients)
-        found = replica.all_reduce(tf.distribute.ReduceOp.SUM, tf.nest.flatten(given))
-        return tf.nest.pack_sequence_as(given, found)
 
     def _apply(self, player, gradients):
         """Gives a player's optimizer its gradients, the sums over all replicas."""
@@ -337,20 +300,6 @@ class _Training:
 
     def __getattr__(self, name):
         return getattr(self._network, name)
-
-
-@functools.cache
-def _mean():
-    """A class of running means of what is the same on all replicas.
-
-    Keras' own ask all replicas whenever they are read or begin anew, which the chief does alone.
-    """
-
-    class Mean(keras.metrics.Mean):
-        def add_variable(self, shape, initializer, dtype=None, aggregation=None, name=None):
-            return super().add_variable(shape, initializer, dtype, "only_first_replica", name)
-
-    return Mean
 
 
 def _spec(variable):

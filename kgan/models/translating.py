@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 
-from kgan.core.lazy import pixels, tf
+from kgan.core.errors import UserError
+from kgan.core.lazy import np, pixels, tf, tiling
 from kgan.models.translation import given_sources, sources_of
 
 
@@ -12,7 +13,7 @@ class Translates:
     def call(self, images, direction=None):
         return self.translate(images, direction)
 
-    def translate(self, images, direction=None):
+    def translate(self, images, direction=None, tile=0):
         """Translates pictures, or maps of ids, of any size.
 
         Sides are padded by reflection to what the network needs and the result is cropped back, so
@@ -23,6 +24,9 @@ class Translates:
                 lists of pictures. Where the source is a map of ids, whole numbers [n, h, w] or
                 [n, h, w, 1]. Of a direction with several sources `{name of a signal: these}`.
             direction: one of `directions`; None = the first.
+            tile: 0 = whole; else they go through in tiles of about so many pixels a side, which
+                bounds the memory that this takes. The result is that of whole pictures, to
+                rounding. Not inside of a `tf.function`.
 
         Returns:
             A tensor [n, scale * h, scale * w, channels] of the type of the (first) pictures; of
@@ -30,6 +34,7 @@ class Translates:
 
         Raises:
             TypeError, ValueError: `images` are something else, see `kgan.core.pixels.checked`.
+            UserError: with `tile`, the networks look at whole pictures.
         """
         names = list(self.directions)
         direction = direction or next(iter(names), None)
@@ -38,8 +43,39 @@ class Translates:
                 raise ValueError(f"{self.name_in_zoo} does not translate pictures")
             raise ValueError(f"direction {direction!r} is not one of {', '.join(names)}")
         signals = sources_of(self.directions[direction], self.signals)
+        if tile:
+            return self._in_tiles(images, signals, direction, tile)
         given, dtype = given_sources(images, signals)
         return pixels.as_given(self.translated(given, direction), dtype)
+
+    def _in_tiles(self, images, signals, direction, tile):
+        names = [signal.name for signal in signals]
+        given = [images[name] for name in names] if isinstance(images, Mapping) else [images]
+
+        def run(*parts):
+            return self.translate(dict(zip(names, parts, strict=True)), direction)
+
+        made = self.tiles(direction, tile).through(run, [np.asarray(x) for x in given])
+        return tf.convert_to_tensor(made)
+
+    def tiles(self, direction, side):
+        """How pictures go through a direction in tiles of about `side` pixels.
+
+        Returns:
+            A `kgan.models.tiling.Tiles`.
+
+        Raises:
+            UserError: its network looks at whole pictures; the message says which layer does.
+        """
+        how = self.directions[direction]
+        try:
+            if type(self).forward is not Translates.forward or how.network not in self.nets:
+                raise tiling.Whole("it does more than run a network of layers")
+            return tiling.tiles(self.nets[how.network], side, scale=how.scale,
+                                multiple=self.multiple, smallest=self.smallest)
+        except tiling.Whole as error:
+            raise UserError(f"{self.name_in_zoo} makes no tiles, which would differ from the "
+                            f"whole: {error}. Translate pictures whole.") from None
 
     def translated(self, given, direction):
         """What `translate` does between reading its input and giving back the type of it.
@@ -62,7 +98,8 @@ class Translates:
         x = {name: pixels.extend(x, self.multiple, self.smallest) for name, x in given.items()}
         x = self.forward(x if len(x) > 1 else x[how.sources[0]], direction)
         x = x[:, : scale * tf.shape(first)[1], : scale * tf.shape(first)[2]]
-        return tf.ensure_shape(pixels.to_channels(x, channels), shape)
+        x = tf.clip_by_value(pixels.to_channels(x, channels), -1.0, 1.0)
+        return tf.ensure_shape(x, shape)
 
     def forward(self, x, direction):
         """What `translate` does between extending and cropping.
@@ -83,7 +120,8 @@ class Translates:
             direction: one of `directions`.
 
         Returns:
-            float [n, scale * h, scale * w, channels] in [-1, 1]; grey for RGB will do.
+            float [n, scale * h, scale * w, channels], cut to [-1, 1] afterwards; grey for RGB will
+            do.
         """
         how = self.directions[direction]
         network, wanted = self.nets[how.network], {}

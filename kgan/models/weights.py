@@ -24,10 +24,7 @@ from kgan.core.lazy import bounds, keras, np, tf
 from kgan.core.paths import replacing
 from kgan.core.reading import read_json
 from kgan.core.recipe import write_recipe
-from kgan.models.source import WEIGHTS, packaged, resolve
-
-__all__ = ["WEIGHTS", "build", "describe", "load", "packaged", "parameters", "read", "resolve",
-           "verify", "write"]
+from kgan.models.source import WEIGHTS, resolve, with_weights
 
 
 def build(name, recipe=None, precision="float32", deployed_only=False):
@@ -67,26 +64,17 @@ def load(name, weights="auto", precision="float32"):
     """
     if weights not in ("auto", "required", None):
         raise UsageError(f'weights must be "auto", "required" or None, not {weights!r}.')
-    found = resolve(name)
+    found = with_weights(name) if weights == "required" else resolve(name)
     if found.kind in ("name", "packaged") and (found.folder is None or weights is None):
-        return _fresh(name, found, weights, precision)
+        if weights == "auto" and registry.entry(found.name).model.trains:
+            warnings.warn(f"{name} has no packaged weights: these are fresh, not trained.",
+                          stacklevel=2)
+        return build(found.name, precision=precision)
     model = _of_run(found, precision) if found.kind == "run" else read(found.folder, precision)
     if not model.trained:
         print(f"warning: {printable(name, 300)} is not trained to its end: {model.state}",
               file=sys.stderr)
     return model
-
-
-def _fresh(name, found, weights, precision):
-    trains = registry.entry(found.name).model.trains
-    if weights == "required" and trains:
-        raise UserError(f"There are no packaged weights for {name}; train it: "
-                        f"tools/train --model {found.name}")
-    if weights == "auto" and trains:
-        warnings.warn(
-            f"{name} has no packaged weights: these are fresh, not trained.", stacklevel=3
-        )
-    return build(found.name, precision=precision)
 
 
 def _of_run(found, precision):

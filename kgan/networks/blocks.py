@@ -17,9 +17,10 @@ def conv(
     )(x)
 
 
-def padded_conv(x, filters, kernel, stride=1, *, zeros=1, first=NORMAL_002):
+def padded_conv(x, filters, kernel, stride=1, *, zeros=1, first=NORMAL_002, use_bias=True):
     """A convolution of maps with `zeros` zeros around them, as PyTorch pads."""
-    return conv(layers.ZeroPadding2D(zeros)(x), filters, kernel, stride, first=first)
+    x = layers.ZeroPadding2D(zeros)(x)
+    return conv(x, filters, kernel, stride, first=first, use_bias=use_bias)
 
 
 def transposed_conv(

@@ -6,7 +6,7 @@ from kgan.networks.blocks import leaky, logits, norm, padded_conv
 
 
 def patch_discriminator(
-    name, *, filters=64, strided=3, channels=3, padding=1, features=False
+    name, *, filters=64, strided=3, channels=3, padding=1, normalise=None, features=False
 ):
     """PatchGAN (Isola et al. 2017, section 6.1.2; CycleGAN section 7.2): a logit for each patch.
 
@@ -17,9 +17,11 @@ def patch_discriminator(
     Args:
         name: of the network.
         filters: maps of the first layer; they double up to eight times that.
-        strided: layers of stride 2; patches of 16, 34, 70, 142 px for 1, 2, 3, 4.
+        strided: layers of stride 2; patches of 16, 34, 70, 142, 286 px for 1, 2, 3, 4, 5.
         channels: of the pictures.
         padding: zeros around what each layer sees; 1 in CycleGAN, 2 in pix2pixHD.
+        normalise: a norm with an offset, a function of maps, instead of instance norm; the
+            convolutions in front of it then have no bias, as in pix2pix.
         features: also give the maps of each layer but the last, after its LeakyReLU.
 
     Returns:
@@ -31,8 +33,9 @@ def patch_discriminator(
     x, maps = picture, []
     for i in range(strided + 1):
         width, stride = filters * min(2**i, 8), 2 if i < strided else 1
-        x = padded_conv(x, width, 4, stride, zeros=padding)
-        x = leaky(norm(x) if i else x)
+        bias = i == 0 or normalise is None
+        x = padded_conv(x, width, 4, stride, zeros=padding, use_bias=bias)
+        x = leaky((normalise or norm)(x) if i else x)
         maps.append(x)
     x = logits(padded_conv(x, 1, 4, zeros=padding))
     return keras.Model(picture, [*maps, x] if features else x, name=name)

@@ -95,7 +95,7 @@ def _mean(x):
     return tf.reduce_mean(x, axis=(1, 2), keepdims=True)
 
 
-def _normalised(x, epsilon):
+def normalised(x, epsilon):
     """Each map of each picture to mean 0, variance 1, by what scale; statistics in float32."""
     wide = tf.cast(x, tf.float32)
     centre = _mean(wide)
@@ -134,7 +134,7 @@ def _normalised_one_by_one(x, epsilon):
 
 def _normalised_together(x, epsilon):
     """All pictures at once; the gradient keeps the result and nothing else."""
-    result, scale = _normalised(x, epsilon)
+    result, scale = normalised(x, epsilon)
 
     def gradient(upstream):
         upstream, kept = tf.cast(upstream, tf.float32), tf.cast(result, tf.float32)
@@ -178,23 +178,27 @@ class InstanceNormalization(keras.layers.Layer):
     Args:
         epsilon: added to the variance.
         affine: learn a scale and an offset for each channel.
+        gamma_initializer: what the scales begin as.
     """
 
-    def __init__(self, epsilon=1e-5, affine=False, **keywords):
+    def __init__(self, epsilon=1e-5, affine=False, gamma_initializer="ones", **keywords):
         super().__init__(**keywords)
         self.epsilon = epsilon
         self.affine = affine
+        self.gamma_initializer = gamma_initializer
 
     def build(self, shape):
         if self.affine:
-            self.gamma = self.add_weight(shape=(shape[-1],), initializer="ones", name="gamma")
+            self.gamma = self.add_weight(
+                shape=(shape[-1],), initializer=self.gamma_initializer, name="gamma"
+            )
             self.beta = self.add_weight(shape=(shape[-1],), initializer="zeros", name="beta")
 
     def call(self, x, training=None):
         if training:
             result = _normalised_in_training(x, self.epsilon)
         else:  # TensorFlow keeps what a custom gradient is of, whether one is asked for or not
-            result, _ = _normalised(x, self.epsilon)
+            result, _ = normalised(x, self.epsilon)
         if self.affine:
             result = result * ops.cast(self.gamma, x.dtype) + ops.cast(self.beta, x.dtype)
         return result
@@ -203,7 +207,8 @@ class InstanceNormalization(keras.layers.Layer):
         return shape
 
     def get_config(self):
-        return {**super().get_config(), "epsilon": self.epsilon, "affine": self.affine}
+        return {**super().get_config(), "epsilon": self.epsilon, "affine": self.affine,
+                "gamma_initializer": self.gamma_initializer}
 
 
 @keras.saving.register_keras_serializable("kgan")

@@ -86,25 +86,29 @@ def check_signals(data, model):
         UserError: sets, pairs or labels are lacking, or there are sets that it does not take.
     """
     name, wanted = model.name_in_zoo, {s.name for s in pictures_of(model.signals)}
-    if wanted == {"a", "b"} and wanted - set(data.train):
-        raise UserError(
-            f"{name} needs two sets of pictures and {data.spec} has one: name a folder with trainA "
-            "and trainB, or an attribute (celeba:PATH?attribute=Smiling)."
-        )
-    if wanted - set(data.train):
-        raise UserError(f"{name} is trained on {', '.join(sorted(wanted))} and {data.spec} has "
-                        f"{', '.join(data.train)}: name a folder with a folder for each.")
-    if "b" in data.train and "b" not in wanted:
+    alone = len([s for s in pictures_of(model.signals) if not s.source]) == 1
+    if "b" in data.train and alone and "b" not in wanted:
         raise UserError(
             f"{name} takes one set of pictures and {data.spec} has two: name one folder "
             "(folder:PATH?layout=single for all pictures in it), avatars with several attributes, "
             "celeba:PATH without an attribute."
         )
-    for group in pairs_of(model.signals).values() if not data.paired else ():
+    lacks, two = wanted - set(data.train), wanted == {"a", "b"}
+    pairs = [] if data.paired else list(pairs_of(model.signals).values())
+    if lacks and not two:
+        raise UserError(f"{name} is trained on {', '.join(sorted(wanted))} and {data.spec} has "
+                        f"{', '.join(data.train)}: name a folder with a folder for each.")
+    for group in pairs:
         raise UserError(
-            f"{name} learns from pairs, {' and '.join(s.name for s in group)} of the same, and "
-            f"those of {data.spec} belong to nobody: name a folder of pairs, side by side or with "
-            "a folder for each and files of the same names."
+            f"{name} learns from pairs, {' and '.join(s.name for s in group)} of the same, and the "
+            f"pictures of {data.spec} {'are one set' if lacks else 'belong to nobody'}: name a "
+            "folder whose train/ holds pairs side by side (each picture twice as wide as high), or "
+            "one with a folder for each and files of the same names."
+        )
+    if lacks:
+        raise UserError(
+            f"{name} needs two sets of pictures and {data.spec} has one: name a folder with trainA "
+            "and trainB, or an attribute (celeba:PATH?attribute=Smiling)."
         )
     for signal in model.signals:
         if signal.kind == "vector" and signal.channels != len(data.label_names):

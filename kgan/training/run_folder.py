@@ -1,7 +1,6 @@
 """The folder of a run: who may write there, what it was begun with, what it says of itself."""
 
 import contextlib
-import os
 import time
 
 from kgan.core import registry
@@ -9,7 +8,7 @@ from kgan.core.errors import UsageError, UserError
 from kgan.core.paths import unwritable
 from kgan.core.recipe import CALMER, differences, fixed_fields, leaves, read_recipe
 from kgan.core.status import taken
-from kgan.models.source import is_folder
+from kgan.models import source
 
 
 @contextlib.contextmanager
@@ -76,8 +75,8 @@ def located(recipe):
     for name, field, value in leaves(recipe):
         if name.rpartition(".")[2] == "data":
             changes[name] = resolved(value)
-        elif field.metadata["source"] and is_folder(value):
-            changes[name] = os.path.abspath(os.path.expanduser(value))
+        elif field.metadata["source"]:
+            changes[name] = source.located(value)
     return recipe.replace(**changes)
 
 

@@ -173,6 +173,7 @@ def test_a_run_whose_data_have_changed_is_marked(tool, encoder, monkeypatch):
         (["--suite", "crg", "--recover", "3"], "--recover is for one model"),
         (["--suite", "crg", "--model", "cyclegan"], "--model is for one model"),
         (["--suite", "crg", "--reference", "vgg19"], "--reference is for one model"),
+        (["--suite", "crg", "--palette", "cmp"], "--palette is for one model"),
         (["--minutes", "3"], "--minutes goes with --suite"),
     ],
 )

@@ -454,6 +454,16 @@ def test_zoo_pack(tool, zoo, run_folder, model, quick_classifier):
     assert np.abs(same - translated(model, picture(16, 16))).max() <= 2  # float16
 
 
+def test_packed_recipes_have_names_instead_of_paths():
+    recipe = registry.recipe("vgg_star_ms_cyclegan").replace(
+        data="folder:/home/me/faces?layout=domains", reference="/home/me/runs/star",
+        init="/home/me/runs/first", vgg_weights="/home/me/vgg.h5")
+    told = cli_zoo._without_paths(types.SimpleNamespace(recipe=recipe))
+    assert "/home" not in json.dumps(told.as_dict())
+    assert (told.data, told.init) == ("folder:faces?layout=domains", "first")
+    assert (told.reference, told.vgg_weights) == ("star", "vgg.h5")
+
+
 def test_zoo_pack_writes_nothing_that_it_cannot_measure(tool, zoo, run_folder, monkeypatch):
     before = (zoo / "weights/pair.two/metadata.json").read_text()
 

@@ -50,7 +50,7 @@ def test_a_copy_of_each_family_is_one_of_its_own(tool, checkout, like):
         e.model.__module__ == registry.entry(like).model.__module__ for e in before.values())
     for name, entry in added.items():
         assert entry.model.__module__ == "kgan.zoo.my_gan"
-        assert entry.model.__name__.startswith("MyGan")
+        assert entry.model.__name__.startswith("MyGAN")
         assert entry.weights == ()
         assert entry.recipe.replace(**entry.tiny)
         assert f"`{name}`" in card.read_text()

@@ -5,6 +5,7 @@ import pathlib
 import tensorflow as tf
 
 from kgan.core.memory import FACTOR, available_memory, bytes_per_pixel, bytes_per_row
+from kgan.core.pixels import extend
 
 
 def test_what_is_alive_together_is_counted_and_weights_are_not():
@@ -17,6 +18,13 @@ def test_what_is_alive_together_is_counted_and_weights_are_not():
         return tf.reduce_sum(more - maps, -1)  # in the place of either
 
     assert bytes_per_pixel(translate) == FACTOR * 2 * 256
+
+
+def test_what_is_extended_is_tried_at_sides_that_are_not():
+    def translate(x):  # of 128 px it would make as much as of 256
+        return tf.exp(tf.cast(extend(x, 256), tf.float32))  # 12 bytes a pixel, and 3 or 12 before
+
+    assert bytes_per_pixel(translate, multiple=256) == FACTOR * (12 + 3)
 
 
 def test_what_is_needed_later_is_not_written_over():

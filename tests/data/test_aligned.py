@@ -10,7 +10,7 @@ from PIL import Image
 
 from kgan.core.errors import UserError
 from kgan.core.recipe import Recipe
-from kgan.data import open_data
+from kgan.data import open_data, palettes
 from kgan.data.signals import Signal
 from kgan.data.stream import batches
 
@@ -234,6 +234,46 @@ def test_side_by_side_pairs_of_another_shape(root):
     assert data.train["a"].shape[1:] == data.test["b"].shape[1:] == (8, 16, 3)
     a, b = (everything(data.train[d]) for d in "ab")
     assert (b == a + 100).all()
+
+
+def mosaic(n, side):
+    """A picture in which each square of 8 px has a colour of its own."""
+    return np.random.default_rng(n).integers(0, 256, (side // 8, side // 8, 3), np.uint8).repeat(
+        8, 0).repeat(8, 1)
+
+
+def test_sides_of_a_pair_are_cropped_and_mirrored_together(root):
+    for n in range(5):  # pix2pix's form at a quarter of its size, and its jitter
+        picture = mosaic(n, 64)
+        save(root / f"train/{n}.png", np.concatenate([picture, 255 - picture], 1))
+    signals = tuple(Signal(name, height=64, width=64, group="pair") for name in "ab")
+    recipe = Recipe(size=64, load_size=72, batch=5, flip=True)
+    data = open_data(f"folder:{root}", size=64, load_size=72, signals=signals)
+    assert data.train["a"].shape[1:] == data.train["b"].shape[1:] == (72, 72, 3)
+    assert data.test["b"].shape[1:] == (64, 64, 3)
+    seen = []
+    for batch in batches(data, recipe, signals).take(3):
+        a, b = batch["a"].numpy(), batch["b"].numpy()
+        assert a.shape == b.shape == (5, 64, 64, 3)
+        np.testing.assert_allclose(a, -b, atol=0.02)  # of resizing alone
+        seen += [x.tobytes() for x in a]
+    assert len(set(seen)) == 15  # crops and mirrors differ
+
+
+@pytest.mark.real
+def test_facades_as_pix2pix_has_them():
+    place = os.environ.get("KGAN_TEST_DATA")
+    assert place, "KGAN_TEST_DATA names no folder"
+    signals = tuple(Signal(name, height=64, width=64, group="pair") for name in "ab")
+    data = open_data(f"folder:{place}/facades", size=64, load_size=72, signals=signals)
+    assert data.paired and (len(data.train["a"]), len(data.test["b"])) == (400, 106)
+    assert data.train["a"].shape[1:] == data.train["b"].shape[1:] == (72, 72, 3)
+    assert palettes.found_in(data.train["a"]) == (None, 0.0)  # photographs
+    palette, share = palettes.found_in(data.train["b"])
+    assert palette is palettes.CMP and share > 0.3
+    ids = palette.nearest(everything(data.test["b"]))
+    counts = np.bincount(ids.ravel(), minlength=12) / ids.size
+    assert counts.min() > 0.002 and counts.argmax() == palette.classes.index("facade")
 
 
 def test_a_folder_that_lacks_a_signal_says_which(root):

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import types
 
 import numpy as np
 import pytest
@@ -12,7 +13,10 @@ from kgan.core.progress import progress
 from kgan.data import contents, open_data, place, resolved, scan
 from kgan.data.folders import open_folder
 from kgan.data.listing import list_pictures
+from kgan.data.signals import Signal
 from kgan.data.split import hold_out
+from kgan.evaluation.pairs import measure_pairs
+from kgan.training.run_data import check_signals
 
 
 @pytest.fixture(autouse=True)
@@ -157,6 +161,33 @@ def test_layout_can_be_said(root):
         open_folder(f"{root}?layout=pairs", size=4)
     with pytest.raises(UsageError, match="Did you mean layout"):
         open_folder(f"{root}?layuot=single", size=4)
+
+
+@pytest.mark.parametrize("top", [".", "train"])
+@pytest.mark.parametrize("size", [(16, 12), (24, 8), (8, 16), (17, 8)])
+def test_single_pictures_are_never_cut_in_half_for_a_model_of_pairs(root, top, size):
+    fill(root / top, 4, size=size)
+    pair = tuple(Signal(name, height=4, width=4, group="pair") for name in "ab")
+    data = open_data(f"folder:{root}", size=4, signals=pair)
+    assert list(data.train) == ["a"] and not data.paired
+    model = types.SimpleNamespace(signals=pair, name_in_zoo="pairs")
+    with pytest.raises(UserError, match=r"pairs learns from pairs, a and b of the same, and the "
+                                        r"pictures of folder:\S+ are one set: .* twice as wide"):
+        check_signals(data, model)
+    with pytest.raises(UserError, match="pairs learns from pairs"):
+        measure_pairs(model, data)
+
+
+def test_pairs_side_by_side_are_no_single_pictures_to_a_model_that_enlarges(root):
+    make_pairs(root / "train", 4)
+    signals = (Signal("high", height=4, width=4, group="x"),
+               Signal("low", height=2, width=2, group="x", source="high"))
+    model = types.SimpleNamespace(signals=signals, name_in_zoo="enlarge")
+    with pytest.raises(UserError, match=r"enlarge takes one set .* has two: .*layout=single"):
+        check_signals(open_data(f"folder:{root}", size=4, signals=signals), model)
+    data = open_data(f"folder:{root}?layout=single", size=4, signals=signals)
+    check_signals(data, model)
+    assert data.train["high"].shape[1:] == (4, 4, 3) and data.train["low"].shape[1:] == (2, 2, 3)
 
 
 def test_one_folder(root):

@@ -366,6 +366,67 @@ def test_features_need_classes(tiny):
     assert refused.code == 1 and "has no classes; name pictures in class" in refused.stderr
 
 
+@pytest.fixture
+def pairs(tmp_path):
+    """The specification of pairs of 16 px: b is the negative of a."""
+    random = np.random.default_rng(0)
+    for split, count in (("train", 6), ("test", 20)):
+        folder = tmp_path / "pairs" / split
+        folder.mkdir(parents=True)
+        for i in range(count):
+            a = random.integers(0, 256, (4, 4, 3), np.uint8).repeat(4, 0).repeat(4, 1)
+            Image.fromarray(np.concatenate([a, 255 - a], 1)).save(folder / f"{i}.png")
+    return f"folder:{tmp_path / 'pairs'}"
+
+
+def test_a_suite_of_pairs(tiny, pairs, tmp_path):
+    small = registry.entry("pix2pix_small").tiny
+    run = tiny(Row("L1", "pix2pix_small", {**small, "lambda_adversarial": 0.0}), kind="pairs",
+               data=pairs)
+    done = run("--direction", "b2a")
+    assert done.code == 0, done.stderr
+    assert done.json["failed"] == {}
+    (data,) = json.loads((tmp_path / "suite.json").read_text())["data"]
+    (l1,) = (row["mean"] for row in data["rows"])
+    wanted = {"psnr_b2a", "ssim_b2a", "l1_b2a", "colours_l_b2a", "c2st_log_loss_b2a",
+              "frechet_vgg_star_small_avatars_b2a"}
+    assert wanted <= l1.keys()
+    a = open_data(pairs, size=16).test["a"][np.arange(20)]
+    nothing = data["sanity"]["figures"]
+    assert nothing["l1_b2a"] == pytest.approx(np.abs(2.0 * a - 255).mean(), rel=1e-5)
+    assert nothing["l1_b2a"] == l1["identity_l1_b2a"]
+    assert data["sanity"]["real"].keys() >= {"c2st_log_loss_b2a"}
+    for name, pictures in (("input", 255 - a), ("truth", a)):
+        strip = np.asarray(Image.open(tmp_path / data["folder"] / f"measured/{name}.png"))
+        np.testing.assert_array_equal(strip[:, 16:32], pictures[1])
+    text = (tmp_path / "table.md").read_text()
+    assert "| model | runs | steps | seconds | PSNR, dB" in text and "class IoU" not in text
+    other = run()
+    assert other.code == 2 and "was begun with --direction b2a" in other.stderr
+
+
+def test_pairs_are_needed_and_have_a_direction(tiny):
+    row = Row("pix2pix", "pix2pix_small")
+    refused = tiny(row, kind="pairs")()
+    assert refused.code == 1 and "holds no pairs; name a folder of pairs" in refused.stderr
+    refused = tiny(TOY)("--direction", "b2a")
+    assert refused.code == 2 and "--direction is for pairs; tiny has none" in refused.stderr
+
+
+def test_suites_of_pix2pix_are_the_papers():
+    recipes = {name: [row.recipe for row in SUITES[f"pix2pix_{name}"].rows]
+               for name in ("losses", "generator", "patch")}
+    paid = [(r.lambda_l1, r.lambda_adversarial, r.conditional) for r in recipes["losses"]]
+    assert paid == [(100, 0, True), (0, 1, False), (0, 1, True), (100, 1, False), (100, 1, True)]
+    assert [(r.generator, r.lambda_adversarial) for r in recipes["generator"]] == [
+        ("encoder_decoder", 0), ("encoder_decoder", 1), ("unet", 0), ("unet", 1)]
+    assert [r.discriminator_layers for r in recipes["patch"]] == [0, 1, 2, 3]
+    for name in recipes:
+        keys = {row.key for row in SUITES[f"pix2pix_{name}"].rows}
+        for published in SUITES[f"pix2pix_{name}"].published:
+            assert published.values.keys() <= keys
+
+
 def test_the_other_suites_can_be_trained():
     for name, count, size in (("encoders", 6, 64), ("crg", 4, 64), ("dcgan_features", 2, 32),
                               ("dcgan_features_paper", 2, 32)):
@@ -541,3 +602,26 @@ def test_on_photographs_rows_look_through_what_knows_them():
     assert changed["vgg_star_gan_small"] == changed["dfi_small"] == "vgg_star_small.cifar10"
     assert changed["vgg_gan_small"] == "vgg_small.avatars"  # there is no other
     assert changed["cyclegan_small"] is None
+
+
+@pytest.mark.slow  # as the other kinds
+def test_a_suite_of_super_resolution(tiny, tmp_path):
+    small = {"size": 32, "batch": 2, "filters": 4, "blocks": 1}
+    look = {**small, "reference": "vgg_star_small.avatars", "vgg_scale": "measured"}
+    rows = [Row("MSE", "srresnet_small", small), Row(
+        "GAN", "srgan_small", {**look, "content": "vgg22", "discriminator_filters": 4},
+        shares={"pretrain_steps": 0.5})]
+    done = tiny(*rows, kind="super_resolution", data=FACES)()
+    assert done.code == 0, done.stderr
+    assert done.json["failed"] == {}
+    (data,) = json.loads((tmp_path / "suite.json").read_text())["data"]
+    bicubic = data["sanity"]["figures"]
+    for row in data["rows"]:
+        assert row["trainings"][0]["n"] == 20
+        assert row["mean"].keys() == bicubic.keys() >= {
+            "psnr_y", "ssim_y", "kid_vgg_star_small_avatars", "frechet_vgg_star_small_avatars"}
+        assert row["mean"]["psnr_y"] < bicubic["psnr_y"]  # after four steps
+    text = (tmp_path / "table.md").read_text()
+    assert f"{bicubic['psnr_y']:.2f}" in text and "| bicubic interpolation" in text
+    strip = np.asarray(Image.open(tmp_path / data["folder"] / "measured/truth.png"))
+    assert strip.shape == (32, 10 * 32, 3)

@@ -7,6 +7,7 @@ import pytest
 from kgan.evaluation.suite import kinds as suite_kinds
 from kgan.evaluation.suite import page as suite_page
 from kgan.evaluation.suite import table as suite_table
+from kgan.evaluation.suite.definitions import Published, Suite
 from kgan.evaluation.suite.kinds import CRG, EDITS, ENCODERS, FEATURES
 from kgan.evaluation.suite.table import NONE
 
@@ -77,6 +78,20 @@ def test_cells_and_notes():
     assert "measured on 10 pictures, the others on 20" in few.notes[0]
     assert suite_table.lines(EDITS, data, other)[1][1:] == []  # it has one direction
     assert (first.heading, other.heading) == ("A to B", "B to A, the other direction")
+
+
+def test_the_order_of_a_paper_is_looked_for(monkeypatch):
+    published = Published("a paper, table 1", "score_{}", {"a": 0.1, "b": 0.3, "c": 0.3, "d": 0.4})
+    monkeypatch.setitem(suite_table.SUITES, "s", Suite("edits", (), (published,)))
+    rows = [made(key, score_b2a=score) for key, score in (("a", 5), ("b", 4), ("c", 6), ("x", 9))]
+    content = {"settings": {"suite": "s"},
+               "data": [{"spec": "faces", "direction": "b2a", "rows": [*rows, made("d")]}]}
+    assert suite_table.orders(content) == [(
+        "Published order: score_b2a", "a paper, table 1: b 0.30, c 0.30, a 0.10. On faces 1 of 2 "
+        "pairs stand in that order; here a is before b.")]
+    content["data"][0]["rows"] = rows[1:]
+    assert suite_table.orders(content) == []  # b and c are alike there
+    assert suite_table.orders({**content, "settings": {"suite": "none"}}) == []
 
 
 def page_text(folder):

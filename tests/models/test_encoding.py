@@ -124,13 +124,13 @@ def test_drawn_faces_are_the_same_whatever_their_labels(dcgan, tmp_path, monkeyp
     monkeypatch.setattr(registry, "folder", lambda: tmp_path)
     try:
         own = generators.find("toy_dcgan", data="folder:x", size=16, seed=3)
-        assert (own[1].data, own[1].seed, own[2]) == ("folder:x", 3, None)
+        assert (own.recipe.data, own.recipe.seed, own.folder) == ("folder:x", 3, None)
         own = generators.find("toy_dcgan", data="avatars:Smiling", size=16, seed=0)
-        assert own[1].data == "avatars:Smiling"  # two sets, other faces
+        assert own.recipe.data == "avatars:Smiling"  # two sets, other faces
         own = generators.find("toy_dcgan", data=FACES, size=32, seed=0)
-        assert own[1].data == "avatars:Smiling,Bald?n=99"  # as many as it needs
-        assert generators.find("toy_dcgan", data=FACES, size=16, seed=0)[2] == folder
-        assert generators.find("toy_dcgan", data="avatars:Bald", size=16, seed=0)[2] is None
+        assert own.recipe.data == "avatars:Smiling,Bald?n=99"  # as many as it needs
+        assert generators.find("toy_dcgan", data=FACES, size=16, seed=0).folder == folder
+        assert generators.find("toy_dcgan", data="avatars:Bald", size=16, seed=0).folder is None
     finally:
         del registry._entries["toy_dcgan"]
 

@@ -9,7 +9,7 @@ from kgan.core import registry
 from kgan.core.errors import UsageError, UserError
 from kgan.models import generators
 from kgan.models import reference as references
-from kgan.models.source import WEIGHTS, is_folder, packaged, resolve
+from kgan.models.source import WEIGHTS, is_folder, located, packaged, resolve, with_weights
 
 SMILING = "cyclegan.avatars_smiling_64"
 
@@ -64,6 +64,24 @@ def test_what_is_a_folder(text, means):
     assert is_folder(text) is means
 
 
+def test_folders_mean_the_same_from_anywhere_and_names_stay(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/me")
+    (tmp_path / "cyclegan").mkdir()
+    for text, means in (("cyclegan", "cyclegan"), (SMILING, SMILING), ("", ""),
+                        ("./cyclegan/", f"{tmp_path}/cyclegan"), ("runs/../x", f"{tmp_path}/x"),
+                        ("~/x", "/home/me/x"), (".", str(tmp_path))):
+        assert located(text) == means
+
+
+def test_weights_that_must_be_there():
+    assert with_weights(SMILING) == resolve(SMILING)
+    with pytest.raises(UserError, match="no packaged weights for cyclegan_small; train it: "
+                                        "tools/train --model cyclegan_small"):
+        with_weights("cyclegan_small")
+    assert with_weights("dfi").folder is None  # it has nothing to train
+
+
 def test_a_folder_in_the_working_directory_hides_no_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     weights_in(tmp_path / "cyclegan")
@@ -74,7 +92,7 @@ def test_a_folder_in_the_working_directory_hides_no_name(tmp_path, monkeypatch):
     assert references.shape("vgg_star_small.avatars")["filters"] == 16
     (tmp_path / "dcgan").mkdir()
     found = generators.find("dcgan", data=registry.recipe("dcgan").data, size=64, seed=0)
-    assert found[0] == "dcgan"
+    assert found.name == "dcgan"
     with pytest.raises(UsageError, match=r"The zoo has no model runs; a folder is \./runs"):
         resolve("runs")
 

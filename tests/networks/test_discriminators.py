@@ -38,7 +38,7 @@ def test_logits(strided, side, logits):
     assert result.dtype == "float32"
 
 
-@pytest.mark.parametrize("strided, patch", [(1, 16), (2, 34), (3, 70), (4, 142)])
+@pytest.mark.parametrize("strided, patch", [(1, 16), (2, 34), (3, 70), (4, 142), (5, 286)])
 def test_a_logit_sees_its_patch(monkeypatch, strided, patch):
     # Instance norm lets every pixel touch every logit through the mean. What the convolutions see
     # is the support of a logit's gradient without it, with weights of 1, so that nothing cancels.

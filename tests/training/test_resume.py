@@ -18,6 +18,7 @@ from kgan.core import registry
 from kgan.core.errors import UsageError, UserError
 from kgan.core.recipe import Knobs, Machine, Recipe, knob, read_recipe
 from kgan.models import generators
+from kgan.models.source import Source
 from kgan.models.weights import load
 from kgan.training.callbacks import Report
 from kgan.training.rewind import rewind
@@ -266,7 +267,8 @@ def test_what_was_begun_below_goes_on_after_the_zoo_has_changed(toy, tmp_path, m
     class Above(entry.model):
         @classmethod
         def needs(cls, recipe):
-            return "toy", registry.recipe("toy").replace(data=recipe.data, seed=recipe.seed), None
+            how = registry.recipe("toy").replace(data=recipe.data, seed=recipe.seed)
+            return Source("toy", "", how, None, "name")
 
     monkeypatch.setitem(registry._entries, "above", dataclasses.replace(
         entry, name="above", model=Above))

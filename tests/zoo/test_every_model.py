@@ -130,6 +130,16 @@ def test_a_model_is_a_keras_model_of_its_class(stepped):
     assert not model.trained
 
 
+@pytest.mark.slow  # `tools/zoo check` does it
+@pytest.mark.parametrize("name", [n for n in registry.names() if registry.entry(n).model.trains])
+def test_what_players_pay_is_float32_in_half_precision(name, tiny):
+    model = tiny(name, "mixed_bfloat16")
+    for stage in model.stages():
+        model.enter_stage(stage.name)  # traces what its phases pay
+        assert {x.dtype for trace in model.traces()
+                for x in tf.nest.flatten(trace.structured_outputs[0])} == {tf.float32}
+
+
 @pytest.mark.parametrize("name", each_name(trained=True))
 def test_two_builds_with_one_seed_are_one_model(name):
     entry = registry.entry(name)

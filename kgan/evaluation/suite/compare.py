@@ -39,6 +39,8 @@ def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", command="
             raise UsageError(f"--generator is for encoders; {options.suite} has none.")
         below = {"generator": options.generator}
         rows = tuple(dataclasses.replace(r, changes={**r.changes, **below}) for r in rows)
+    if options.direction != "a2b" and not kind.paired:
+        raise UsageError(f"--direction is for pairs; {options.suite} has none.")
     wanted, known = set(re.findall(r"[^,\s]+", options.only)), {row.key for row in rows}
     for name in sorted(wanted - known):
         raise UsageError(f"{options.suite} has no model {name}. {nearest(name, known)}")

@@ -57,16 +57,33 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Published:
+    """What a paper says of models that rows stand for.
+
+    Attributes:
+        source: where it stands.
+        figure: the column that it is compared with, `{}` for the direction.
+        values: `{key of a row: number}`, more is better.
+    """
+
+    source: str
+    figure: str
+    values: dict
+
+
+@dataclass(frozen=True)
 class Suite:
     """A comparison.
 
     Attributes:
         kind: one of `kgan.evaluation.suite.kinds.KINDS`.
         rows: its models.
+        published: each a `Published`, whose order is looked for.
     """
 
     kind: str
     rows: tuple
+    published: tuple = ()
 
 
 def _probed(name):
@@ -76,6 +93,22 @@ def _probed(name):
         Row("the same network, not trained", name, tag="untrained", trained=False),
     )
 
+
+def _pix2pix(title, tag, **changes):
+    return Row(title, "pix2pix_small", changes, tag=tag)
+
+
+def _scores(source, values):
+    """FCN scores of Isola et al. 2017: `{tag: (accuracy of pixels, of classes, their IoU)}`."""
+    figures = ("pixel_accuracy_{}", "class_accuracy_{}", "class_iou_{}")
+    return tuple(
+        Published(f"Isola et al. 2017, {source}", figure,
+                  {f"pix2pix_small-{tag}": scores[i] for tag, scores in values.items()})
+        for i, figure in enumerate(figures)
+    )
+
+
+SEEN = {"reference": "vgg_star_small.avatars", "vgg_scale": "measured"}  # of losses of features
 
 SUITES = {
     # After table 1 and figure 4 of Sungatullina et al. 2018 (arXiv 1809.01396), in small. CycleGAN
@@ -96,7 +129,7 @@ SUITES = {
         Row("VGG*-MS-CycleGAN", "vgg_star_ms_cyclegan_small", repeated=True),
     )),
     # What the losses of pix2pixHD add (Wang et al. 2018, section 4 and the ablation of its code).
-    "pix2pixhd_losses": Suite("pairs", (
+    "pix2pixhd_losses": Suite("maps", (
         Row("GAN", "pix2pixhd_small", {"features": 0, "lambda_matching": 0.0, "lambda_vgg": 0.0},
             tag="gan"),
         Row("GAN, feature matching", "pix2pixhd_small", {"features": 0, "lambda_vgg": 0.0},
@@ -121,7 +154,47 @@ SUITES = {
         for title, name in (("CRG", "crg"), ("CRG(TG)", "crg_tg"), ("LR", "lr"),
                             ("AEGAN", "aegan"))
     )),
+    # After table 1 of Ledig et al. 2017 (arXiv 1609.04802); those with a discriminator are without
+    # it in the first half of their steps.
+    "srgan_losses": Suite("super_resolution", (
+        Row("SRResNet-MSE", "srresnet_small", tag="mse"),
+        Row("SRResNet-VGG22", "srresnet_small", {**SEEN, "content": "vgg22"}, tag="vgg22"),
+        *(
+            Row(f"SRGAN-{loss.upper()}", "srgan_small", {**SEEN, "content": loss}, tag=loss,
+                shares={"pretrain_steps": 0.5}, repeated=True)
+            for loss in ("mse", "vgg22", "vgg54")
+        ),
+    )),
     # Radford, Metz, Chintala 2016 (arXiv 1511.06434), section 5.1.
     "dcgan_features": Suite("features", _probed("dcgan_features_small")),
     "dcgan_features_paper": Suite("features", _probed("dcgan_features")),
+    # Isola, Zhu, Zhou, Efros 2017 (arXiv 1611.07004), section 4.2, in small.
+    "pix2pix_losses": Suite("pairs", (
+        _pix2pix("L1", "l1", lambda_adversarial=0.0),
+        _pix2pix("GAN", "gan", conditional=False, lambda_l1=0.0),
+        _pix2pix("cGAN", "cgan", lambda_l1=0.0),
+        _pix2pix("L1 + GAN", "l1_gan", conditional=False),
+        _pix2pix("L1 + cGAN", "l1_cgan"),
+    ), _scores("table 1", {
+        "l1": (.42, .15, .11), "gan": (.22, .05, .01), "cgan": (.57, .22, .16),
+        "l1_gan": (.64, .20, .15), "l1_cgan": (.66, .23, .17),
+    })),
+    # Section 4.3.
+    "pix2pix_generator": Suite("pairs", (
+        _pix2pix("encoder-decoder, L1", "plain_l1", generator="encoder_decoder",
+                 lambda_adversarial=0.0),
+        _pix2pix("encoder-decoder, L1 + cGAN", "plain_l1_cgan", generator="encoder_decoder"),
+        _pix2pix("U-Net, L1", "unet_l1", lambda_adversarial=0.0),
+        _pix2pix("U-Net, L1 + cGAN", "unet_l1_cgan"),
+    ), _scores("table 2", {
+        "plain_l1": (.35, .12, .08), "plain_l1_cgan": (.29, .09, .05), "unet_l1": (.48, .18, .13),
+        "unet_l1_cgan": (.55, .20, .14),
+    })),
+    # Section 4.4; 286 px are more than pictures of 64 px have.
+    "pix2pix_patch": Suite("pairs", tuple(
+        _pix2pix(f"{patch}x{patch}", f"{patch}px", discriminator_layers=layers)
+        for layers, patch in enumerate((1, 16, 34, 70))
+    ), _scores("table 3", {
+        "1px": (.39, .15, .10), "16px": (.65, .21, .17), "70px": (.66, .23, .17),
+    })),
 }

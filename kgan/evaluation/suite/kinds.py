@@ -32,6 +32,8 @@ class SuiteOptions(Knobs):
                       "features; 0 = all", low=0, group="run")
     generator: str = knob("", "suite: what all encoders invert, a name of the zoo or a run; empty "
                           "= each one's own", group="run")
+    direction: str = knob("a2b", "suite: of pairs, what is learnt", choices=("a2b", "b2a"),
+                          group="run")
     only: str = knob("", "suite: names of the models to do now, joined by commas", group="run")
     precision: str = knob("float32", "suite: arithmetic of the trainings", group="run",
                           choices=("float32", "mixed_bfloat16", "mixed_float16"))
@@ -96,6 +98,7 @@ class Kind:
         sanity: what is no model: ((title, key in what was measured without a row, note), ...).
         about: `about(content of suite.json)`: [(what, text)] on its figures.
         generator: its rows stand on a generator, which `--generator` names.
+        paired: its rows learn one direction of pairs, which `--direction` names.
     """
 
     name: str
@@ -106,6 +109,7 @@ class Kind:
     sanity: tuple
     about: object
     generator: bool = False
+    paired: bool = False
 
 
 # Translators between two domains: a table for each direction, first that in which the true edit is
@@ -155,9 +159,9 @@ def _about_edits(content):
     ]
 
 
-# Translators of pairs: one table.
+# Translators of maps of labels: one table.
 
-PAIRED = (
+MAPPED = (
     Column("PSNR, dB", "psnr", 2, True),
     Column("SSIM", "ssim", 3, True),
     Column("L1", "l1", 2, False),
@@ -167,7 +171,7 @@ PAIRED = (
 )
 
 
-def _about_pairs(content):
+def _about_maps(content):
     return [
         ("PSNR, SSIM, L1", "Of each result beside the picture that it should be; L1 in levels of "
                            "255."),
@@ -237,6 +241,68 @@ def _about_features(content):
     ]
 
 
+# Translators that learn from pairs: one table, of the direction that is learnt.
+
+PAIRED = (
+    Column("PSNR, dB", "psnr_{}", 2, True),
+    Column("SSIM", "ssim_{}", 3, True),
+    Column("L1", "l1_{}", 1, False),
+    Column("pixel accuracy, %", "pixel_accuracy_{}", 1, True, None, 100),
+    Column("class accuracy, %", "class_accuracy_{}", 1, True, None, 100),
+    Column("class IoU, %", "class_iou_{}", 1, True, None, 100),
+    C2ST,
+    Column("Frechet, vgg_star_small.avatars", "frechet_vgg_star_small_avatars_{}", 2, False),
+    *(Column(f"colours {x}", f"colours_{x.lower()}_{{}}", 3, True) for x in "Lab"),
+)
+
+
+def _pair_tables(data):
+    """One table of the columns for which there are figures."""
+    known = {figure for row in data["rows"] for figure in row["mean"]}
+    columns = [dataclasses.replace(c, figure=c.figure.format(data["direction"])) for c in PAIRED]
+    columns = tuple(c for c in columns if c.figure in known)
+    return [Table("", columns, f"psnr_{data['direction']}")]
+
+
+def _about_pairs(content):
+    return [
+        ("PSNR, SSIM, L1", "To the picture that the input is paired with; L1 in levels of 255. "
+                           "What is blurred does well in them."),
+        ("Accuracy, IoU", "Of a network that segments photographs, on what was made of maps; or of "
+                          "made maps themselves."),
+        ("C2ST", f"{content['asked']['seeds']} fresh classifiers learn to tell results from real "
+                 "pictures: their test cross-entropy in nats x 100. "
+                 f"{CHANCE:.1f}: they cannot. ± is the standard deviation over classifiers."),
+        ("Frechet", "Between results and held-out pictures, in features of "
+                    "vgg_star_small.avatars: not the published FID."),
+        ("Colours", "What the histograms of L, a and b of results and real pictures have in "
+                    "common: 1 = all."),
+        ("Bold", "The best of a column."),
+    ]
+
+
+# Super-resolution: one table.
+
+NEAR = (
+    Column("PSNR of luma, dB", "psnr_y", 2, True),
+    Column("SSIM of luma", "ssim_y", 4, True),
+    Column("worst PSNR, dB", "psnr_y_least", 2, True),
+    Column("Frechet, vgg_star_small.avatars", "frechet_vgg_star_small_avatars", 3, False),
+    Column("KID x 1000, the same", "kid_vgg_star_small_avatars", 3, False, None, 1000),
+)
+
+
+def _about_super_resolution(content):
+    return [
+        ("PSNR, SSIM", "On the luma of whole pictures, without a border as wide as the scale."),
+        ("Frechet, KID", "Between the middles of results and of true pictures, in features of "
+                         "vgg_star_small.avatars: whether they look alike as sets."),
+        ("Steps", "Rows with a discriminator learn from the mean squared error alone in the first "
+                  "half of theirs, which costs less: their time is below the budget."),
+        ("Bold", "The best of a column."),
+    ]
+
+
 EDITS = Kind(
     name="edits", data="avatars:Eyeglasses?test=1000 avatars:Smiling?test=1000",
     asks=("n", "seeds", "bad_images"),
@@ -249,12 +315,12 @@ EDITS = Kind(
     ),
     about=_about_edits,
 )
-PAIRS = Kind(
-    name="pairs", data="avatars:parts", asks=("n", "bad_images"),
+MAPS = Kind(
+    name="maps", data="avatars:parts", asks=("n", "bad_images"),
     lacks=lambda data: "" if data.paired else "holds no pairs.",
-    tables=lambda data: [Table("", PAIRED, "psnr")],
+    tables=lambda data: [Table("", MAPPED, "psnr")],
     sanity=(("mean training picture", "figures", "The same for every picture."),),
-    about=_about_pairs,
+    about=_about_maps,
 )
 ENCODERS = Kind(
     name="encoders", data=f"{FACES}?n=8500&test=1500", asks=("n", "bad_images"),
@@ -280,4 +346,25 @@ FEATURES = Kind(
     sanity=(("raw pixels", "figures", "The pictures' own numbers as features."),),
     about=_about_features,
 )
-KINDS = {kind.name: kind for kind in (EDITS, PAIRS, ENCODERS, CRG, FEATURES)}
+PAIRS = Kind(
+    name="pairs", data="avatars:parts", asks=("n", "seeds", "bad_images"),
+    lacks=lambda data: "" if data.paired and {"a", "b"} <= set(data.test) else (
+        "holds no pairs; name a folder of pairs (folder:PATH), avatars:parts or avatars:edges."
+    ),
+    tables=_pair_tables,
+    sanity=(
+        ("real pictures", "real", "Held-out pictures of the target, one half against the other: "
+                                  "half as many as the models have in C2ST."),
+        ("doing nothing", "figures", "The input as the result."),
+    ),
+    about=_about_pairs, paired=True,
+)
+SUPER_RESOLUTION = Kind(
+    name="super_resolution", data=f"{FACES}?n=8500&test=500", asks=("n", "bad_images"),
+    lacks=lambda data: "has two domains; name one set of pictures." if "b" in data.test else "",
+    tables=lambda data: [Table("", NEAR, "psnr_y")],
+    sanity=(("bicubic interpolation", "figures", "Of the same low resolution."),),
+    about=_about_super_resolution,
+)
+KINDS = {kind.name: kind
+         for kind in (EDITS, PAIRS, MAPS, ENCODERS, CRG, FEATURES, SUPER_RESOLUTION)}

@@ -5,7 +5,6 @@ by the seed (all but `avatars`, whose training pictures are no test pictures for
 that the training has not seen.
 """
 
-import dataclasses
 import json
 import math
 import os
@@ -19,7 +18,7 @@ from kgan.core.batches import parts
 from kgan.core.devices import quiet
 from kgan.core.paths import replacing
 from kgan.core.process import tool
-from kgan.data import open_data
+from kgan.data import Data, open_data
 from kgan.data.signals import paired
 from kgan.models.translation import learns_pairs, translations
 
@@ -127,9 +126,8 @@ def _figures(translate, data, classifier, directions, asked):
 
 
 def _real(data, classifier, asked):
-    """Figures of real pictures of the target domain: one half as results, the other as real."""
-    from kgan.evaluation.edits import DIRECTIONS, measure_distribution
-    from kgan.evaluation.measures import EMBEDDED
+    """Figures of real pictures of the target domain."""
+    from kgan.evaluation.edits import DIRECTIONS
 
     figures = {}
     for direction in DIRECTIONS:
@@ -138,19 +136,56 @@ def _real(data, classifier, asked):
         hit = classifier.is_b(held) == (target == "b")
         figures[f"edit_accuracy_{direction}"] = float(hit.mean())
         figures[f"log_loss_{direction}"] = classifier.log_loss(held, target)
-        if asked["seeds"] and len(held) >= 20:  # a two-sample test takes 10 of each
-            others = dataclasses.replace(data, test={target: held[1::2]})
-            figures |= measure_distribution(
-                {direction: {"output": held[::2]}}, others, seeds=asked["seeds"],
-                reference=EMBEDDED,
-            )
+        figures |= _halves(held, direction, asked)
     return _finite(figures)
 
 
-# Translators of pairs
+# Translators that learn from pairs
 
 
 def _pairs(asked, run):
+    from kgan.evaluation.edits import measure_distribution
+    from kgan.evaluation.measures import EMBEDDED, Options
+    from kgan.evaluation.pairs import against
+    from kgan.metrics.colours import in_common
+
+    direction = asked["direction"]
+    if "name" in asked:
+        model, data = _model(asked, run)
+        figures, pictures = model.measure(data, Options(n=asked["n"]))
+        seen, strips = pictures[direction], {"": pictures[direction]["output"]}
+    else:
+        data = _open(asked, asked["size"])
+        given, target = direction.split("2")
+        made, truth = _held(data, asked, given), _held(data, asked, target)
+        figures, seen = against(made, truth, direction), {"output": made}
+        figures |= {f"colours_{k}_{direction}": x for k, x in in_common(made, truth).items()}
+        strips = {"": made, "truth": truth}
+    found = {"n": len(seen["output"]), "figures": figures}
+    if asked["seeds"]:
+        figures |= measure_distribution(
+            {direction: seen}, data, seeds=asked["seeds"], reference=EMBEDDED)
+    if "name" not in asked:
+        found["real"] = _halves(truth, direction, asked)
+    return {**found, "figures": _finite(figures)}, strips
+
+
+def _halves(held, direction, asked):
+    """Figures of real pictures of the target domain: one half as results, the other as real."""
+    from kgan.evaluation.edits import DIRECTIONS, measure_distribution
+    from kgan.evaluation.measures import EMBEDDED
+
+    if not asked["seeds"] or len(held) < 20:  # a two-sample test takes 10 of each
+        return {}
+    others = Data("halves", {}, {DIRECTIONS[direction][1]: held[1::2]})
+    return _finite(measure_distribution(
+        {direction: {"output": held[::2]}}, others, seeds=asked["seeds"], reference=EMBEDDED))
+
+
+# Translators of maps of labels
+
+
+def _maps(asked, run):
     from kgan.evaluation.features import feature_name
     from kgan.evaluation.generation import measure_samples
     from kgan.evaluation.measures import EMBEDDED
@@ -255,9 +290,46 @@ def _in_parts(features, pictures, rows, size=100):
     return found
 
 
-MEASURES = {
-    "edits": _edits, "pairs": _pairs, "encoders": _codes, "crg": _codes, "features": _features,
-}
+# Super-resolution
+
+
+def _super_resolution(asked, run):
+    from kgan.evaluation.super_resolution import enlarged, enlarger, measure_enlarged, some
+
+    entry = registry.entry(asked.get("name", "srresnet_small"))
+    recipe = entry.recipe.replace(**asked.get("changes", {}))
+    signals = entry.model.signals_of(recipe)
+    if "name" in asked:
+        model, data = _model(asked, run)
+        enlarge = enlarger(model)
+    else:
+        data = _open(asked, asked["size"], signals=signals)
+        enlarge = lambda picture: enlarged(picture, recipe.scale)  # noqa: E731
+    low, high = (some(data.test[name], asked["n"]) for name in ("low", "high"))
+    figures = measure_enlarged([enlarge(picture) for picture in low], high, recipe.scale)
+    pieces = np.arange(len(high))  # of one size, as sets
+    made = np.stack([enlarge(picture) for picture in data.test["low"][pieces]])
+    truth = data.test["high"][pieces]
+    figures |= _distances(truth, made)
+    strips = {"": made} if "name" in asked else {"": made, "truth": truth}
+    return {"n": len(high), "figures": figures}, strips
+
+
+def _distances(real, made):
+    from kgan.evaluation.features import feature_name, reference_features
+    from kgan.evaluation.measures import EMBEDDED
+    from kgan.metrics.distribution import frechet, kid
+    from kgan.metrics.figures import gather
+
+    name, features = feature_name(EMBEDDED), [reference_features(x, EMBEDDED) for x in (real, made)]
+    return gather({
+        "frechet": lambda: {f"frechet_{name}": frechet(*features)},
+        "kid": lambda: {f"kid_{name}": kid(*features)[0]},
+    }, {})
+
+
+MEASURES = {"edits": _edits, "pairs": _pairs, "maps": _maps, "encoders": _codes, "crg": _codes,
+            "features": _features, "super_resolution": _super_resolution}
 
 
 def _finite(figures):

@@ -71,7 +71,8 @@ class Suite:
         # seconds of the last of each kind
         self.spent = {"time": 40.0, "measure": 90.0, "generator": 900.0}
         known = json_or_empty(output / "suite.json")
-        names = ("suite", "minutes", "precision", *["generator"] * kind.generator)
+        names = ("suite", "minutes", "precision", *["generator"] * kind.generator,
+                 *["direction"] * kind.paired)
         self.settings = {name: getattr(options, name) for name in names}
         for name, value in known.get("settings", {}).items():
             if self.settings.get(name) != value:
@@ -111,7 +112,7 @@ class Suite:
                              signals=signals)
             if lack := self.kind.lacks(data):
                 raise UserError(f"{spec} {lack}")
-            direction = data.deterministic or "a2b"
+            direction = data.deterministic or self.options.direction
             seen[spec] = {"spec": spec, "direction": direction, "summary": data.summary}
         self.joint, self.seen = joint_spec(self.specs), seen
 
@@ -187,9 +188,9 @@ class Suite:
         if not t.data:
             return None
         needed = t.row.model.needs(t.row.recipe.replace(data=t.data))  # seed 0 for all seeds
-        if needed is None or needed[2] is not None:
+        if needed is None or needed.folder is not None:
             return None
-        model, recipe, _ = needed
+        model, recipe = needed.name, needed.recipe
         name = f"{folder_of(t.data)}/{model}"
 
         def do():

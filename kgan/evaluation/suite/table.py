@@ -10,6 +10,7 @@ import statistics
 from dataclasses import dataclass
 
 from kgan.core.paths import replacing
+from kgan.evaluation.suite.definitions import SUITES
 from kgan.evaluation.suite.kinds import KINDS
 
 TESTS = "c2st_"  # figures that depend on how many pictures there are begin so
@@ -182,8 +183,30 @@ def about(content):
         ("Trained on", "; ".join(devices) or "nothing yet"),
         ("Measured on", "; ".join(machines) or "nothing yet"),
         *KINDS[content["kind"]].about(content),
+        *orders(content),
         ("Commands", "\n".join(filter(None, content["commands"]))),
     ]
+
+
+def orders(content):
+    """Which pairs of rows stand here as they do in a paper: [(what, text)]."""
+    suite, told = SUITES.get(content["settings"]["suite"]), []
+    for published in suite.published if suite else ():
+        for data in content["data"]:
+            figure = published.figure.format(data["direction"])
+            rows = [(row["title"], published.values[row["key"]], row["mean"][figure])
+                    for row in data["rows"]
+                    if row["key"] in published.values and figure in row["mean"]]
+            rows.sort(key=lambda row: -row[1])
+            pairs = [(x, y) for x in rows for y in rows if x[1] > y[1]]
+            wrong = [f"{y[0]} is before {x[0]}" for x, y in pairs if x[2] <= y[2]]
+            if pairs:
+                order = ", ".join(f"{title} {theirs:.2f}" for title, theirs, _ in rows)
+                here = f"; here {', '.join(wrong)}" if wrong else ""
+                told.append((f"Published order: {figure}", (
+                    f"{published.source}: {order}. On {data['spec']} {len(pairs) - len(wrong)} of "
+                    f"{len(pairs)} pairs stand in that order{here}.")))
+    return told
 
 
 def write_table(output, content):

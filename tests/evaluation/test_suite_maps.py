@@ -1,4 +1,4 @@
-"""What a suite of translators of pairs measures, by a model that is not trained and by hand."""
+"""What a suite of translators of maps measures, by a model that is not trained and by hand."""
 
 import numpy as np
 import pytest
@@ -35,14 +35,14 @@ def photos(root, part):
 
 def test_pairs_are_measured_beside_their_truth_and_the_mean_picture(scenes):
     asked = {"spec": f"folder:{scenes}", "bad_images": "skip", "n": 0, "direction": "a2b"}
-    guess, shown = MEASURES["pairs"]({**asked, "size": 16, "like": ["pix2pixhd_small", TINY]}, "")
+    guess, shown = MEASURES["maps"]({**asked, "size": 16, "like": ["pix2pixhd_small", TINY]}, "")
     truth, mean = photos(scenes, "test"), np.rint(photos(scenes, "train").mean(0))
     wanted = np.abs(truth.astype(float) - mean).mean()
     assert guess["figures"]["l1"] == pytest.approx(wanted, abs=1e-3) and guess["n"] == 12
     np.testing.assert_array_equal(np.sort(shown["truth"], 0), np.sort(truth, 0))
     assert shown[""].shape == truth.shape
-    found, shown = MEASURES["pairs"]({**asked, "name": "pix2pixhd_small", "changes": TINY}, "")
-    columns = {column.figure for column in KINDS["pairs"].tables({})[0].columns}
+    found, shown = MEASURES["maps"]({**asked, "name": "pix2pixhd_small", "changes": TINY}, "")
+    columns = {column.figure for column in KINDS["maps"].tables({})[0].columns}
     assert columns <= set(found["figures"]) and list(shown) == [""]
     assert found["figures"]["l1"] > 0 and all(np.isfinite([*found["figures"].values()]))
 
