@@ -111,7 +111,7 @@ def _gflops(model):
     total = 0
     for phase, trace in zip(model.stage.phases, model.traces(), strict=True):
         counted = tf.compat.v1.profiler.profile(trace.graph, options=options)
-        total += phase.repeat * counted.total_float_ops
+        total += phase.repeat * model.recipe.accumulate * counted.total_float_ops
     return round(total * model.distribute_strategy.num_replicas_in_sync / 1e9, 2)
 
 

@@ -259,6 +259,8 @@ def test_ids_are_trained_on_translated_and_exported(scenes, tmp_path, tool):
              for name in ("labels", "instances")}
     (png,) = loaded.signatures["serving_default"](**files)["image_bytes"].numpy()
     np.testing.assert_allclose(np.int32(tf.io.decode_png(png)), np.int32(whole), atol=1)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="labels: ids are 0 to 34"):
+        loaded.signatures["images"](**{**given, "labels": given["labels"] + 30})
     photo = tf.constant([(scenes / "test/photos/1.png").read_bytes()])
     with pytest.raises(tf.errors.InvalidArgumentError, match="a map of ids is a grey PNG"):
         loaded.signatures["serving_default"](**{**files, "labels_bytes": photo})
