@@ -591,10 +591,11 @@ def test_every_name_exports_and_agrees(name, tmp_path):
     if model.served():
         check_served(model, loaded, model)
     run = loaded.signatures["images"]
-    signals = sources_of(next(iter(model.directions.values())), model.signals)
+    how = next(iter(model.directions.values()))
+    signals = sources_of(how, model.signals)
     arrays, _ = signing.example_request(signals, (19, 22))
     none = {name: tf.constant(x[:0, :9, :9]) for name, x in arrays.items()}
-    assert run(**none)["images"].shape == (0, 9, 9, 3)
+    assert run(**none)["images"].shape == (0, 9 * how.scale, 9 * how.scale, 3)
     given = arrays if any(s.ids for s in signals) else arrays["images"]
     made = next(iter(run(**{name: tf.constant(x) for name, x in arrays.items()}).values())).numpy()
     assert_close(made, model.translate(given).numpy())
