@@ -189,7 +189,8 @@ class SRGAN(SRResNet):
 
 
 PAPER = {"size": 96, "batch": 16, "learning_rate": 1e-4, "beta_1": 0.9, "decay_from": 1.0}
-SMALL = {**PAPER, "size": 64, "batch": 8, "filters": 32, "blocks": 8, "learning_rate": 5e-4}
+SMALL = {**PAPER, "size": 64, "batch": 8, "filters": 32, "blocks": 8, "learning_rate": 1e-3,
+         "decay_from": 0.5}
 TINY = {
     "data": "avatars:Smiling,Eyeglasses?n=24&test=8", "size": 16, "load_size": 0, "batch": 2,
     "steps": 20, "filters": 4, "blocks": 1, "reference": "vgg_star_small.avatars",

@@ -232,6 +232,7 @@ def test_what_is_shown_has_bicubic_beside_it(tiny, batch):
     assert float(tf.reduce_max(tf.abs(shown["bicubic"]))) <= 1
 
 
+@pytest.mark.slow  # as of every batch norm of the zoo
 def test_two_replicas_have_one_set_of_statistics(mirrored, batch):
     entry = registry.entry("srgan")
     with mirrored.scope():
