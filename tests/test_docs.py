@@ -59,6 +59,9 @@ def test_packaged_weights_are_whole_small_and_described(full):
     translates = "counterfactual_psnr" in figures
     latent = issubclass(registry.entry(full).model, LatentGAN)
     assert (folder / "model.weights.h5").stat().st_size <= (8e6 if latent else 6e6)
+    if "psnr_y" in figures:  # super-resolution
+        assert f"{figures['psnr_y']:.2f}" in card and f"{figures['bicubic_psnr_y']:.2f}" in card
+        return
     if latent:  # an encoder's reconstructions, a generator's variety
         shown = figures["dhash"] if encodes else figures["dhash_ratio"]
         assert f"{shown:.3f}" in card

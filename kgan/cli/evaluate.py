@@ -19,7 +19,8 @@ ABOUT = """Measure a translator: edit accuracy both ways by a classifier (traine
 kept), preservation, on avatars the distance to the true edit (each with its twin for doing nothing,
 identity_...), and whether another classifier can tell the results from real pictures (C2ST). Of a
 classifier: its accuracy. Of a generator: how near and how varied its pictures are. Of an encoder:
-how alike its reconstructions are, how well codes survive. With --suite: all models of a comparison,
+how alike its reconstructions are, how well codes survive. Of super-resolution: PSNR and SSIM of the
+luma of whole pictures, beside bicubic interpolation's. With --suite: all models of a comparison,
 trained first."""
 
 

@@ -29,13 +29,17 @@ class Reader:
         self.lines, self.lazy, self.found, self.held_out = [], False, {}, {}
         declared = pictures_of(signals or ())
         self._signals = {signal.name: signal for signal in declared}
-        if load_size > size and any(signal.native for signal in declared):
-            raise UsageError("--load_size resizes pictures, and here pieces are cut out of them as "
-                             "they are: leave it out.")
         self._test = {signal.name: signal.sides for signal in declared}
         self._train = loaded_sides(declared, size, load_size)
         whole = [signal.name for signal in declared if not signal.source]
         self._alone = whole[0] if len(whole) == 1 else None
+        if native := [signal.name for signal in declared if signal.native]:
+            if native != whole:
+                raise ValueError(f"{native[0]} is native and has {', '.join(whole)} beside it: give "
+                                 "others a source")
+            if load_size > size:
+                raise UsageError("--load_size resizes pictures, and here pieces are cut out of "
+                                 "them as they are: leave it out.")
         self._box, self._places, self._broken, self._dark, self._listings = box, {}, {}, {}, {}
 
     def sides(self, domain, test=False):

@@ -31,7 +31,8 @@ class Signal:
         source: the signal of its group that it is made from by resampling, as pictures of low
             resolution are; "" = it has files of its own.
         native: pictures of a folder are not resized: a batch holds pieces of them, of this height
-            and width, and test pictures are whole; see `kgan.data.native`.
+            and width, and test pictures are whole; see `kgan.data.native`. Of the signals with
+            files it is the only one.
 
     Raises:
         ValueError: there is no such kind.

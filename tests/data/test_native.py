@@ -141,6 +141,9 @@ def test_a_picture_smaller_than_a_piece_is_named_as_broken_ones_are(root):
         opened(root, bad_images="fail")
     with pytest.raises(UsageError, match="--load_size resizes pictures"):
         opened(root, load_size=20)
+    beside = (*SIGNALS, Signal("map", "labels", height=SIZE, width=SIZE, group="picture"))
+    with pytest.raises(ValueError, match="high is native and has high, map beside it"):
+        open_data(f"folder:{root}", size=SIZE, signals=beside)
 
 
 def test_test_pictures_lie_in_a_folder_of_theirs_or_are_held_out(root):
