@@ -35,8 +35,8 @@ class Reader:
         self._alone = whole[0] if len(whole) == 1 else None
         if native := [signal.name for signal in declared if signal.native]:
             if native != whole:
-                raise ValueError(f"{native[0]} is native and has {', '.join(whole)} beside it: give "
-                                 "others a source")
+                raise ValueError(f"{native[0]} is native, and with files there are "
+                                 f"{', '.join(whole)}: give the others a source")
             if load_size > size:
                 raise UsageError("--load_size resizes pictures, and here pieces are cut out of "
                                  "them as they are: leave it out.")

@@ -142,7 +142,7 @@ def test_a_picture_smaller_than_a_piece_is_named_as_broken_ones_are(root):
     with pytest.raises(UsageError, match="--load_size resizes pictures"):
         opened(root, load_size=20)
     beside = (*SIGNALS, Signal("map", "labels", height=SIZE, width=SIZE, group="picture"))
-    with pytest.raises(ValueError, match="high is native and has high, map beside it"):
+    with pytest.raises(ValueError, match="high is native, and with files there are high, map"):
         open_data(f"folder:{root}", size=SIZE, signals=beside)
 
 

@@ -140,6 +140,7 @@ def whole_run(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow  # three trainings; how runs of stages go on is tested by toys
 def test_a_run_goes_on_bit_for_bit_within_its_second_stage(whole_run, tmp_path, monkeypatch):
     folder, recipe = tmp_path / "run", small("srgan", ema=0.5)
     from kgan.training import callbacks
