@@ -46,6 +46,33 @@ class PixelShuffle(layers.Layer):
         return {**super().get_config(), "factor": self.factor}
 
 
+@keras.saving.register_keras_serializable("kgan")
+class PReLU(layers.PReLU):
+    """Keras' PReLU of one slope for all maps (`shared_axes=[1, 2, 3]`), faster on a CPU.
+
+    Its gradient passes over the maps three times less, and what the slope pays is a product of
+    matrices, which adds up in float32 whatever the maps are.
+    """
+
+    def call(self, x):
+        return _sloped(x, tf.convert_to_tensor(self.alpha))
+
+
+@tf.custom_gradient
+def _sloped(x, slope):
+    """Maps [n, h, w, c], times the slope [1, 1, 1] where they are below 0."""
+    factor = tf.cast(slope, x.dtype)
+
+    def gradient(g):
+        above = tf.raw_ops.ReluGrad(gradients=g, features=x)
+        below = g - above
+        rows = [tf.reshape(maps, (-1, x.shape[-1])) for maps in (below, x)]
+        paid = tf.linalg.trace(tf.cast(tf.matmul(*rows, transpose_a=True), slope.dtype))
+        return above + factor * below, tf.reshape(paid, slope.shape)
+
+    return tf.where(x > 0, x, factor * x), gradient
+
+
 def srresnet(name, *, scale=4, filters=64, blocks=16):
     """The generator: residual blocks at low resolution, then sub-pixel convolutions.
 
@@ -110,6 +137,6 @@ def _norm(x, name):
 
 
 def _prelu(x, name):
-    return layers.PReLU(
+    return PReLU(
         alpha_initializer=keras.initializers.Constant(0.25), shared_axes=[1, 2, 3], name=name
     )(x)

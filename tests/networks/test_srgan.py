@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kgan.networks.srgan import PixelShuffle, srgan_discriminator, srresnet
+from kgan.networks.srgan import PixelShuffle, PReLU, srgan_discriminator, srresnet
 
 
 def trainable(network):
@@ -75,6 +75,22 @@ def test_slopes_begin_at_a_quarter_and_are_one_a_layer():
               if isinstance(x, keras.layers.PReLU)]
     assert all(x.alpha.shape == (1, 1, 1) and float(x.alpha[0, 0, 0]) == 0.25 for x in slopes)
     np.testing.assert_allclose(slopes[0](tf.constant(-2.0, shape=(1, 1, 1, 4))), -0.5)
+
+
+@pytest.mark.parametrize(("dtype", "rtol"), [("float32", 1e-6), ("mixed_bfloat16", 1e-2)])
+def test_the_slope_and_its_gradients_are_those_of_keras(dtype, rtol):
+    form = {"alpha_initializer": keras.initializers.Constant(0.3), "shared_axes": [1, 2, 3]}
+    x, weight = np.random.default_rng(0).normal(size=(2, 3, 5, 7, 4)).astype("float32")
+    found = []
+    for layer in (PReLU(dtype=dtype, **form), keras.layers.PReLU(dtype="float32", **form)):
+        given = tf.constant(x)
+        with tf.GradientTape() as tape:
+            tape.watch(given)
+            y = layer(given)
+            total = tf.reduce_sum(weight * tf.cast(y, "float32"))
+        found.append([tf.cast(y, "float32"), *tape.gradient(total, [given, layer.alpha.value])])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=rtol, atol=rtol)
 
 
 def test_first_results_are_near_grey():
