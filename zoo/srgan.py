@@ -10,6 +10,7 @@ paper lets them take turns. Pieces are cut out of pictures at their own size, lo
 of the whole picture (`kgan.data.made`); mirror and quarter turns are ours.
 """
 
+import functools
 from dataclasses import dataclass
 
 from kgan.core.errors import UsageError
@@ -33,6 +34,9 @@ class SRResNetRecipe(Recipe):
     flip: bool = knob(True, "mirror training pictures at random (our choice)", group="data")
     turn: bool = knob(True, "turn training pictures by 0, 90, 180 or 270 degrees at random (our "
                       "choice)", group="data")
+    rest_from: float = knob(1.0, "share of the steps without a discriminator after which "
+                            "batch norm keeps to its moving averages, in training as in inference; "
+                            "1 = never, as published", low=0, high=1, group="schedule")
     scale: int = knob(4, "how many times as large the result is", choices=(2, 4))
     filters: int = knob(64, "maps of the generator's layers", low=1)
     blocks: int = knob(16, "residual blocks of the generator", low=0)
@@ -101,9 +105,16 @@ class SRResNet(GAN):
             ratio = self.features_loss(guess, high) / losses.l2(guess, high)
             divisor.assign(divisor * tf.sqrt(ratio))
 
-    def loss_terms(self, batch):
-        made = self.g(batch["low"])
-        return {"generator": self.content_terms(made, batch["high"])}
+    @classmethod
+    def stages_of(cls, r):
+        return alone("training", r, r.steps, "generator", cls.loss_terms)
+
+    def enlarged(self, batch, rests):
+        """What is made in a step; `rests` is whether batch norm normalises as in inference."""
+        return self.g(batch["low"], training=False) if rests else self.g(batch["low"])
+
+    def loss_terms(self, batch, rests=False):
+        return {"generator": self.content_terms(self.enlarged(batch, rests), batch["high"])}
 
     def content_terms(self, made, high):
         """What it costs the generator not to make the picture of high resolution."""
@@ -122,6 +133,17 @@ class SRResNet(GAN):
     def show(self, batch):
         shown, guess = super().show(batch), bicubic(batch["low"], batch["high"].shape[1:3])
         return {"low": shown.pop("low"), "bicubic": guess, **shown}
+
+
+def alone(name, recipe, steps, player, loss_terms):
+    """The stages in which the generator learns by itself, batch norm at rest in the second."""
+    moving = round(steps * recipe.rest_from)
+    at_rest = functools.partial(loss_terms, rests=True)
+    stages = (
+        Stage(name, moving, (Phase((player,), loss_terms=loss_terms),)),
+        Stage(f"{name}, norm at rest", steps - moving, (Phase((player,), loss_terms=at_rest),)),
+    )
+    return tuple(stage for stage in stages if stage.steps)
 
 
 def bicubic(pictures, sides):
@@ -160,20 +182,20 @@ class SRGAN(SRResNet):
 
     @classmethod
     def stages_of(cls, r):
-        alone = (Phase(("srresnet",), loss_terms=cls.pretraining_terms),)
         left, both = r.steps - r.pretrain_steps, (Phase(("generator", "discriminator")),)
         stages = (
-            Stage("pretraining", r.pretrain_steps, alone),
+            *alone("pretraining", r, r.pretrain_steps, "srresnet", cls.pretraining_terms),
             Stage("adversarial", left - left // 2, both),
             Stage("adversarial, late", left // 2, both, rate=r.late_rate),
         )
         return tuple(stage for stage in stages if stage.steps)
 
-    def pretraining_terms(self, batch):
-        return {"srresnet": {"pixels": losses.l2(self.g(batch["low"]), batch["high"])}}
+    def pretraining_terms(self, batch, rests=False):
+        made = self.enlarged(batch, rests)
+        return {"srresnet": {"pixels": losses.l2(made, batch["high"])}}
 
     def loss_terms(self, batch):
-        made = self.g(batch["low"])
+        made = self.enlarged(batch, rests=self.recipe.rest_from < 1.0)
         # Each set is normalised by its own statistics.
         of_real, of_made = self.d(batch["high"]), self.d(made)
         generator = self.content_terms(made, batch["high"])

@@ -97,8 +97,8 @@ def srresnet(name, *, scale=4, filters=64, blocks=16):
     for i in range(1, blocks + 1):
         y = _norm(same(x, filters, 3, f"block{i}_conv1"), f"block{i}_norm1")
         y = same(_prelu(y, f"block{i}_slope"), filters, 3, f"block{i}_conv2")
-        x = layers.Add(name=f"block{i}")([x, _norm(y, f"block{i}_norm2")])
-    x = _norm(same(x, filters, 3, "trunk_conv"), "trunk_norm")
+        x = layers.Add(name=f"block{i}")([x, _norm(y, f"block{i}_norm2", first="zeros")])
+    x = _norm(same(x, filters, 3, "trunk_conv"), "trunk_norm", first="zeros")
     x = layers.Add(name="trunk")([first, x])
     for i in range(1, int(math.log2(scale)) + 1):
         x = PixelShuffle(2, name=f"double{i}")(same(x, 4 * filters, 3, f"double{i}_conv"))
@@ -132,8 +132,9 @@ def srgan_discriminator(name, *, size=96, filters=64):
     return keras.Model(picture, logits(x, name="output"), name=name)
 
 
-def _norm(x, name):
-    return BatchNormalization(epsilon=1e-5, name=name)(x)
+def _norm(x, name, first="ones"):
+    """Batch norm; `first` are its first scales."""
+    return BatchNormalization(epsilon=1e-5, gamma_initializer=first, name=name)(x)
 
 
 def _prelu(x, name):

@@ -117,6 +117,25 @@ def test_stages_are_those_of_the_paper():
         recipe.replace(size=94)
 
 
+def test_batch_norm_at_rest_normalises_as_in_inference_and_keeps_its_averages(tiny, batch):
+    model = tiny("srgan", content="mse", pretrain_steps=4, steps=6, rest_from=0.5)
+    assert [(p.stage.name, p.begin, p.end) for p in model.parts()] == [
+        ("pretraining", 0, 2), ("pretraining, norm at rest", 2, 4),
+        ("adversarial", 4, 5), ("adversarial, late", 5, 6)]
+    model.compile(xla=False)
+    norm = model.g.get_layer("block1_norm1")
+    model.g.get_layer("trunk_norm").gamma.assign(tf.ones(4))
+    for name, moves in (("pretraining", True), ("pretraining, norm at rest", False),
+                        ("adversarial", False)):
+        model.enter_stage(name)
+        before = norm.moving_mean.numpy()
+        paid = float(tf.reduce_mean((model.g(batch["low"], training=False) - batch["high"]) ** 2))
+        logs = model.train_step(batch)
+        assert np.any(norm.moving_mean.numpy() != before) == moves
+        first = next(float(x) for name, x in logs.items() if "pixels" in name or "content" in name)
+        assert (first == pytest.approx(paid, rel=1e-4)) != moves
+
+
 def options(folder, **more):
     return RunOptions(out=str(folder), log_every=2, sample_every=100, export=False, **more)
 
