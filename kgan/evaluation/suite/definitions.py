@@ -95,7 +95,8 @@ def _probed(name):
 
 
 def _pix2pix(title, tag, **changes):
-    return Row(title, "pix2pix_small", changes, tag=tag)
+    """A row with the adversarial loss of the paper."""
+    return Row(title, "pix2pix_small", {"adversarial": "bce", **changes}, tag=tag)
 
 
 def _scores(source, values):
