@@ -46,6 +46,34 @@ def l2(x, y):
     return ops.mean(ops.square(_float32(x) - _float32(y)))
 
 
+def normal_divergence(codes, moments="std"):
+    """How far the codes of a batch are from N(0, 1): KL of the normal fitted to each number of a
+    code from N(0, 1), the mean over the numbers of a code (Ulyanov et al. 2018, AGE, and Pioneer).
+
+    Args:
+        codes: [n, latent], at least two that differ in each number.
+        moments: `"std"` = (s^2 + m^2) / 2 - log s - 1/2 of each number's mean m and standard
+            deviation s (over n, not n - 1); `"variance"`, as AGE's released code has it, with s^2
+            in the place of s.
+    """
+    codes = _float32(codes)
+    mean = ops.mean(codes, axis=0)
+    variance = ops.mean(ops.square(codes - mean), axis=0)
+    if moments == "std":
+        spread = 0.5 * (variance - ops.log(variance))
+    elif moments == "variance":
+        spread = 0.5 * ops.square(variance) - ops.log(variance)
+    else:
+        raise ValueError(f"moments must be std or variance, not {moments!r}")
+    return ops.mean(spread + 0.5 * ops.square(mean) - 0.5)
+
+
+def sphere_distance(x, y):
+    """2 - the mean over all numbers of x * y, for codes [n, latent] of unit length: AGE's and
+    Pioneer's reconstruction of codes, the cosine divided by `latent`."""
+    return 2.0 - ops.mean(_float32(x) * _float32(y))
+
+
 def total_variation(x):
     """Absolute differences of neighbours, summed over each picture [n, h, w, c]; the mean."""
     x = _float32(x)
