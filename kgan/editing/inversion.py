@@ -14,7 +14,7 @@ Deviations and what the texts leave open:
 - Normalisation in the generator uses its moving statistics; in Lipton and Tripathi's code it uses
   those of the batch, and pictures then depend on each other.
 - Their range is that of a uniform prior. A normal prior has none; it is cut at 3 deviations, and
-  entries are drawn from what is within.
+  entries are drawn from what is within. On a sphere `standard` brings codes back to length 1.
 - First guesses and entries drawn anew depend on the picture itself and the seed: a picture is
   inverted in the same way in any batch and at any place of it.
 """
@@ -32,6 +32,7 @@ from kgan.editing import solve
 
 METHODS = ("none", "standard", "stochastic", "prior")
 BOUNDS = {"uniform": 1.0, "normal": 3.0}
+PRIORS = (*BOUNDS, "sphere")
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ def invert(
         decode: float32 [n, latent] -> [n, h, w, c] in [-1, 1], of TensorFlow operations.
         targets: float32 [n, h, w, c] in [-1, 1].
         latent: entries of a code.
-        prior: "normal", N(0, 1), or "uniform", U(-1, 1).
+        prior: "normal", N(0, 1), "uniform", U(-1, 1), or "sphere", codes of length 1.
         method: one of `METHODS`.
         steps: of descent; 0 = what `start` gives.
         rate: factor of the gradient of a picture's mean squared error (Lipton and Tripathi: 1.0);
@@ -102,11 +103,13 @@ def invert(
 
 
 def _check(prior, method, start, shape):
-    for word, value, known in (("prior", prior, BOUNDS), ("method", method, METHODS)):
+    for word, value, known in (("prior", prior, PRIORS), ("method", method, METHODS)):
         if value not in known:
             raise UsageError(f"{word} {value!r} is not one of {', '.join(known)}.")
     if method == "prior" and prior != "normal":
         raise UsageError("Method prior is for generators of a normal prior: take stochastic.")
+    if method == "stochastic" and prior == "sphere":
+        raise UsageError("Method stochastic is for codes of a range; on a sphere take standard.")
     if start is not None and np.shape(start) != shape:
         raise UsageError(f"Codes to start from must be {shape[0]} of {shape[1]} numbers, not of "
                          f"shape {np.shape(start)}.")
@@ -128,6 +131,8 @@ def _objective(decode, alpha):
 
 def _projection(method, prior, latent, seed):
     """What a method does about codes that left the range; see `solve.minimise`."""
+    if prior == "sphere":
+        return (lambda z, *_: tf.math.l2_normalize(z, axis=1)) if method == "standard" else None
     bound = BOUNDS[prior]
 
     def drawn_anew(z, t, x, shifts):
@@ -151,6 +156,8 @@ def draw(u, prior):
     """Draws from a prior within its bound, from numbers in [0, 1) of any shape."""
     if prior == "uniform":
         return 2.0 * u - 1.0
+    if prior == "sphere":
+        return tf.math.l2_normalize(draw(u, "normal"), axis=-1)
     bound = BOUNDS[prior]
     low = 0.5 * math.erfc(bound / math.sqrt(2.0))  # of the prior lies below -bound
     return tf.clip_by_value(tf.math.ndtri(low + u * (1.0 - 2.0 * low)), -bound, bound)
