@@ -1,8 +1,8 @@
 """Models of a latent space: a generator that makes pictures from codes, and its samples.
 
-Codes are float32 [n, latent], drawn from a prior: N(0, 1) or U(-1, 1). Such a model has no
-directions; it is exported with the signatures `serving_default` (codes -> PNG bytes) and `decode`
-(codes -> uint8 pictures).
+Codes are float32 [n, latent], drawn from a prior: N(0, 1), U(-1, 1), or uniform on the unit sphere.
+Such a model has no directions; it is exported with the signatures `serving_default` (codes -> PNG
+bytes) and `decode` (codes -> uint8 pictures).
 """
 
 from kgan.core.batches import parts
@@ -10,14 +10,15 @@ from kgan.core.lazy import np, pixels, tf
 from kgan.data.signals import usual
 from kgan.models.gan import GAN
 
-PRIORS = ("normal", "uniform")
+PRIORS = ("normal", "uniform", "sphere")
 
 
 def draw(prior, shape, key):
     """Codes of a prior, float32, from a key of `tf.random.stateless_*` (int32 [2])."""
     if prior == "uniform":
         return tf.random.stateless_uniform(shape, key, -1.0, 1.0, alg="philox")
-    return tf.random.stateless_normal(shape, key, alg="philox")
+    z = tf.random.stateless_normal(shape, key, alg="philox")
+    return tf.math.l2_normalize(z, axis=-1) if prior == "sphere" else z
 
 
 class LatentGAN(GAN):
@@ -48,7 +49,7 @@ class LatentGAN(GAN):
 
     @property
     def prior(self):
-        """What codes are drawn from, `"normal"` or `"uniform"`."""
+        """What codes are drawn from, one of `PRIORS`."""
         return self.recipe.prior
 
     def codes(self, count, seed=0):
