@@ -145,6 +145,25 @@ def tiny_batch():
 
 
 @pytest.fixture(scope="session")
+def network_calls():
+    """`network_calls(model, terms, batch)`: how often `terms(model, batch)` calls each network."""
+
+    def count(model, terms, batch):
+        found, counted = {}, object.__new__(type(model))
+        counted.__dict__.update(model.__dict__, nets=dict(model.nets))
+        for name, network in model.nets.items():
+            def call(*inputs, name=name, network=network, **keywords):
+                found[name] = found.get(name, 0) + 1
+                return network(*inputs, **keywords)
+
+            counted.__dict__[name] = counted.nets[name] = call
+        terms(counted, batch)
+        return found
+
+    return count
+
+
+@pytest.fixture(scope="session")
 def rehash():
     """`rehash(folder)`: gives a weights folder that was changed hashes that are right again."""
 

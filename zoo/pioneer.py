@@ -53,9 +53,12 @@ class PioneerRecipe(GrowingRecipe):
 
     def check(self):
         super().check()
-        most = max(self.at(level)[0] or self.batch for level in range(self.levels))
-        if 0 < self.pool < most:
-            raise UsageError(f"--pool must be 0 or at least as large as a batch ({most}).")
+        batches = [self.at(level)[0] or self.batch for level in range(self.levels)]
+        if 0 < self.pool < max(batches):
+            raise UsageError(f"--pool must be 0 or at least as large as a batch ({max(batches)}).")
+        if min(batches) // self.accumulate < 2:
+            raise UsageError("a share of a batch must have 2 pictures at least: what is compared "
+                             "are moments over it.")
 
 
 class Pioneer(Growing, Encodes):

@@ -1,8 +1,8 @@
 """Models of a latent space: a generator that makes pictures from codes, and its samples.
 
-Codes are float32 [n, latent], drawn from a prior: N(0, 1), U(-1, 1) or evenly from the sphere of
-radius 1. Such a model has no directions; it is exported with the signatures `serving_default`
-(codes -> PNG bytes) and `decode` (codes -> uint8 pictures).
+Codes are float32 [n, latent], drawn from a prior: N(0, 1), U(-1, 1), or uniform on the unit sphere.
+Such a model has no directions; it is exported with the signatures `serving_default` (codes -> PNG
+bytes) and `decode` (codes -> uint8 pictures).
 """
 
 from kgan.core.batches import parts
@@ -17,8 +17,8 @@ def draw(prior, shape, key):
     """Codes of a prior, float32, from a key of `tf.random.stateless_*` (int32 [2])."""
     if prior == "uniform":
         return tf.random.stateless_uniform(shape, key, -1.0, 1.0, alg="philox")
-    codes = tf.random.stateless_normal(shape, key, alg="philox")
-    return tf.math.l2_normalize(codes, axis=-1) if prior == "sphere" else codes
+    z = tf.random.stateless_normal(shape, key, alg="philox")
+    return tf.math.l2_normalize(z, axis=-1) if prior == "sphere" else z
 
 
 class LatentGAN(GAN):

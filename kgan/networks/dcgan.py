@@ -84,7 +84,7 @@ def dcgan_generator(name, *, size=64, latent=100, filters=64, classes=0):
         A functional `keras.Model`: z [n, latent], or with classes `[z, y]` with y float
         [n, classes] in {-1, 1} as in IcGAN, -> float32 [n, size, size, 3] in [-1, 1].
     """
-    widths = _widths(size, filters)
+    widths = halving_widths(size, filters)
     x = inputs = keras.Input((latent,), name="z")
     if classes:
         inputs = [x, keras.Input((classes,), name="y")]
@@ -124,7 +124,7 @@ def dcgan_discriminator(
         y float [n, classes] in {-1, 1}, -> float32 logits [n, 1].
     """
     labels = keras.Input((classes,), name="y") if classes else None
-    plan = [(width, 2) for width in _widths(size, filters)]
+    plan = [(width, 2) for width in halving_widths(size, filters)]
     return _discriminator(
         name, size, plan, 5, norm, labels=labels, clip=clip, constant=constant
     )
@@ -206,7 +206,7 @@ def _normalised(x, norm, bound, name):
     raise ValueError(f"norm must be batch, layer or none, not {norm!r}")
 
 
-def _widths(size, filters):
+def halving_widths(size, filters):
     """Maps at half the side of the picture, a quarter and so on down to 4x4."""
     steps = int(math.log2(max(size, 1))) - 2
     if steps < 2 or size != 4 * 2**steps:

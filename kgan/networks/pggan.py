@@ -14,6 +14,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kgan.networks.equalized import ROOT_2, EqualizedConv2D, EqualizedDense
+from kgan.networks.layers import UnitLength
 
 
 def doubled(x):
@@ -269,6 +270,7 @@ class ProgressiveEncoder(_Progressive):
         ] for below, width in zip(self.widths[1:], higher, strict=False)]
         self.last = self.conv(width, width)
         self.code = self.dense(16 * width, latent, gain=1.0, dtype="float32")
+        self.unit = UnitLength(dtype="float32")
         self.built = True
 
     def call(self, pictures, level=None, alpha=None, training=None):
@@ -294,7 +296,7 @@ class ProgressiveEncoder(_Progressive):
                 x = old + ops.cast(alpha, x.dtype) * (x - old)
         x = _leaky(self.last(x, training=training))
         x = self.code(ops.reshape(x, (-1, 16 * self.widths[1])), training=training)
-        return x / ops.sqrt(ops.sum(ops.square(x), axis=-1, keepdims=True) + 1e-12)
+        return self.unit(x)
 
     def get_config(self):
         return {**super().get_config(), "latent": self.latent}
