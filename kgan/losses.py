@@ -74,6 +74,26 @@ def sphere_distance(x, y):
     return 2.0 - ops.mean(_float32(x) * _float32(y))
 
 
+def orthogonality(kernel, of="filters"):
+    """Sum of |W W^T - I| of a convolution's kernel (Brock et al. 2017, section 3.4).
+
+    Args:
+        kernel: [h, w, in, out].
+        of: `"filters"`, W has a row for each filter, as published; `"rows"`, a W for each filter
+            that has a row for each of the kernel's h rows, as the authors' code has it.
+    """
+    x = ops.transpose(_float32(kernel), (3, 0, 1, 2))  # [out, h, w, in]
+    n, h, w, c = x.shape
+    if of == "filters":
+        x = ops.reshape(x, (1, n, h * w * c))
+    elif of == "rows":
+        x = ops.reshape(x, (n, h, w * c))
+    else:
+        raise ValueError(f"of must be filters or rows, not {of!r}")
+    products = ops.matmul(x, ops.transpose(x, (0, 2, 1)))
+    return ops.sum(ops.abs(products - ops.eye(products.shape[-1])))
+
+
 def total_variation(x):
     """Absolute differences of neighbours, summed over each picture [n, h, w, c]; the mean."""
     x = _float32(x)

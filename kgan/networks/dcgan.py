@@ -41,7 +41,7 @@ class BatchNormalization(layers.BatchNormalization):
         # For half precision with other numbers of maps, the CPU has but a kernel that is very slow.
         wide = x if x.shape[-1] % 16 == 0 else ops.cast(x, "float32")
         fused = tf.raw_ops.FusedBatchNormV3(
-            x=wide, scale=ops.cast(self.gamma, "float32"), offset=ops.cast(self.beta, "float32"),
+            x=wide, scale=ops.cast(self.gamma, "float32"), offset=self._offset(),
             mean=tf.zeros([0]), variance=tf.zeros([0]), epsilon=self.epsilon,
         )
         count = tf.cast(tf.size(x) // x.shape[-1], tf.float32)
@@ -51,6 +51,10 @@ class BatchNormalization(layers.BatchNormalization):
         ):
             moving.assign(moving * self.momentum + now * (1.0 - self.momentum))
         return ops.cast(fused.y, x.dtype)
+
+    def _offset(self):
+        beta = self.beta if self.center else ops.zeros(self.gamma.shape)
+        return ops.cast(beta, "float32")
 
 
 @keras.saving.register_keras_serializable("kgan")

@@ -105,7 +105,8 @@ def test_levels_have_batches_and_rates_of_their_own():
     ({"rates": "0.1,-1"}, "--rates 0.1,-1 must be numbers above 0"),
     ({"batches": "4,3", "accumulate": 2}, "cannot be divided into --accumulate 2"),
     ({"batches": "8,4", "pool": 4}, r"as large as a batch \(8\)"),
-    ({"batch": 2, "accumulate": 2, "steps": 99}, "2 pictures at least"), ({"steps": 8}, "more than 8"),
+    ({"batch": 2, "accumulate": 2, "steps": 99}, "2 pictures at least"),
+    ({"steps": 8}, "must be more than 8"),
 ])
 def test_what_a_recipe_refuses(changes, says):
     with pytest.raises(UsageError, match=says):
