@@ -68,6 +68,7 @@ class Pioneer(Growing, Encodes):
     measures = ("reconstructions", "samples")
     prior = "sphere"
     normalises = True
+    far = "length"
 
     def build_networks(self, r):
         shape = {"size": r.size, "cap": r.cap, "base": r.base}

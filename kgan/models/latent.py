@@ -52,6 +52,11 @@ class LatentGAN(GAN):
         """What codes are drawn from, one of `PRIORS`."""
         return self.recipe.prior
 
+    @property
+    def path(self):
+        """How codes are interpolated: on a `"sphere"`, or on a `"line"` if their length counts."""
+        return "sphere" if self.normalises or self.prior == "sphere" else "line"
+
     def codes(self, count, seed=0):
         """Codes of the prior, float32 [count, latent], the same for a seed.
 
