@@ -74,6 +74,7 @@ class Inverts(Encodes):
             how = generators.to_text(recipe.found.name, recipe.found.recipe)
         below = generators.build(how, self.precision)
         self._prior, self._latent = below.prior, below.latent
+        self.normalises = below.normalises
         generator = below.nets["g"]
         generator.trainable = "g" in sum(self.players.values(), ())
         return {"e": self.build_encoder(recipe, below), "g": generator}
