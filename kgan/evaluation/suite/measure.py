@@ -245,6 +245,28 @@ def _codes(asked, run):
     return {"n": len(real), "figures": {**figures, **named}}, {"": made}
 
 
+# Generators
+
+
+def _generators(asked, run):
+    from kgan.evaluation.features import keras_fid
+    from kgan.evaluation.generation import measure_samples, samples
+
+    def figures(real, made):
+        found = measure_samples(real, made, reference=asked["reference"])
+        found |= {"keras_fid": keras_fid(real, made)} if asked["keras_fid"] else {}
+        return _finite({k: v for k, v in found.items() if isinstance(v, (int, float))})
+
+    if "name" not in asked:
+        real = _held(_open(asked, asked["size"]), asked)
+        found = figures(real[::2], real[1::2]) if len(real) >= 20 else {}
+        return {"n": len(real), "figures": {}, "real": found}, {"": real}
+    model, data = _model(asked, run)
+    real = _held(data, asked)
+    made = samples(model, data, len(real))
+    return {"n": len(real), "figures": figures(real, made)}, {"": made}
+
+
 # Features of discriminators
 
 
@@ -329,7 +351,7 @@ def _distances(real, made):
 
 
 MEASURES = {"edits": _edits, "pairs": _pairs, "maps": _maps, "encoders": _codes, "crg": _codes,
-            "features": _features, "super_resolution": _super_resolution}
+            "generators": _generators, "features": _features, "super_resolution": _super_resolution}
 
 
 def _finite(figures):
