@@ -94,6 +94,14 @@ def orthogonality(kernel, of="filters"):
     return ops.sum(ops.abs(products - ops.eye(products.shape[-1])))
 
 
+def weight_decay(variables):
+    """Half the sum of the squares of all numbers of some variables; 0 of none.
+
+    Its gradient is the variables themselves, which is what is called L2 weight decay.
+    """
+    return 0.5 * sum((ops.sum(ops.square(_float32(v))) for v in variables), tf.zeros(()))
+
+
 def total_variation(x):
     """Absolute differences of neighbours, summed over each picture [n, h, w, c]; the mean."""
     x = _float32(x)

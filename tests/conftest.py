@@ -95,7 +95,8 @@ def each_name(trained=False, exported=False):
         look = (entry.model, repr(sorted(entry.tiny.items())))
         if exported:
             encodes = issubclass(entry.model, Encodes)
-            look = (Encodes if encodes else entry.model, entry.tiny.get("condition"))
+            look = (Encodes if encodes else entry.model, entry.tiny.get("condition"),
+                    encodes and entry.model.label_names_of(entry.recipe))
         derived = False
         if issubclass(entry.model, Inverts) and not exported:
             line = entry.model.mro()
@@ -155,15 +156,25 @@ def network_calls():
         found, counted = {}, object.__new__(type(model))
         counted.__dict__.update(model.__dict__, nets=dict(model.nets))
         for name, network in model.nets.items():
-            def call(*inputs, name=name, network=network, **keywords):
-                found[name] = found.get(name, 0) + 1
-                return network(*inputs, **keywords)
-
-            counted.__dict__[name] = counted.nets[name] = call
+            counted.__dict__[name] = counted.nets[name] = Counted(name, network, found)
         terms(counted, batch)
         return found
 
     return count
+
+
+class Counted:
+    """A network that counts its calls in `found[name]`."""
+
+    def __init__(self, name, network, found):
+        self._name, self._network, self._found = name, network, found
+
+    def __call__(self, *inputs, **keywords):
+        self._found[self._name] = self._found.get(self._name, 0) + 1
+        return self._network(*inputs, **keywords)
+
+    def __getattr__(self, name):
+        return getattr(self._network, name)
 
 
 @pytest.fixture(scope="session")

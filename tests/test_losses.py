@@ -102,6 +102,16 @@ def test_distance_on_the_sphere_by_hand():
     assert float(losses.sphere_distance(x, y)) == pytest.approx(2 - (1 + 0) / 4)
 
 
+def test_weight_decay_pulls_by_the_weights():
+    x, y = tf.constant([[1.0, -2.0]]), tf.constant(3.0)
+    with tf.GradientTape() as tape:
+        tape.watch([x, y])
+        paid = losses.weight_decay([x, y])
+    assert float(paid) == pytest.approx((1 + 4 + 9) / 2)
+    np.testing.assert_array_equal(tape.gradient(paid, x), x)
+    assert float(losses.weight_decay([])) == 0.0
+
+
 def test_cross_entropies_and_gram_by_hand():
     logits = tf.constant([[0.0, np.log(3.0)]], tf.float32)
     found = losses.cross_entropy(tf.constant([[0.0, 1.0]]), logits)

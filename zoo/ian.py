@@ -87,7 +87,7 @@ class IAN(Encodes):
     def deployed(self):
         return ["g", "h", "t"]
 
-    def code_of(self, x):
+    def codes_of(self, x):
         return self.h(self.t(x, training=False)[-1], training=False)[0]
 
     @classmethod
@@ -136,11 +136,10 @@ class IAN(Encodes):
         r, mean, log_deviation = self.recipe, found["mean"], found["log_deviation"]
         divergence = 0.5 * ops.mean(
             ops.square(mean) + ops.exp(2.0 * log_deviation) - 1.0 - 2.0 * log_deviation)
-        squares = sum(ops.sum(ops.square(ops.convert_to_tensor(v)))
-                      for v in self.h.trainable_variables if v.name in ("kernel", "gamma"))
+        held = [v for v in self.h.trainable_variables if v.name in ("kernel", "gamma")]
         return {
             **self.reconstruction(batch, found), "code": r.lambda_code * divergence,
-            "l2": r.lambda_l2 * squares,
+            "l2": 2.0 * r.lambda_l2 * losses.weight_decay(held),
         }
 
     def discriminator_terms(self, batch):

@@ -14,6 +14,7 @@ import time
 import numpy as np
 
 from kgan.cli.edit_grids import edit_between, sort_pictures
+from kgan.cli.edit_labels import edit_labels
 from kgan.cli.edit_objects import edit_objects
 from kgan.cli.flags import Flags, expanded
 from kgan.cli.journal import Journal
@@ -44,6 +45,8 @@ def main(arguments):
     words = flags.parse(arguments, positional=None)
     if flags.object:
         return edit_objects(flags)
+    if flags.label:
+        return edit_labels(flags)
     _check_kind(flags.model)
     if flags.between:
         return edit_between(flags, _pairs(flags.between, words, "between"))
@@ -73,6 +76,9 @@ def _flags():
     flags.add("output", None, "folder of the strips and of edits.json; made if it does not exist")
     flags.add("direction", None, "NAME or FILE.npz, several joined by commas are added up; NAME:-1 "
               "goes the other way, NAME:0.5 half as far")
+    flags.add("label", [], "of models that make pictures by labels, as icgan or cgan: NAME=1 sets "
+              "a label, NAME=0 takes it away, several joined by commas; each --label is a picture "
+              "of the strip, instead of directions")
     flags.add("pair", [], "two pictures, A B or A,B: the direction from the one without something"
               " to the one with it; the mean of several --pair")
     flags.add("without", None, "folder of pictures without something, for --k safe and --plot; if "
@@ -177,8 +183,9 @@ def _check(flags, pairs, folders, named, ks):
     wrong = {
         "Say --output and either --input or --samples; see tools/edit --help.":
             bool(flags.input) == bool(flags.samples) or not flags.output,
-        "Say what to edit: --direction NAME or FILE.npz, --pair A B, or --without FOLDER --with "
-        "FOLDER.": not count and not folders and not flags.panel,
+        "Say what to edit: --direction NAME or FILE.npz, --pair A B, --without FOLDER --with "
+        "FOLDER, or of models of labels --label NAME=1.":
+            not count and not folders and not flags.panel,
         "--panel and --sort are two things: say one.": flags.panel and flags.sort > 0,
         "--sort is by one direction: give one.": flags.sort > 0 and count + bool(folders) > 1,
         "--panel and --sort write no separate pictures.":

@@ -6,7 +6,7 @@ bytes) and `decode` (codes -> uint8 pictures).
 """
 
 from kgan.core.batches import parts
-from kgan.core.lazy import np, pixels, tf
+from kgan.core.lazy import labelled, np, pixels, tf
 from kgan.data.signals import usual
 from kgan.models.gan import GAN
 
@@ -67,6 +67,16 @@ class LatentGAN(GAN):
             raise ValueError(f"the number of codes or samples is 0 or more, not {count}.")
         return draw(self.prior, (count, self.latent), tf.constant([seed, 0x51A7]))
 
+    @classmethod
+    def label_names_of(cls, recipe):
+        """Names of the labels that pictures of a model with this recipe are made by, () = none."""
+        return ()
+
+    @property
+    def label_names(self):
+        """Names of the labels that its pictures are made by; () = none."""
+        return self.label_names_of(self.recipe)
+
     @property
     def conditions(self):
         """How many labels a picture is made by, beside its code; 0 = none."""
@@ -109,10 +119,7 @@ class LatentGAN(GAN):
         return tf.clip_by_value(tf.cast(self.generate(given), tf.float32), -1.0, 1.0)
 
     def _in_turn(self, count):
-        rows = 2.0 * tf.eye(self.conditions) - 1.0
-        if not self.exclusive:
-            rows = tf.concat([-tf.ones((1, self.conditions)), rows], 0)
-        return tf.gather(rows, tf.range(count) % rows.shape[0])
+        return labelled.in_turn(count, self.conditions, self.exclusive)
 
     def generate(self, given):
         """What `decode` does before clipping, with codes or [codes, labels]: `g` as deployed."""

@@ -24,8 +24,17 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     def __call__(self, step):
         first = self.steps * self.start
         left = (self.steps - self.begin - ops.cast(step, "float32")) / max(self.steps - first, 1.0)
-        rate = self._at_first() * ops.clip(left, 0.0, 1.0)
+        rate = self._at_first() * self.share(ops.clip(left, 0.0, 1.0))
         return rate if self.scale is None else rate * ops.convert_to_tensor(self.scale)
+
+    def share(self, left):
+        """What part of the rate is taken; `left` falls linearly from 1 to 0."""
+        return left
+
+    def exponential(self):
+        """The same schedule, falling exponentially to a hundredth, see `ExponentialDecay`."""
+        return ExponentialDecay(self.rate, self.steps, self.start, self.scale, self.factor,
+                                self.begin)
 
     def times(self, factor):
         """The same schedule with all rates multiplied."""
@@ -42,3 +51,10 @@ class LinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     def get_config(self):
         return {"rate": self._at_first(), "steps": self.steps, "start": self.start,
                 "begin": self.begin}
+
+
+class ExponentialDecay(LinearDecay):
+    """Constant, then exponential to a hundredth at the last step (BiGAN's code)."""
+
+    def share(self, left):
+        return 0.01 ** (1.0 - left)

@@ -20,6 +20,7 @@ from kgan.networks.encoders import (
     deep_conv_encoder,
     extended_transfer_encoder,
     fc_encoder,
+    strided_encoder,
     transfer,
     transfer_encoder,
 )
@@ -57,6 +58,7 @@ __all__ = [
     "resnet_generator",
     "stargan_discriminator",
     "stargan_generator",
+    "strided_encoder",
     "together",
     "transfer",
     "transfer_encoder",

@@ -9,6 +9,11 @@ from kgan.core.errors import UsageError
 from kgan.networks import age
 
 
+@pytest.fixture(scope="module")
+def model(tiny):
+    return tiny("age")
+
+
 def trainable(network):
     return sum(int(np.prod(v.shape)) for v in network.trainable_variables)
 
@@ -24,8 +29,7 @@ def test_parameters():
     assert abs(scales.mean() - 1) < 0.01 and abs(scales.std() - 0.02) < 0.005
 
 
-def test_codes_lie_on_the_sphere(tiny, tiny_batch):
-    model = tiny("age")
+def test_codes_lie_on_the_sphere(model, tiny_batch):
     batch = tiny_batch(model)
     for codes in (model.codes(5), model.noise(batch), model.encode(batch["a"])):
         np.testing.assert_allclose(np.linalg.norm(codes, axis=1), 1.0, atol=1e-5)
@@ -59,8 +63,7 @@ def test_what_each_pays(tiny, tiny_batch, moments, power):
     }, rel=1e-4)
 
 
-def test_the_encoder_changes_no_generated_picture_that_it_judges(tiny, tiny_batch, network_calls):
-    model = tiny("age")
+def test_the_encoder_changes_no_generated_picture_that_it_judges(model, tiny_batch, network_calls):
     batch = tiny_batch(model)
     terms = model.stage.phases[0].loss_terms
     assert network_calls(model, terms, batch) == {"e": 2, "g": 2}
@@ -73,8 +76,7 @@ def test_the_encoder_changes_no_generated_picture_that_it_judges(tiny, tiny_batc
     assert all(g is not None for g in tape.gradient(paid["picture"], weights))
 
 
-def test_one_update_of_the_encoder_three_of_the_generator(tiny, tiny_batch):
-    model = tiny("age")
+def test_one_update_of_the_encoder_three_of_the_generator(model, tiny_batch):
     assert (model.batches_per_step, model.plays_per_step) == (1, 4)
     model.train_step({"a": tiny_batch(model)["a"]})
     assert {p: int(o.iterations) for p, o in model.optimizers.items()} == {

@@ -168,8 +168,9 @@ def test_the_trunk_learns_from_the_discriminator_alone(model, tiny_batch):
 
 
 def test_calls_of_each_network(model, tiny_batch, network_calls):
-    calls = network_calls(model, type(model).played, tiny_batch(model))
-    assert calls == {"t": 3, "h": 1, "g": 2, "d": 3}
+    for terms in (type(model).discriminator_terms, type(model).generator_terms):
+        calls = {"t": 3, "h": 1, "g": 2, "d": 3}
+        assert network_calls(model, terms, tiny_batch(model)) == calls
 
 
 def test_the_rate_falls():
