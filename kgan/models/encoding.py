@@ -71,8 +71,9 @@ class Encodes(LatentGAN):
     def show(self, batch):
         shown = {"a": batch["a"]}
         shown["reconstruct"] = self.translate(batch["a"])
-        shown["generated"] = self.decode(self.codes(len(batch["a"])))
-        shown["its reconstruction"] = self.translate(shown["generated"])
+        if self.prior:
+            shown["generated"] = self.decode(self.codes(len(batch["a"])))
+            shown["its reconstruction"] = self.translate(shown["generated"])
         return shown
 
     # Deployment
@@ -102,7 +103,11 @@ class Encodes(LatentGAN):
         x = x[:, top : top + side, left : left + side]
         if x.shape[1:3] != (size, size):
             x = tf.clip_by_value(tf.image.resize(x, (size, size), "bicubic", antialias=True), -1, 1)
-        return tf.cast(self.e(x, training=False), tf.float32)
+        return tf.cast(self.code_of(x), tf.float32)
+
+    def code_of(self, x):
+        """Codes [n, latent] of float pictures [n, size, size, 3] in [-1, 1]: `e` as deployed."""
+        return self.e(x, training=False)
 
     def encode_all(self, images, rows=None):
         """`encode` for many pictures, also those of `kgan.data`: a numpy array [n, latent]."""
@@ -189,7 +194,7 @@ class Encodes(LatentGAN):
             "encode": (tf.function(encode, input_signature=[images], autograph=False),
                        {"images": pictures}),
             "edit": (tf.function(edit, input_signature=[images, move], autograph=False),
-                     {"images": pictures, "move": self.codes(2).numpy()}),
+                     {"images": pictures, "move": self.example_codes()}),
         }
 
 
