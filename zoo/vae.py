@@ -12,8 +12,8 @@ its player alone, so that no gradient of the discriminator's opinion reaches the
 the similarity the discriminator.
 
 Deviations: the codes' noise and all passes are one shared forward pass; logits instead of a
-logarithm of a sigmoid plus 0.001. `layers plain` with the flags on the card are the variant of
-Munjal's code, which updates one player after the other, each on a batch of its own.
+logarithm of a sigmoid plus 0.001. `vae_gan_plain` has the
+numbers of Munjal's code, which updates one player after the other, each on a batch of its own.
 """
 
 from dataclasses import dataclass
@@ -216,8 +216,14 @@ PAPER = {
     "size": 64, "batch": 64, "steps": 62_500, "decay_from": 1.0, "learning_rate": 0.025 / 64,
     "rate_power": 0.75, "last_rate": 1e-5 / 64, "weight_decay": 1e-5 / 64,
 }
+PLAIN = {
+    "size": 64, "batch": 128, "steps": 127_100, "layers": "plain", "optimizer": "adam",
+    "learning_rate": 3e-4, "discriminator_rate": 1 / 3, "decay_from": 1.0, "flip": False,
+    "lambda_kl": 1 / 128, "lambda_similarity": 10.0, "gamma": 30.0, "similarity": "mean",
+    "adversarial": "non_saturating", "fakes": "both", "real_share": 1 / 3, "margin": 0.0,
+}
 SMALL = {
-    "size": 64, "batch": 32, "steps": 4000, "filters": 32, "optimizer": "adam", "flip": False,
+    "size": 64, "batch": 32, "steps": 4000, "filters": 32, "optimizer": "adam",
     "learning_rate": 3e-4, "decay_from": 0.5,
 }
 
@@ -230,4 +236,12 @@ register("vae_gan", VAEGAN, VAEGANRecipe(**PAPER, lambda_adversarial=1.0 - 1e-6)
          tiny=TINY, phrase="a variational autoencoder whose pictures a discriminator compares")
 register("vae_gan_small", VAEGAN, VAEGANRecipe(**SMALL, gamma=1e-5), card="vae.md", tiny=TINY,
          phrase="a variational autoencoder whose pictures a discriminator compares; half of the "
+                "width, for a CPU")
+register("vae_gan_plain", VAEGAN, VAEGANRecipe(**PLAIN), card="vae.md",
+         tiny={**TINY, "layers": "plain", "fakes": "both", "similarity": "mean"},
+         phrase="vae_gan with the layers and weights that CRG's comparison took")
+register("vae_gan_plain_small", VAEGAN, VAEGANRecipe(**{
+    **PLAIN, "batch": 32, "steps": 4000, "filters": 32, "decay_from": 0.5, "lambda_kl": 1 / 32,
+}), card="vae.md", tiny={**TINY, "layers": "plain", "fakes": "both", "similarity": "mean"},
+         phrase="vae_gan with the layers and weights that CRG's comparison took; half of the "
                 "width, for a CPU")
