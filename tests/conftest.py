@@ -30,6 +30,7 @@ import tensorflow as tf
 from kgan.core import devices, registry
 from kgan.core.hashing import sha256_of_file
 from kgan.core.recipe import Machine, Recipe, knob
+from kgan.models.encoding import Encodes
 from kgan.models.gan import GAN
 from kgan.models.inverting import Inverts
 from kgan.training.run import RunOptions, train
@@ -79,7 +80,8 @@ def each_name(trained=False, exported=False):
 
     A name of the same class and tiny recipe as a shorter name's is slow, and so is a `_small` one
     beside the name without it; of encoders, one of the same class, or of one made from it; of
-    exports, which hold no discriminator, one of the same class that takes as many inputs.
+    exports, which hold no discriminator, one of the same class that takes as many inputs, and of
+    encoders that are trained with their generators, which serve the same, any other one.
 
     Args:
         trained: leave out those that are not trained.
@@ -93,6 +95,7 @@ def each_name(trained=False, exported=False):
         look = (entry.model, repr(sorted(entry.tiny.items())))
         if exported:
             look = (entry.model, entry.tiny.get("condition"))
+            look = Encodes if issubclass(entry.model, Encodes) else look
         derived = False
         if issubclass(entry.model, Inverts):
             line = entry.model.mro()

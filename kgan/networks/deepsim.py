@@ -56,9 +56,12 @@ def feature_generator(name, shape, *, size=224, filters=64, top=4096, levels=Tru
     while side < whole:
         side *= 2
         last = side == whole
-        made, more = (3, 0) if last else (int(w * filters) for w in WIDTHS.get(side, (0.5, 0)))
+        made, more = (int(w * filters) for w in WIDTHS.get(side, (0.5, 0)))
+        made, more = (3, 0) if last else (max(made, 1), more)
         x = _up(x, made, f"up{side}", active=not last)
         x = _same(x, more, f"conv{side}") if more else x
+    if shape[0] >= whole:  # features at the side of the picture
+        x = transposed_conv(x, 3, 3, 1, first=_first(0.9), use_bias=False, name="last")
     if size < whole:
         low = (whole - size) // 2
         x = layers.Cropping2D(((low, whole - size - low),) * 2, name="middle")(x)

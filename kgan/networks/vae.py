@@ -1,10 +1,10 @@
 """Networks of VAE/GAN (Larsen et al. 2016), which the plain VAE has, too.
 
 `"published"`: as in the authors' code, 5x5 kernels, biases only where no batch norm follows,
-ReLU, batch norm with momentum 0.9 and epsilon 1e-6, first weights uniform within 1 / sqrt(3 inputs).
-`"plain"`: as in the code of Munjal, on which the comparison of the cyclic reverse generator (Dogan,
-Keles 2020) stands: a fourth convolution of stride 1 instead of the dense layers, batch norm also in
-the discriminator's first layer, biases everywhere, first weights N(0, 0.02), cut off at two
+ReLU, batch norm with momentum 0.9 and epsilon 1e-6, first weights uniform within 1 / sqrt(3 inputs)
+of 0. `"plain"`: as in the code of Munjal, on which the comparison of the cyclic reverse generator
+(Dogan, Keles 2020) stands: a fourth convolution of stride 1 instead of the dense layers, batch norm
+also in the discriminator's first layer, biases everywhere, first weights N(0, 0.02), cut off at two
 deviations, Keras' momentum and epsilon of batch norm.
 
 The discriminator is two networks, one after the other: what the learned similarity looks at, and

@@ -63,6 +63,8 @@ def _convolutions(x, depth, filters, pool, slope, last=None):
                 return
         x = (layers.MaxPooling2D if pool == "max" else layers.AveragePooling2D)(2)(x)
         yield f"pool{block}", x
+        if f"pool{block}" == last:
+            return
 
 
 def vgg_features(
