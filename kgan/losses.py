@@ -31,6 +31,21 @@ def _mean_sum(x):
     return ops.mean(ops.sum(x, axis=tuple(range(1, len(x.shape)))))
 
 
+def kl_to_normal(mean, log_variance):
+    """KL divergence of N(mean, variance) from N(0, 1), nats, summed over each code; the mean.
+
+    Args:
+        mean, log_variance: [n, k].
+    """
+    mean, log_variance = _float32(mean), _float32(log_variance)
+    return 0.5 * _mean_sum(ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance)
+
+
+def half_squares(variables):
+    """Half the sum of the squares of weights: its gradient is the weights (weight decay)."""
+    return 0.5 * sum(ops.sum(ops.square(_float32(v))) for v in variables)
+
+
 def ssim(x, y, k1):
     """1 - SSIM of pictures in [-1, 1], sides of at least 11: the mean over the batch.
 

@@ -71,8 +71,9 @@ class Encodes(LatentGAN):
     def show(self, batch):
         shown = {"a": batch["a"]}
         shown["reconstruct"] = self.translate(batch["a"])
-        shown["generated"] = self.decode(self.codes(len(batch["a"])))
-        shown["its reconstruction"] = self.translate(shown["generated"])
+        if self.prior:
+            shown["generated"] = self.decode(self.codes(len(batch["a"])))
+            shown["its reconstruction"] = self.translate(shown["generated"])
         return shown
 
     # Deployment
@@ -200,7 +201,7 @@ class Encodes(LatentGAN):
             "encode": (tf.function(encode, input_signature=[images], autograph=False),
                        {"images": pictures}),
             "edit": (tf.function(edit, input_signature=[images, move], autograph=False),
-                     {"images": pictures, "move": self.codes(2).numpy()}),
+                     {"images": pictures, "move": self.example_codes()}),
         }
 
 

@@ -6,6 +6,7 @@ bytes) and `decode` (codes -> uint8 pictures).
 """
 
 from kgan.core.batches import parts
+from kgan.core.errors import UsageError
 from kgan.core.lazy import labelled, np, pixels, tf
 from kgan.data.signals import usual
 from kgan.models.gan import GAN
@@ -49,7 +50,7 @@ class LatentGAN(GAN):
 
     @property
     def prior(self):
-        """What codes are drawn from, one of `PRIORS`."""
+        """What codes are drawn from, one of `PRIORS`; None = none can be drawn."""
         return self.recipe.prior
 
     @property
@@ -62,10 +63,18 @@ class LatentGAN(GAN):
 
         Raises:
             ValueError: `count` is below 0.
+            UsageError: the model has no prior.
         """
         if count < 0:
             raise ValueError(f"the number of codes or samples is 0 or more, not {count}.")
+        if not self.prior:
+            raise UsageError(f"{self.name_in_zoo} has no prior that codes are drawn from, so it "
+                             "makes no pictures out of nothing: give it pictures to encode.")
         return draw(self.prior, (count, self.latent), tf.constant([seed, 0x51A7]))
+
+    def example_codes(self):
+        """Two codes to try an export with, an array; they need not be of the prior."""
+        return draw(self.prior or "normal", (2, self.latent), tf.constant([0, 0x51A7])).numpy()
 
     @classmethod
     def label_names_of(cls, recipe):
@@ -126,7 +135,7 @@ class LatentGAN(GAN):
         return self.g(given, training=False)
 
     def served(self):
-        example = {"codes": self.codes(2).numpy()}
+        example = {"codes": self.example_codes()}
         if self.conditions:
             example["labels"] = self._in_turn(2).numpy()
         spec = [tf.TensorSpec([None, x.shape[1]], tf.float32, name=name)

@@ -58,3 +58,29 @@ class ExponentialDecay(LinearDecay):
 
     def share(self, left):
         return 0.01 ** (1.0 - left)
+
+
+class PowerDecay(keras.optimizers.schedules.LearningRateSchedule):
+    """Another schedule, and a factor that falls from 1 with a power of the share of the steps done.
+
+    By a count of its own and not by how often an optimizer moved, which may have been held.
+
+    Args:
+        schedule: the learning rate before this.
+        count: a variable, the steps that are done.
+        steps: of the whole training.
+        power: the factor is 1 - share^power (1 - last).
+        last: the factor at the last step.
+    """
+
+    def __init__(self, schedule, count, steps, power, last):
+        self.schedule, self.count, self.steps = schedule, count, steps
+        self.power, self.last = power, last
+
+    def __call__(self, step):
+        share = ops.clip(ops.cast(self.count, "float32") / self.steps, 0.0, 1.0)
+        return self.schedule(step) * (1.0 - share**self.power * (1.0 - self.last))
+
+    def get_config(self):
+        return {"schedule": self.schedule, "steps": self.steps, "power": self.power,
+                "last": self.last}

@@ -97,6 +97,10 @@ def _probed(name):
     )
 
 
+def _autoencoder(title, tag, **changes):
+    return Row(title, "deepsim_autoencoder_small", changes, tag=tag)
+
+
 def _pix2pix(title, tag, **changes):
     return Row(title, "pix2pix_small", changes, tag=tag)
 
@@ -203,6 +207,18 @@ SUITES = {
                 shares={"pretrain_steps": 0.5}, repeated=True)
             for loss in ("mse", "vgg22", "vgg54")
         ),
+    )),
+    # Dosovitskiy, Brox 2016 (arXiv 1602.02644), the autoencoder by its losses, in small.
+    "deepsim": Suite("codes", (
+        _autoencoder("squared error", "l2", lambda_features=0.0, lambda_adversarial=0.0),
+        _autoencoder("L1", "l1", picture="l1", lambda_features=0.0, lambda_adversarial=0.0),
+        _autoencoder("features", "features", lambda_picture=0.0, lambda_adversarial=0.0),
+        _autoencoder("DeePSiM", "deepsim"),
+    ), (
+        Published("Dosovitskiy, Brox 2016, table 4, STL-10, compared in AlexNet", "accuracy", {
+            "deepsim_autoencoder_small-l2": .346, "deepsim_autoencoder_small-l1": .357,
+            "deepsim_autoencoder_small-deepsim": .523,
+        }),
     )),
     # Radford, Metz, Chintala 2016 (arXiv 1511.06434), section 5.1.
     "dcgan_features": Suite("features", _probed("dcgan_features_small")),
