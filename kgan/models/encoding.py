@@ -103,10 +103,10 @@ class Encodes(LatentGAN):
         x = x[:, top : top + side, left : left + side]
         if x.shape[1:3] != (size, size):
             x = tf.clip_by_value(tf.image.resize(x, (size, size), "bicubic", antialias=True), -1, 1)
-        return tf.cast(self.code_of(x), tf.float32)
+        return tf.cast(self.codes_of(x), tf.float32)
 
-    def code_of(self, x):
-        """Codes [n, latent] of float pictures [n, size, size, 3] in [-1, 1]: `e` as deployed."""
+    def codes_of(self, x):
+        """Codes of pictures [n, size, size, 3] in [-1, 1], as deployed: what `e` says."""
         return self.e(x, training=False)
 
     def encode_all(self, images, rows=None):

@@ -15,7 +15,7 @@ class Variational(Encodes):
 
     prior = "normal"
 
-    def code_of(self, x):
+    def codes_of(self, x):
         return self.e(x, training=False)[0]
 
     def posterior(self, batch):
