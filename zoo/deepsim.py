@@ -276,7 +276,7 @@ TINY = {
 TINY_INVERSION = {**TINY, "inverted": "vgg_star_small.avatars", "layer": "pool3", "top": 8}
 PAPER = {
     "batch": 64, "steps": 1_000_000, "learning_rate": 2e-4, "beta_1": 0.9, "decay_from": 1.0,
-    "halve_at": "300000,500000,700000,900000",
+    "halve_at": "300000,500000,700000,900000", "flip": False,
 }
 SMALL = {
     "size": 64, "batch": 32, "steps": 3000, "filters": 24, "discriminator_filters": 16,
