@@ -87,7 +87,8 @@ class DeePSiM(Encodes):
         if self.deployed_only:
             return nets
         if r.lambda_features:
-            nets["reference"] = references.build_layer(r.compared, references.layout(r.reference))
+            nets["reference"] = layer_of(r.reference, r.compared, references.layout(r.reference),
+                                         r.size, "reference")
         return {**nets, "balance": networks.deepsim.Balance(name="balance"),
                 "d": networks.deepsim.deepsim_discriminator(
                     "d", size=r.size, filters=r.discriminator_filters)}
@@ -153,6 +154,14 @@ class DeePSiM(Encodes):
         ratio = (paid["real"] + paid["fake"]) / terms[self.maker]["adversarial"]
         self.balance.update(ratio)
         return {self.maker: generator, "discriminator": discriminator}
+
+
+def layer_of(spec, layer, how, size, name):
+    """A reference up to a layer; its dense layers may take pictures of one side alone."""
+    if how["size"] not in (None, size) and layer in networks.vgg.TOP:
+        raise UsageError(f"{layer} of {spec} sees pictures of {how['size']} px: say --size "
+                         f"{how['size']}.")
+    return references.build_layer(layer, how, name=name)
 
 
 def pictures_of(data, size, count=64):
@@ -237,10 +246,7 @@ class Inversion(DeePSiM):
 
     def build_pair(self, r):
         how = r.how
-        if how["size"] not in (None, r.size) and r.layer in networks.vgg.TOP:
-            raise UsageError(f"{r.layer} of {r.inverted} sees pictures of {how['size']} px: say "
-                             f"--size {how['size']}.")
-        features = references.build_layer(r.layer, how, name="features")
+        features = layer_of(r.inverted, r.layer, how, r.size, "features")
         encoder = networks.deepsim.in_a_row("e", features, r.size)
         generator = networks.deepsim.feature_generator(
             "g", encoder.get_layer("flatten").input.shape[1:], size=r.size, filters=r.filters,
@@ -270,7 +276,7 @@ TINY = {
 TINY_INVERSION = {**TINY, "inverted": "vgg_star_small.avatars", "layer": "pool3", "top": 8}
 PAPER = {
     "batch": 64, "steps": 1_000_000, "learning_rate": 2e-4, "beta_1": 0.9, "decay_from": 1.0,
-    "halve_at": "300000,500000,700000,900000",
+    "halve_at": "300000,500000,700000,900000", "flip": False,
 }
 SMALL = {
     "size": 64, "batch": 32, "steps": 3000, "filters": 24, "discriminator_filters": 16,

@@ -257,7 +257,8 @@ class GAN(Translates, Trainer):
 
         Returns:
             `{player: bool scalar, whether its weights and its optimizer stay as they were}`, the
-            same on all replicas; players that are not in it move.
+            same on all replicas; players that are not in it move. The learning rate of one that
+            stays waits, too, since it follows from how often its optimizer moved.
         """
         return {}
 

@@ -8,7 +8,7 @@ from kgan.data import open_data
 from kgan.evaluation.suite.definitions import SUITES
 from kgan.evaluation.suite.kinds import KINDS
 from kgan.evaluation.suite.measure import MEASURES
-from kgan.evaluation.suite.table import lines
+from kgan.evaluation.suite.table import lines, summary
 from kgan.metrics.linear_probe import linear_probe, linear_probes, most_frequent
 
 FACES = "avatars:Smiling,Eyeglasses?n=48&test=20"
@@ -31,10 +31,13 @@ def test_codes_are_read_and_reconstructions_measured():
     kind = KINDS["codes"]
     (table,) = kind.tables({})
     assert {c.figure for c in table.columns} <= set(figures)
-    row = {"title": "L1", "key": "l1", "mean": figures, "std": {}, "trainings": [], "failed": [],
-           "joint": False, "name": row.name}
-    assert 0 <= pixels["guess"]["accuracy"] <= 1 and len(lines(kind, {
-        "rows": [row], "sanity": pixels}, table)[1]) == 3
+    training = {"run": None, "n": 12, "step": 1, "seconds": 1.0}
+    row = {"title": "L1", "key": "l1", "trainings": [training], "failed": [], "joint": False,
+           **summary([figures])}
+    told = lines(kind, {"rows": [row], "sanity": pixels}, table)[1]
+    assert [line.title for line in told] == ["raw pixels", "the most frequent label", "L1"]
+    assert told[1].cells[3][0] == f"{100 * pixels['guess']['accuracy']:.2f}"
+    assert told[2].cells[4][0] == "128"
 
 
 def test_attributes_are_probed_one_by_one():

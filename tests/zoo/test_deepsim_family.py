@@ -176,6 +176,8 @@ def test_layers_that_cannot_be_inverted_are_refused():
         fresh("deepsim_inversion", layer="relu9_1")
     with pytest.raises(UsageError, match="say --size 224"):
         fresh("deepsim_inversion", layer="fc1", inverted="vgg16")
+    with pytest.raises(UsageError, match="fc1 of vgg19 sees pictures of 224 px"):
+        fresh("deepsim_autoencoder", compared="fc1", reference="vgg19")
     with pytest.raises(UsageError, match="Nothing to learn from"):
         registry.recipe("deepsim_autoencoder").replace(
             lambda_features=0.0, lambda_adversarial=0.0, lambda_picture=0.0)
