@@ -41,11 +41,6 @@ def kl_to_normal(mean, log_variance):
     return 0.5 * _mean_sum(ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance)
 
 
-def half_squares(variables):
-    """Half the sum of the squares of weights: its gradient is the weights (weight decay)."""
-    return 0.5 * sum(ops.sum(ops.square(_float32(v))) for v in variables)
-
-
 def ssim(x, y, k1):
     """1 - SSIM of pictures in [-1, 1], sides of at least 11: the mean over the batch.
 

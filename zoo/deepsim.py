@@ -142,7 +142,7 @@ class DeePSiM(Encodes):
                          "fake": r.lambda_adversarial * losses.fake_loss("bce", fake)}
         if r.weight_decay:
             weights = self.variables_of("discriminator")
-            discriminator["decay"] = r.weight_decay * losses.half_squares(weights)
+            discriminator["decay"] = r.weight_decay * losses.weight_decay(weights)
         return {self.maker: terms, "discriminator": discriminator}
 
     def gates(self, terms):

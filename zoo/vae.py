@@ -124,7 +124,7 @@ class VAE(Variational):
         if not self.recipe.weight_decay:
             return {}
         kernels = [v for v in self.variables_of(player) if v.name == "kernel"]
-        return {"decay": self.recipe.weight_decay * losses.half_squares(kernels)}
+        return {"decay": self.recipe.weight_decay * losses.weight_decay(kernels)}
 
 
 class VAEGAN(VAE):
