@@ -31,6 +31,16 @@ def _mean_sum(x):
     return ops.mean(ops.sum(x, axis=tuple(range(1, len(x.shape)))))
 
 
+def kl_to_normal(mean, log_variance):
+    """KL divergence of N(mean, variance) from N(0, 1), nats, summed over each code; the mean.
+
+    Args:
+        mean, log_variance: [n, k].
+    """
+    mean, log_variance = _float32(mean), _float32(log_variance)
+    return 0.5 * _mean_sum(ops.square(mean) + ops.exp(log_variance) - 1.0 - log_variance)
+
+
 def ssim(x, y, k1):
     """1 - SSIM of pictures in [-1, 1], sides of at least 11: the mean over the batch.
 
@@ -44,6 +54,62 @@ def ssim(x, y, k1):
 def l2(x, y):
     """Mean squared difference of two tensors of one shape."""
     return ops.mean(ops.square(_float32(x) - _float32(y)))
+
+
+def normal_divergence(codes, moments="std"):
+    """How far the codes of a batch are from N(0, 1): KL of the normal fitted to each number of a
+    code from N(0, 1), the mean over the numbers of a code (Ulyanov et al. 2018, AGE, and Pioneer).
+
+    Args:
+        codes: [n, latent], at least two that differ in each number.
+        moments: `"std"` = (s^2 + m^2) / 2 - log s - 1/2 of each number's mean m and standard
+            deviation s (over n, not n - 1); `"variance"`, as AGE's released code has it, with s^2
+            in the place of s.
+    """
+    codes = _float32(codes)
+    mean = ops.mean(codes, axis=0)
+    variance = ops.mean(ops.square(codes - mean), axis=0)
+    if moments == "std":
+        spread = 0.5 * (variance - ops.log(variance))
+    elif moments == "variance":
+        spread = 0.5 * ops.square(variance) - ops.log(variance)
+    else:
+        raise ValueError(f"moments must be std or variance, not {moments!r}")
+    return ops.mean(spread + 0.5 * ops.square(mean) - 0.5)
+
+
+def sphere_distance(x, y):
+    """2 - the mean over all numbers of x * y, for codes [n, latent] of unit length: AGE's and
+    Pioneer's reconstruction of codes, the cosine divided by `latent`."""
+    return 2.0 - ops.mean(_float32(x) * _float32(y))
+
+
+def orthogonality(kernel, of="filters"):
+    """Sum of |W W^T - I| of a convolution's kernel (Brock et al. 2017, section 3.4).
+
+    Args:
+        kernel: [h, w, in, out].
+        of: `"filters"`, W has a row for each filter, as published; `"rows"`, a W for each filter
+            that has a row for each of the kernel's h rows, as the authors' code has it.
+    """
+    x = ops.transpose(_float32(kernel), (3, 0, 1, 2))  # [out, h, w, in]
+    n, h, w, c = x.shape
+    if of == "filters":
+        x = ops.reshape(x, (1, n, h * w * c))
+    elif of == "rows":
+        x = ops.reshape(x, (n, h, w * c))
+    else:
+        raise ValueError(f"of must be filters or rows, not {of!r}")
+    products = ops.matmul(x, ops.transpose(x, (0, 2, 1)))
+    return ops.sum(ops.abs(products - ops.eye(products.shape[-1])))
+
+
+def weight_decay(variables):
+    """Half the sum of the squares of all numbers of some variables; 0 of none.
+
+    Its gradient is the variables themselves, which is what is called L2 weight decay.
+    """
+    return 0.5 * sum((ops.sum(ops.square(_float32(v))) for v in variables), tf.zeros(()))
 
 
 def total_variation(x):

@@ -30,6 +30,7 @@ import tensorflow as tf
 from kgan.core import devices, registry
 from kgan.core.hashing import sha256_of_file
 from kgan.core.recipe import Machine, Recipe, knob
+from kgan.models.encoding import Encodes
 from kgan.models.gan import GAN
 from kgan.models.inverting import Inverts
 from kgan.training.run import RunOptions, train
@@ -78,8 +79,9 @@ def each_name(trained=False, exported=False):
     """Parameters of a test that runs for every name.
 
     A name of the same class and tiny recipe as a shorter name's is slow, and so is a `_small` one
-    beside the name without it; of encoders, one of the same class, or of one made from it; of
-    exports, which hold no discriminator, one of the same class that takes as many inputs.
+    beside the name without it; of encoders of a generator, one of the same class, or of one made
+    from it; of exports, which hold no discriminator, one of the same class that takes as many
+    inputs, and of those that encode, which have the same signatures, all but one.
 
     Args:
         trained: leave out those that are not trained.
@@ -92,9 +94,11 @@ def each_name(trained=False, exported=False):
             continue
         look = (entry.model, repr(sorted(entry.tiny.items())))
         if exported:
-            look = (entry.model, entry.tiny.get("condition"))
+            encodes = issubclass(entry.model, Encodes)
+            look = (Encodes if encodes else entry.model, entry.tiny.get("condition"),
+                    encodes and entry.model.label_names_of(entry.recipe))
         derived = False
-        if issubclass(entry.model, Inverts):
+        if issubclass(entry.model, Inverts) and not exported:
             line = entry.model.mro()
             look = line[line.index(Inverts) - 1]
             derived = look is not entry.model
@@ -142,6 +146,35 @@ def tiny_batch():
         return {**batch, "key": tf.constant([seed, 0]), "step": tf.constant(0)}
 
     return make
+
+
+@pytest.fixture(scope="session")
+def network_calls():
+    """`network_calls(model, terms, batch)`: how often `terms(model, batch)` calls each network."""
+
+    def count(model, terms, batch):
+        found, counted = {}, object.__new__(type(model))
+        counted.__dict__.update(model.__dict__, nets=dict(model.nets))
+        for name, network in model.nets.items():
+            counted.__dict__[name] = counted.nets[name] = Counted(name, network, found)
+        terms(counted, batch)
+        return found
+
+    return count
+
+
+class Counted:
+    """A network that counts its calls in `found[name]`."""
+
+    def __init__(self, name, network, found):
+        self._name, self._network, self._found = name, network, found
+
+    def __call__(self, *inputs, **keywords):
+        self._found[self._name] = self._found.get(self._name, 0) + 1
+        return self._network(*inputs, **keywords)
+
+    def __getattr__(self, name):
+        return getattr(self._network, name)
 
 
 @pytest.fixture(scope="session")

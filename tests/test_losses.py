@@ -84,6 +84,34 @@ def test_any_shape_and_the_mean_over_all_of_it():
         assert whole == pytest.approx(np.mean(halves), rel=1e-5)
 
 
+def test_divergence_from_a_normal_by_hand():
+    codes = tf.constant([[1.0, 3.0], [3.0, 3.5]])  # means 2 and 3.25, variances 1 and 1/16
+    means = (2.0**2 + 3.25**2) / 2
+    std = (1 + 1 / 16) / 2 - math.log(1 / 4)
+    variance = (1 + 1 / 256) / 2 - math.log(1 / 16)
+    for moments, spread in (("std", std), ("variance", variance)):
+        expected = (means + spread - 1) / 2  # the mean of two numbers
+        assert float(losses.normal_divergence(codes, moments)) == pytest.approx(expected, rel=1e-6)
+    assert float(losses.normal_divergence(tf.constant([[1.0], [-1.0]]))) == pytest.approx(0)
+    with pytest.raises(ValueError, match="std or variance"):
+        losses.normal_divergence(codes, "both")
+
+
+def test_distance_on_the_sphere_by_hand():
+    x, y = tf.constant([[0.6, 0.8], [1.0, 0.0]]), tf.constant([[0.6, 0.8], [0.0, 1.0]])
+    assert float(losses.sphere_distance(x, y)) == pytest.approx(2 - (1 + 0) / 4)
+
+
+def test_weight_decay_pulls_by_the_weights():
+    x, y = tf.constant([[1.0, -2.0]]), tf.constant(3.0)
+    with tf.GradientTape() as tape:
+        tape.watch([x, y])
+        paid = losses.weight_decay([x, y])
+    assert float(paid) == pytest.approx((1 + 4 + 9) / 2)
+    np.testing.assert_array_equal(tape.gradient(paid, x), x)
+    assert float(losses.weight_decay([])) == 0.0
+
+
 def test_cross_entropies_and_gram_by_hand():
     logits = tf.constant([[0.0, np.log(3.0)]], tf.float32)
     found = losses.cross_entropy(tf.constant([[0.0, 1.0]]), logits)

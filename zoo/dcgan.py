@@ -124,6 +124,10 @@ class DCGAN(LatentGAN):
                                      beta_2=self.recipe.beta_2, epsilon=1e-8,
                                      name=f"adam_{player}")
 
+    @classmethod
+    def label_names_of(cls, recipe):
+        return tuple(recipe.labels.split(",")) if recipe.classes else ()
+
     @property
     def conditions(self):
         return self.recipe.classes

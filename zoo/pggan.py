@@ -6,7 +6,8 @@ every kernel of both networks, two updates of the discriminator for each of the 
 twice its learning rate. How they grow is in `kgan.models.growing`.
 
 Deviations: one batch size at all levels (as in the original's Theano code; its TensorFlow code and
-the variant take 128 up to 16 px); real pictures of a level are means over areas of the full size.
+the variant take 128 up to 16 px, `--batches`); real pictures of a level are means over areas of the
+full size.
 """
 
 import functools
@@ -17,6 +18,7 @@ from kgan.core.recipe import knob
 from kgan.core.registry import register
 from kgan.data.spec import FACES
 from kgan.models.growing import Growing, GrowingRecipe
+from kgan.models.stages import Phase
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class PGGANRecipe(GrowingRecipe):
     discriminator_cap: int = knob(512, "most maps of a layer of the discriminator", low=1)
     base: int = knob(8192, "maps of a layer times half its side, where the cap allows", low=1)
     spectral: bool = knob(True, "spectral norm on every kernel (not in the original)")
+    discriminator_steps: int = knob(2, "updates of the discriminator in a step", low=1,
+                                    group="schedule")
     discriminator_rate: float = knob(2.0, "the discriminator's learning rate, in multiples of "
                                      "--learning_rate", low=0, group="schedule")
     beta_2: float = knob(0.99, "Adam's beta 2", low=0, high=0.9999, group="schedule")
@@ -36,10 +40,15 @@ class PGGANRecipe(GrowingRecipe):
     drift: float = knob(0.001, "weight of the square of what the discriminator says of real "
                         "pictures", low=0, group="loss")
 
+    @property
+    def turns(self):
+        return self.discriminator_steps
+
 
 class PGGAN(Growing):
     """A generator and a discriminator that grow together."""
 
+    players = {"generator": ("g",), "discriminator": ("d",)}
     prior = "normal"
     normalises = True
 
@@ -58,6 +67,20 @@ class PGGAN(Growing):
         return optimizers.Adam(schedule, beta_1=self.recipe.beta_1,
                                      beta_2=self.recipe.beta_2, epsilon=1e-8,
                                      name=f"adam_{player}")
+
+    @classmethod
+    def phases_at(cls, recipe, level):
+        return (
+            Phase(("discriminator",), recipe.discriminator_steps,
+                  functools.partial(cls.discriminator_terms, level=level)),
+            Phase(("generator",), 1, functools.partial(cls.generator_terms, level=level),
+                  fresh=False),
+        )
+
+    def judge(self, pictures, batch, level):
+        """What the discriminator says of pictures of a level, in training."""
+        alpha = self.alpha(level, batch["step"])
+        return self.d(pictures, level=level.number, alpha=alpha, training=True)
 
     def discriminator_terms(self, batch, level):
         r, judge = self.recipe, functools.partial(self.judge, batch=batch, level=level)

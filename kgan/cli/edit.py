@@ -13,6 +13,8 @@ import time
 
 import numpy as np
 
+from kgan.cli.edit_grids import edit_between, sort_pictures
+from kgan.cli.edit_labels import edit_labels
 from kgan.cli.edit_objects import edit_objects
 from kgan.cli.flags import Flags, expanded
 from kgan.cli.journal import Journal
@@ -25,6 +27,7 @@ from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.process import tool
 from kgan.editing.directions import LONGEST, Direction
 from kgan.editing.drawing import plot
+from kgan.editing.grids import PATHS, Panel
 from kgan.editing.inversion import METHODS
 from kgan.editing.strips import LENGTH, SAFE, Edits, from_pictures, from_populations, without_others
 from kgan.models.encoding import BATCH
@@ -42,7 +45,11 @@ def main(arguments):
     words = flags.parse(arguments, positional=None)
     if flags.object:
         return edit_objects(flags)
+    if flags.label:
+        return edit_labels(flags)
     _check_kind(flags.model)
+    if flags.between:
+        return edit_between(flags, _pairs(flags.between, words, "between"))
     pairs = _pairs(flags.pair, words)
     folders = [f for f in (flags.without, flags.values["with"].value) if f]
     named = [_factored(text) for text in _listed(flags.direction)]
@@ -53,7 +60,7 @@ def main(arguments):
     jobs = _jobs(flags, out)
     references = [_pictures(folder) for folder in folders]
     _check_places(flags, jobs, [*references, *pairs], ks, out)
-    results = Results(jobs, overwrite=flags.overwrite,
+    results = Results(jobs, overwrite=flags.overwrite or flags.sort > 0,
                       files=lambda strip: [strip, *_files(flags, ks, strip)])
     quiet()
     return _edit(flags, results, (named, others, pairs, references), ks, out)
@@ -69,6 +76,9 @@ def _flags():
     flags.add("output", None, "folder of the strips and of edits.json; made if it does not exist")
     flags.add("direction", None, "NAME or FILE.npz, several joined by commas are added up; NAME:-1 "
               "goes the other way, NAME:0.5 half as far")
+    flags.add("label", [], "of models that make pictures by labels, as icgan or cgan: NAME=1 sets "
+              "a label, NAME=0 takes it away, several joined by commas; each --label is a picture "
+              "of the strip, instead of directions")
     flags.add("pair", [], "two pictures, A B or A,B: the direction from the one without something"
               " to the one with it; the mean of several --pair")
     flags.add("without", None, "folder of pictures without something, for --k safe and --plot; if "
@@ -90,6 +100,16 @@ def _flags():
               "unlikely codes", choices=METHODS)
     flags.add("rate", 0.0, "of descent; 0 = the authors': 1, method prior 0.01", low=0)
     flags.add("seed", 0, "of generated pictures and of descent", low=0)
+    flags.add("between", [], "two ends, A B or A,B: pictures, files FILE.npy of a code, or numbers,"
+              " the codes drawn with these seeds: a strip of the way from one to the other")
+    flags.add("steps", 8, "pictures of such a way, both ends among them", low=2)
+    flags.add("path", "auto", "of such a way: on a sphere, or on a line; auto = as codes of the "
+              "model lie", choices=("auto", *PATHS))
+    flags.add("panel", False, "a grid of each picture with every attribute by itself: those of "
+              "--direction, or all that the model knows")
+    flags.add("sort", 0, "draw the pictures by their projections on a direction, sorted.png: so "
+              "many of the highest, of those nearest to the middle of pictures with the attribute, "
+              "and of the lowest", low=0)
     flags.add("object", None, "of models of label maps, as pix2pixhd: the id of an instance that "
               "gets other styles; --input has a folder each of labels/, instances/ and perhaps "
               "photos/, whose styles all else keeps")
@@ -100,7 +120,7 @@ def _flags():
     return flags
 
 
-def _pairs(values, words):
+def _pairs(values, words, flag="pair"):
     """`--pair`s as [(without, with)]: of A,B both, of A the next of the words that are no flags."""
     pairs, words = [], list(words)
     for value in values:
@@ -110,7 +130,8 @@ def _pairs(values, words):
         elif words:
             found.append(words.pop(0))
         if len(found) != 2 or not all(found) or value.startswith("-"):
-            raise UsageError("--pair takes two pictures, without and with: --pair A B or A,B.")
+            what = "pictures, without and with" if flag == "pair" else "ends"
+            raise UsageError(f"--{flag} takes two {what}: --{flag} A B or A,B.")
         pairs.append(tuple(found))
     if words:
         raise UsageError(f"{words[0]!r} is one argument too many; see tools/edit --help.")
@@ -162,8 +183,14 @@ def _check(flags, pairs, folders, named, ks):
     wrong = {
         "Say --output and either --input or --samples; see tools/edit --help.":
             bool(flags.input) == bool(flags.samples) or not flags.output,
-        "Say what to edit: --direction NAME or FILE.npz, --pair A B, or --without FOLDER --with "
-        "FOLDER.": not count and not folders,
+        "Say what to edit: --direction NAME or FILE.npz, --pair A B, --without FOLDER --with "
+        "FOLDER, or of models of labels --label NAME=1.":
+            not count and not folders and not flags.panel,
+        "--panel and --sort are two things: say one.": flags.panel and flags.sort > 0,
+        "--sort is by one direction: give one.": flags.sort > 0 and count + bool(folders) > 1,
+        "--panel and --sort write no separate pictures.":
+            flags.separate and (flags.panel or flags.sort > 0),
+        "--sort draws pictures as they are: leave --k out.": flags.sort > 0 and bool(flags.k),
         "--without and --with go together.": len(folders) == 1,
         "--without and --with are about one direction: give one.": bool(folders) and count > 1,
         "--save keeps one direction: give one.": bool(flags.save) and count > 1,
@@ -205,6 +232,7 @@ def _check_places(flags, jobs, references, ks, out):
     if out.exists() and not out.is_dir():
         raise UserError(f"--output {out} is no folder.")
     results = [path for _, strip in jobs for path in (strip, *_files(flags, ks, strip))]
+    results = [out / "sorted.png"] if flags.sort else results
     read = [picture for picture, _ in jobs if picture]
     refuse_replacing(results, [*read, *(pathlib.Path(p) for side in references for p in side)])
     named = [*_listed(flags.direction), *_listed(flags.orthogonal)]
@@ -227,7 +255,9 @@ def _edit(flags, results, given, ks, out):
                   rate=flags.rate, seed=flags.seed)
     begun = time.perf_counter()
     steps, populations = _steps(coder, flags, *given)
-    edits = Edits(steps, ks, flags.n_sigma, flags.separate)
+    if flags.sort:
+        return _sort(coder, flags, steps[0][0], results, out)
+    edits = (Panel if flags.panel else Edits)(steps, ks, flags.n_sigma, flags.separate)
     journal = Journal(out / "edits.json", {
         "model": flags.model, "generator": coder.generator, "directions": edits.described(),
         "k": ks[0] if ks == LENGTH else "safe" if edits.safe else list(ks),
@@ -263,6 +293,21 @@ def _edit(flags, results, given, ks, out):
     }
 
 
+def _sort(coder, flags, direction, results, out):
+    with _writing(out):
+        return sort_pictures(coder, flags, direction, _batches(coder, flags, results), out,
+                             results.skipped)
+
+
+def _known(coder):
+    """The names of all directions of a model."""
+    found = list(coder.model.attributes) if coder.encoder else []
+    if not found:
+        raise UserError(f"{coder.model.name_in_zoo} has no directions of its own: give --panel some"
+                        " by --direction.")
+    return found
+
+
 def _save(direction, path, overwrite):
     """Keeps a direction; the same one may be there already."""
     if path.exists() and not overwrite:
@@ -283,6 +328,8 @@ def _steps(coder, flags, named, others, pairs, references):
     populations = [_population(coder, paths) for paths in references]
     if pairs:
         steps.append((from_pictures(coder, pairs, flags.name), 1.0))
+    elif not steps and flags.panel and not references:
+        steps = [(coder.attribute(name), 1.0) for name in _known(coder)]
     elif not steps:
         made, populations = from_populations(coder, *populations, flags.name)
         steps = [(made, 1.0)]

@@ -13,8 +13,7 @@ from kgan.evaluation.measures import EMBEDDED, SEGMENTER_STEPS
 from kgan.evaluation.suite.compare import compare
 from kgan.evaluation.suite.kinds import SuiteOptions
 
-ALONE = ("model", "seed", "recover", "recover_steps", "keras_fid", "reference", "palette",
-         "segmenter_steps")  # not of suites
+ALONE = ("model", "seed", "recover", "recover_steps", "palette", "segmenter_steps")  # no suite's
 ABOUT = """Measure a translator: edit accuracy both ways by a classifier (trained on first use,
 kept), preservation, on avatars the distance to the true edit (each with its twin for doing nothing,
 identity_...), and whether another classifier can tell the results from real pictures (C2ST). Of a
@@ -35,10 +34,11 @@ def main(arguments):
     flags.add("recover", 0, "of a generator: so many of its own pictures are inverted by each "
               "method of descent, and the share of codes found is reported", low=0)
     flags.add("recover_steps", 5000, "of that descent", low=1)
-    flags.add("keras_fid", False, "of a translator or a generator: also the Frechet distance in "
-              "Keras' InceptionV3, whose weights Keras downloads")
+    flags.add("keras_fid", False, "of a translator or a generator, or a suite of these: also the "
+              "Frechet distance in Keras' InceptionV3, whose weights Keras downloads")
     flags.add("reference", EMBEDDED, "network in whose features sets of pictures are compared (KID,"
-              " Frechet distance, precision): as --reference of tools/train")
+              " Frechet distance, precision), also in a suite of generators: as --reference of "
+              "tools/train")
     flags.add("palette", "", "of a translator of maps of labels: the colours of the classes and "
               "which of them count; empty = as found in pictures of labels, all ids count",
               choices=("", *KNOWN))
@@ -52,7 +52,8 @@ def main(arguments):
     if flags.suite:
         return compare(
             flags.data or "", flags.output or f"runs/{flags.suite}", flags.read(SuiteOptions()),
-            n=flags.n, seeds=flags.seeds, bad_images=flags.bad_images,
+            n=flags.n, seeds=flags.seeds, bad_images=flags.bad_images, keras_fid=flags.keras_fid,
+            reference=flags.reference if flags.values["reference"].present else "",
             command=shlex.join(["tools/evaluate", *arguments]),
         )
     quiet()

@@ -14,7 +14,8 @@ Deviations and what the texts leave open:
 - Normalisation in the generator uses its moving statistics; in Lipton and Tripathi's code it uses
   those of the batch, and pictures then depend on each other.
 - Their range is that of a uniform prior. A normal prior has none; it is cut at 3 deviations, and
-  entries are drawn from what is within.
+  entries are drawn from what is within. On the sphere (AGE) `standard` brings codes back to length
+  1, and there is nothing to draw anew.
 - First guesses and entries drawn anew depend on the picture itself and the seed: a picture is
   inverted in the same way in any batch and at any place of it.
 """
@@ -31,7 +32,7 @@ from kgan.core.lazy import tf
 from kgan.editing import solve
 
 METHODS = ("none", "standard", "stochastic", "prior")
-BOUNDS = {"uniform": 1.0, "normal": 3.0}
+BOUNDS = {"uniform": 1.0, "normal": 3.0, "sphere": 3.0}
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +62,7 @@ def invert(
         decode: float32 [n, latent] -> [n, h, w, c] in [-1, 1], of TensorFlow operations.
         targets: float32 [n, h, w, c] in [-1, 1].
         latent: entries of a code.
-        prior: "normal", N(0, 1), or "uniform", U(-1, 1).
+        prior: "normal", N(0, 1), "uniform", U(-1, 1), or "sphere", codes of length 1.
         method: one of `METHODS`.
         steps: of descent; 0 = what `start` gives.
         rate: factor of the gradient of a picture's mean squared error (Lipton and Tripathi: 1.0);
@@ -107,6 +108,8 @@ def _check(prior, method, start, shape):
             raise UsageError(f"{word} {value!r} is not one of {', '.join(known)}.")
     if method == "prior" and prior != "normal":
         raise UsageError("Method prior is for generators of a normal prior: take stochastic.")
+    if method == "stochastic" and prior == "sphere":
+        raise UsageError("Method stochastic is for priors with a range: take none or standard.")
     if start is not None and np.shape(start) != shape:
         raise UsageError(f"Codes to start from must be {shape[0]} of {shape[1]} numbers, not of "
                          f"shape {np.shape(start)}.")
@@ -128,6 +131,8 @@ def _objective(decode, alpha):
 
 def _projection(method, prior, latent, seed):
     """What a method does about codes that left the range; see `solve.minimise`."""
+    if prior == "sphere":
+        return {"standard": lambda z, *_: tf.math.l2_normalize(z, axis=-1)}.get(method)
     bound = BOUNDS[prior]
 
     def drawn_anew(z, t, x, shifts):
@@ -148,12 +153,13 @@ def log_prior(z):
 
 
 def draw(u, prior):
-    """Draws from a prior within its bound, from numbers in [0, 1) of any shape."""
+    """Draws from a prior within its bound, from numbers in [0, 1) of any shape [..., latent]."""
     if prior == "uniform":
         return 2.0 * u - 1.0
     bound = BOUNDS[prior]
     low = 0.5 * math.erfc(bound / math.sqrt(2.0))  # of the prior lies below -bound
-    return tf.clip_by_value(tf.math.ndtri(low + u * (1.0 - 2.0 * low)), -bound, bound)
+    z = tf.clip_by_value(tf.math.ndtri(low + u * (1.0 - 2.0 * low)), -bound, bound)
+    return tf.math.l2_normalize(z, axis=-1) if prior == "sphere" else z
 
 
 def _shifts(targets, latent, seed):

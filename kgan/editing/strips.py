@@ -125,10 +125,7 @@ class Edits:
             its `k`s and its `safe` range (low, middle, high) or None.
         """
         ks = self._far(codes)
-        places = [codes] + [
-            moved(codes, [(d, k[:, i]) for (d, _), k in zip(self.steps, ks, strict=True)])
-            for i in range(len(self.ks))
-        ]
+        places = self._places(codes, ks)
         made = coder.decode(np.concatenate(places)).reshape(
             len(places), len(codes), coder.size, coder.size, 3
         )
@@ -144,6 +141,13 @@ class Edits:
                     "safe": [None if s is None else _plain([end[i] for end in s]) for s in safe],
                 })
         return records
+
+    def _places(self, codes, ks):
+        """The codes of a strip: those given, and what each edit makes of them, [n, latent] each."""
+        return [codes] + [
+            moved(codes, [(d, k[:, i]) for (d, _), k in zip(self.steps, ks, strict=True)])
+            for i in range(len(self.ks))
+        ]
 
     def _far(self, codes):
         """k of each code and edit by direction, [directions, n, edits].
@@ -165,13 +169,19 @@ class Edits:
             raise UserError("The directions are nearly the same: leave one out for --k safe.")
         return np.tensordot(np.linalg.inv(between), wanted, 1)
 
+    def _first(self, picture, made):
+        """[(picture, its caption)] before any edit: the input, if there is one, and its code's."""
+        if picture is None:
+            return [(made[0], ["generated"])]
+        return [(picture, ["input"]), (made[0], ["reconstruction"])]
+
     def _draw(self, target, picture, made, ks):
-        captions = [["generated"]] if picture is None else [["input"], ["reconstruction"]]
+        shown, captions = zip(*self._first(picture, made), strict=True)
+        captions = list(captions)
         for i in range(len(self.ks)):
             lines = [f"{d.name} {k[i]:+.4g}" for (d, _), k in zip(self.steps, ks, strict=True)]
             captions.append([*lines, SAFE[i].replace("_", ", ")] if self.safe else lines)
-        shown = made if picture is None else np.concatenate([picture[None], made])
-        write_png(target, np.asarray(draw_strip(shown, captions)))
+        write_png(target, np.asarray(draw_strip(np.stack([*shown, *made[1:]]), captions)))
         for path, one in zip(self.files(target), made, strict=False):
             write_png(path, one)
 

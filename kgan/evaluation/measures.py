@@ -137,7 +137,7 @@ def reconstructed(model, real, skipped=None):
 
     Args:
         model: a `kgan.models.encoding.Encodes`.
-        real: uint8 [n, size, size, 3]; as many codes are drawn from the prior.
+        real: uint8 [n, size, size, 3]; as many codes are drawn from the prior, if there is one.
         skipped: see `kgan.metrics.figures.gather`.
     """
     import tensorflow as tf
@@ -147,8 +147,11 @@ def reconstructed(model, real, skipped=None):
     encode, decode = (tf.function(f, reduce_retracing=True, autograph=False)
                       for f in (model.encode, model.decode))
     made = reconstruct(encode, decode, real)
-    error = code_error(encode, decode, model.codes(len(real), seed=1).numpy())
-    return {**similarity(real, made, skipped), "code_error": error}, made
+    figures = similarity(real, made, skipped)
+    if model.prior:
+        codes = model.codes(len(real), seed=1).numpy()
+        figures["code_error"] = code_error(encode, decode, codes)
+    return figures, made
 
 
 def edits(model, data, options):

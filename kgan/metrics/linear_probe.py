@@ -22,6 +22,7 @@ from kgan.core.errors import UserError
 
 CHOICES = (0.001, 0.01, 0.1, 1.0, 10.0, 100.0)
 HELD_OUT = 0.2
+FEWEST = 5  # rows that have an attribute, and that have it not, to learn it from
 
 
 def linear_probe(train, train_labels, test, test_labels, *, seed=0):
@@ -61,6 +62,55 @@ def linear_probe(train, train_labels, test, test_labels, *, seed=0):
         "validation_accuracy": best, "features": train.shape[1], "train": len(train),
         "test": len(test), "converged": bool(model.n_iter_ < model.max_iter),
     }
+
+
+def linear_probes(train, train_labels, test, test_labels, *, seed=0):
+    """`linear_probe` of classes, or one for each attribute.
+
+    Args:
+        train, test, seed: as `linear_probe`.
+        train_labels, test_labels: int [n] and [m], classes; or [n, k] and [m, k] of 0 and 1,
+            attributes, of which those that fewer than `FEWEST` training rows have, or have not,
+            are left out.
+
+    Returns:
+        The figures of `linear_probe`; of attributes `accuracy`, the mean over them, `accuracy_3`
+        of the fourth and so on, `features`, `train` and `test`.
+
+    Raises:
+        UserError: nothing to tell apart in what is learnt from.
+    """
+    if train_labels.ndim == 1:
+        return linear_probe(train, train_labels, test, test_labels, seed=seed)
+    found, figures = {}, {}
+    for i in _both(train_labels):
+        figures = linear_probe(train, train_labels[:, i], test, test_labels[:, i], seed=seed)
+        found[f"accuracy_{i}"] = figures["accuracy"]
+    if not found:
+        raise UserError("A linear classifier needs attributes that some of the training pictures "
+                        "have and others have not: take more of them.")
+    shared = {name: figures[name] for name in ("features", "train", "test")}
+    return {"accuracy": float(np.mean([*found.values()])), **found, **shared}
+
+
+def most_frequent(train_labels, test_labels):
+    """Share of test rows that have the most frequent label of the training rows.
+
+    Args:
+        train_labels, test_labels: as `linear_probes`; of attributes the mean over the same ones.
+    """
+    if train_labels.ndim == 1:
+        labels, counts = np.unique(train_labels, return_counts=True)
+        return float(np.mean(test_labels == labels[counts.argmax()]))
+    kept = _both(train_labels)
+    guess = train_labels[:, kept].mean(0) > 0.5
+    return float(np.mean((test_labels[:, kept] > 0.5) == guess))
+
+
+def _both(labels):
+    """The attributes that `FEWEST` of the rows have at least, and as many have not."""
+    counts = np.minimum(labels.sum(0), (1 - labels).sum(0))
+    return np.flatnonzero(counts >= FEWEST)
 
 
 def _scaled(train, test):

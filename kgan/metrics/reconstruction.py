@@ -9,7 +9,9 @@ a figure says something beside the `baselines` alone.
 MAE and MSE are given in [-1, 1] and in [0, 1], and in either range mae <= sqrt(mse) holds for a set
 of pictures. The paper's two columns break that, so they are in different ranges; never hold ours
 against them. The sums are how the encoders of "Photoshop 2.0" are reported: they grow with the
-number of pixels. SSIM is the usual one (`kgan.metrics.pictures`, k1 = 0.01); beside it stands their
+number of pixels. Blur costs little in all of these: `sharpness`, the variance of the Laplacian over
+that of the original, tells it (ours; CRG's paper finds CRG(TG) and Pioneer blurred, and measures it
+nowhere). SSIM is the usual one (`kgan.metrics.pictures`, k1 = 0.01); beside it stands their
 loss, 1 - SSIM + 5e-5 * L2 with the k1 = 0.001 that they print, of values in [-1, 1].
 """
 
@@ -41,7 +43,8 @@ def similarity(real, made, skipped=None, prefix=""):
         Means over the n pairs: `dhash`, `phash`, `whash`: share of equal bits, 1 = alike; `mae`,
         `mse`: of values in [-1, 1]; `mae_unit`, `mse_unit`: in [0, 1]; `ssim`; `l1_sum`, `l2_sum`:
         sums over a picture's h * w * 3 absolute and squared differences in [-1, 1]; `ssim_loss`:
-        that of "Photoshop 2.0", 1 - SSIM + 5e-5 * L2; `ssim_term`: its 1 - SSIM alone.
+        that of "Photoshop 2.0", 1 - SSIM + 5e-5 * L2; `ssim_term`: its 1 - SSIM alone; and
+        `sharpness`, see there.
 
     Raises:
         ValueError: arrays of different shapes, or of no pictures.
@@ -55,7 +58,7 @@ def similarity(real, made, skipped=None, prefix=""):
         return {kind: float(np.mean(hash_bits(real, kind) == hash_bits(made, kind)))
                 for kind in _HASHES} | {
             "mae": mae, "mse": mse, "mae_unit": mae / 2, "mse_unit": mse / 4,
-            "l1_sum": mae * values, "l2_sum": mse * values,
+            "l1_sum": mae * values, "l2_sum": mse * values, "sharpness": sharpness(real, made),
         }
 
     def structure():
@@ -64,6 +67,24 @@ def similarity(real, made, skipped=None, prefix=""):
 
     found = gather({f"{prefix}errors": errors, f"{prefix}ssim": structure}, skipped)
     return {prefix + figure: value for figure, value in found.items()}
+
+
+def sharpness(real, made):
+    """The mean variance of the Laplacian of luma of `made` over that of `real`; 1 = as sharp.
+
+    Args:
+        real, made: uint8 [n, h, w, 3], sides of at least 3 px; without the border of one pixel.
+
+    Returns:
+        A float, below 1 of what is blurred.
+    """
+    made, real = (np.mean([_laplacian(one).var() for one in some]) for some in (made, real))
+    return float((made + 1e-6) / (real + 1e-6))  # flat ones are as sharp as flat ones
+
+
+def _laplacian(picture):
+    y = picture @ np.array([0.299, 0.587, 0.114])
+    return y[:-2, 1:-1] + y[2:, 1:-1] + y[1:-1, :-2] + y[1:-1, 2:] - 4.0 * y[1:-1, 1:-1]
 
 
 def reconstruct(encode, decode, pictures):

@@ -36,8 +36,8 @@ class Coder:
     def __init__(self, model, *, refine=0, method="none", rate=0.0, seed=0):
         refuse_without_codes(type(model), model.name_in_zoo)
         if model.conditions:
-            raise UsageError(f"{model.name_in_zoo} needs labels beside codes; take a generator "
-                             "without.")
+            raise UsageError(f"{model.name_in_zoo} needs labels beside codes: edit its samples by "
+                             "--label NAME=1, or take a generator without.")
         self.model, self.refine, self.method, self.seed = model, refine, method, seed
         self.rate = rate or RATES.get(method, 1.0)
         self.size = model.recipe.size

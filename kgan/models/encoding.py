@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from kgan.core.batches import parts
 from kgan.core.errors import UserError, printable
-from kgan.core.lazy import generators, latent_directions, np, pixels, tf
+from kgan.core.lazy import generators, labelled, latent_directions, np, pixels, tf
 from kgan.core.recipe import nearest
 from kgan.models.latent import LatentGAN
 
@@ -71,8 +71,9 @@ class Encodes(LatentGAN):
     def show(self, batch):
         shown = {"a": batch["a"]}
         shown["reconstruct"] = self.translate(batch["a"])
-        shown["generated"] = self.decode(self.codes(len(batch["a"])))
-        shown["its reconstruction"] = self.translate(shown["generated"])
+        if self.prior:
+            shown["generated"] = self.decode(self.codes(len(batch["a"])))
+            shown["its reconstruction"] = self.translate(shown["generated"])
         return shown
 
     # Deployment
@@ -102,7 +103,11 @@ class Encodes(LatentGAN):
         x = x[:, top : top + side, left : left + side]
         if x.shape[1:3] != (size, size):
             x = tf.clip_by_value(tf.image.resize(x, (size, size), "bicubic", antialias=True), -1, 1)
-        return tf.cast(self.e(x, training=False), tf.float32)
+        return tf.cast(self.codes_of(x), tf.float32)
+
+    def codes_of(self, x):
+        """Codes of pictures [n, size, size, 3] in [-1, 1], as deployed: what `e` says."""
+        return self.e(x, training=False)
 
     def encode_all(self, images, rows=None):
         """`encode` for many pictures, also those of `kgan.data`: a numpy array [n, latent]."""
@@ -124,25 +129,32 @@ class Encodes(LatentGAN):
                           x[:, top : top + side, left + side :]], axis=2)
         return tf.concat([x[:, :top], made, x[:, top + side :]], axis=1)
 
-    def edit(self, images, steps):
-        """Pictures with attributes changed, CRG's equation (4).
+    def edit(self, images, steps=(), labels=None):
+        """Pictures with attributes changed: along directions, CRG's equation (4), or by labels.
 
         Args:
             images: as `translate` takes them.
             steps: [(a `kgan.editing.directions.Direction` or a name in `attributes`, k)]; k is how
                 far, in units of codes, below 0 to take the attribute away; a number or [n].
+            labels: of a model that has `label_names`, `{name: 1 or 0}`, with it or without, each a
+                number or [n]; the others stay as the picture has them.
 
         Returns:
             A tensor [n, size, size, 3] of the type of `images`; of integers, uint8.
 
         Raises:
             TypeError, ValueError: `images` are something else, see `kgan.core.pixels.checked`.
-            UserError: no direction of that name, or one of another generator.
+            UserError: no direction of that name, or one of another generator; no such label.
         """
         moves = [(self.attribute(direction), k) for direction, k in steps]
         x, dtype = pixels.given(images)
         codes = latent_directions.moved(np.asarray(self.encode(x)), moves)
+        codes = self.relabelled(codes, labels) if labels else codes
         return pixels.as_given(self.decode(codes), dtype)
+
+    def relabelled(self, codes, labels):
+        """Codes with labels set; here there are none to set, so it raises `UserError`."""
+        labelled.refuse_without_labels(self.name_in_zoo, self.label_names)
 
     def attribute(self, direction):
         """A direction by name; one that is a `Direction` is checked and returned."""
@@ -189,7 +201,7 @@ class Encodes(LatentGAN):
             "encode": (tf.function(encode, input_signature=[images], autograph=False),
                        {"images": pictures}),
             "edit": (tf.function(edit, input_signature=[images, move], autograph=False),
-                     {"images": pictures, "move": self.codes(2).numpy()}),
+                     {"images": pictures, "move": self.example_codes()}),
         }
 
 

@@ -249,6 +249,19 @@ class GAN(Translates, Trainer):
         step, key = tf.TensorSpec([], tf.int32), tf.TensorSpec([2], tf.int32)
         return {**self.batch_spec(count), "key": key, "step": step}
 
+    def gates(self, terms):
+        """Which updates of a phase are left out, as when one player is far ahead of another.
+
+        Args:
+            terms: what `loss_terms` has just returned, means over all replicas.
+
+        Returns:
+            `{player: bool scalar, whether its weights and its optimizer stay as they were}`, the
+            same on all replicas; players that are not in it move. The learning rate of one that
+            stays waits, too, since it follows from how often its optimizer moved.
+        """
+        return {}
+
     def build_optimizer(self, player, schedule):
         """The optimizer of a player, not yet built; `schedule` is its learning rate."""
         return optimizers.Adam(

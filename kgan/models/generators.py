@@ -16,7 +16,7 @@ from kgan.core.errors import UsageError, UserError
 from kgan.models import source
 
 
-def find(spec, *, data, size, seed):
+def find(spec, *, data, size, seed, labelled=False):
     """Where the generator of a specification is, or how it is to be trained.
 
     Args:
@@ -24,12 +24,14 @@ def find(spec, *, data, size, seed):
         data: specification of the pictures.
         size: their side.
         seed: of a training.
+        labelled: whether it is one that makes pictures by labels, too.
 
     Returns:
         A `kgan.models.source.Source`; without a folder, it is to be trained by that recipe.
 
     Raises:
-        UsageError: no such generator, it makes pictures of another size, or it needs labels.
+        UsageError: no such generator, it makes pictures of another size, or it needs labels or, if
+            it should, none.
         UserError: a folder that does not hold one, or a name whose weights are not there.
     """
     if not spec:
@@ -42,8 +44,12 @@ def find(spec, *, data, size, seed):
     if found.recipe.size != size:
         raise UsageError(f"--generator {spec} makes pictures of {found.recipe.size} px: say --size "
                          f"{found.recipe.size}.")
-    if getattr(found.recipe, "classes", 0):
+    needs = getattr(found.recipe, "condition", False)
+    if needs and not labelled:
         raise UsageError(f"--generator {spec} needs labels beside codes; take one without.")
+    if labelled and not needs:
+        raise UsageError(f"--generator {spec} takes no labels beside codes; take one that does, as "
+                         "cgan.")
     return found
 
 

@@ -1,19 +1,20 @@
-"""Growing: a generator and a discriminator that are trained at 4x4 first, then at twice that, ...
+"""Growing: networks that are trained at 4x4 first, then at twice that, and so on.
 
 Karras, Aila, Laine, Lehtinen: Progressive growing of GANs, ICLR 2018 (arXiv 1710.10196), section
-2: each level fades in and then is there for a while; both are counted in pictures that the
-discriminator has seen. A level is a stage of its own resolution. While it fades in, real pictures
-are blended with their own halves doubled.
+2: each level fades in and then is there for a while; both are counted in real pictures, those that
+the discriminator has seen. A level is a stage of its own resolution and, if the recipe says so, of
+its own batch and learning rate. While it fades in, real pictures are blended with their own halves
+doubled.
 """
 
-import functools
+import math
 from dataclasses import dataclass
 
 from kgan.core.errors import UsageError
 from kgan.core.lazy import keras, ops, pggan, tf
 from kgan.core.recipe import Recipe, knob
 from kgan.models.latent import LatentGAN
-from kgan.models.stages import Phase, Stage
+from kgan.models.stages import Stage
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,10 @@ class GrowingRecipe(Recipe):
                             group="schedule")
     stable_images: int = knob(800_000, "pictures after it, before the next level; the last level "
                               "has what is left of --steps", low=1, group="schedule")
-    discriminator_steps: int = knob(2, "updates of the discriminator in a step", low=1,
-                                    group="schedule")
+    batches: str = knob("", "pictures in a batch at each level, from 4 px up, joined by commas, "
+                        "the last one for all beyond; empty = --batch", group="schedule")
+    rates: str = knob("", "learning rate of each level, likewise; empty = --learning_rate",
+                      group="schedule")
     restart: bool = knob(True, "optimizers begin anew whenever a level begins to fade in or is "
                          "there", group="schedule")
 
@@ -34,25 +37,51 @@ class GrowingRecipe(Recipe):
         if self.restart and self.decay_from < 1:
             raise UsageError("--decay_from below 1 needs --norestart: optimizers that begin anew "
                              "count their steps anew.")
+        if any(batch % self.accumulate for batch in _listed("batches", self.batches, int)):
+            raise UsageError(f"--batches {self.batches} cannot be divided into --accumulate "
+                             f"{self.accumulate} shares.")
+        _listed("rates", self.rates, float)
         if self.growing >= self.steps:
             raise UsageError(f"--steps must be more than {self.growing:,}: growing to --size "
                              f"{self.size} takes so many with these --fade_images, "
-                             "--stable_images and --batch.")
+                             "--stable_images and batches.")
+
+    def at(self, level):
+        """What a level has of its own: (batch, learning rate), None for the recipe's."""
+        found = _listed("batches", self.batches, int), _listed("rates", self.rates, float)
+        return tuple(x[min(level, len(x) - 1)] if x else None for x in found)
 
     @property
     def levels(self):
         """How many sizes there are, the first of 4x4."""
         return self.size.bit_length() - 2
 
-    def in_steps(self, images):
-        """Steps in which the discriminator sees so many pictures; none only of none."""
-        return -(-images // (self.batch * self.discriminator_steps))
+    @property
+    def turns(self):
+        """How many batches of real pictures a step takes."""
+        return 1
+
+    def in_steps(self, images, level=0):
+        """Steps of a level in which so many real pictures are seen; none only of none."""
+        return -(-images // ((self.at(level)[0] or self.batch) * self.turns))
 
     @property
     def growing(self):
         """Steps until the last level is there."""
-        fading, stable = map(self.in_steps, (self.fade_images, self.stable_images))
-        return (self.levels - 1) * (fading + stable)
+        return sum(self.in_steps(self.stable_images, i) + self.in_steps(self.fade_images, i + 1)
+                   for i in range(self.levels - 1))
+
+
+def _listed(name, text, kind):
+    """The numbers of `--batches` or `--rates`."""
+    try:
+        found = tuple(kind(word) for word in text.split(",")) if text else ()
+    except ValueError:
+        found = (0,)
+    if not all(0 < x < math.inf for x in found):
+        raise UsageError(f"--{name} {text} must be numbers above 0 joined by commas, of levels "
+                         "from 4 px up.")
+    return found
 
 
 @dataclass(frozen=True)
@@ -76,12 +105,15 @@ class Level:
 
 
 class Growing(LatentGAN):
-    """Networks `g(codes, level=, alpha=)` and `d(pictures, level=, alpha=)` that grow together.
+    """A network `g(codes, level=, alpha=)` and another one of pictures that grow together.
 
-    A subclass writes `discriminator_terms(batch, level)` and `generator_terms(batch, level)`.
+    A subclass declares its players and writes `phases_at`.
     """
 
-    players = {"generator": ("g",), "discriminator": ("d",)}
+    @classmethod
+    def phases_at(cls, recipe, level):
+        """The phases of a step at a `Level`; the first is fresh."""
+        raise NotImplementedError
 
     @classmethod
     def stages_of(cls, recipe):
@@ -94,18 +126,13 @@ class Growing(LatentGAN):
         found, begin = [], 0
         for number in range(r.levels):
             for fading in (True, False) if number and r.fade_images else (False,):
-                steps = r.in_steps(r.fade_images if fading else r.stable_images)
+                steps = r.in_steps(r.fade_images if fading else r.stable_images, number)
                 if number == r.levels - 1 and not fading:
                     steps = r.steps - begin
-                level = Level(number, begin if fading else None, steps)
-                phases = (
-                    Phase(("discriminator",), r.discriminator_steps,
-                          functools.partial(cls.discriminator_terms, level=level)),
-                    Phase(("generator",), 1,
-                          functools.partial(cls.generator_terms, level=level), fresh=False),
-                )
+                level, (batch, rate) = Level(number, begin if fading else None, steps), r.at(number)
                 name = f"{level.side} px, fading in" if fading else f"{level.side} px"
-                found.append((Stage(name, steps, phases, size=level.side), level))
+                found.append((Stage(name, steps, cls.phases_at(r, level), batch=batch, rate=rate,
+                                    size=level.side), level))
                 begin += steps
         return found
 
@@ -128,11 +155,6 @@ class Growing(LatentGAN):
         """Pictures that the generator makes at a level, in training."""
         alpha = self.alpha(level, batch["step"])
         return self.g(self.noise(batch), level=level.number, alpha=alpha, training=True)
-
-    def judge(self, pictures, batch, level):
-        """What the discriminator says of pictures of a level, in training."""
-        alpha = self.alpha(level, batch["step"])
-        return self.d(pictures, level=level.number, alpha=alpha, training=True)
 
     def real(self, batch, level):
         """Real pictures as a level sees them; larger ones are halved first."""

@@ -74,6 +74,7 @@ class Inverts(Encodes):
             how = generators.to_text(recipe.found.name, recipe.found.recipe)
         below = generators.build(how, self.precision)
         self._prior, self._latent = below.prior, below.latent
+        self.normalises = below.normalises
         generator = below.nets["g"]
         generator.trainable = "g" in sum(self.players.values(), ())
         return {"e": self.build_encoder(recipe, below), "g": generator}
@@ -131,9 +132,13 @@ class Inverts(Encodes):
         for i, rows in enumerate(parts(chosen, BATCH)):
             x = pixels.to_float(_middle(pictures[rows], self.recipe.size))
             codes = self.codes(len(rows), seed=i * BATCH + 1)
-            for name, value in self._validate(x, codes).items():
+            for name, value in self._validate(x, codes, *self.beside(held, rows)).items():
                 found[name] = found.get(name, 0.0) + float(value) * len(rows) / count
         return found
+
+    def beside(self, held, rows):
+        """What `validation_terms` is given of some held-out pictures beside them, a tuple."""
+        return ()
 
     def validation_terms(self, pictures, codes):
         """What `validate` reports of a batch: `{term: scalar}`, means, with `"total"`.

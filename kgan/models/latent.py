@@ -1,23 +1,25 @@
 """Models of a latent space: a generator that makes pictures from codes, and its samples.
 
-Codes are float32 [n, latent], drawn from a prior: N(0, 1) or U(-1, 1). Such a model has no
-directions; it is exported with the signatures `serving_default` (codes -> PNG bytes) and `decode`
-(codes -> uint8 pictures).
+Codes are float32 [n, latent], drawn from a prior: N(0, 1), U(-1, 1), or uniform on the unit sphere.
+Such a model has no directions; it is exported with the signatures `serving_default` (codes -> PNG
+bytes) and `decode` (codes -> uint8 pictures).
 """
 
 from kgan.core.batches import parts
-from kgan.core.lazy import np, pixels, tf
+from kgan.core.errors import UsageError
+from kgan.core.lazy import labelled, np, pixels, tf
 from kgan.data.signals import usual
 from kgan.models.gan import GAN
 
-PRIORS = ("normal", "uniform")
+PRIORS = ("normal", "uniform", "sphere")
 
 
 def draw(prior, shape, key):
     """Codes of a prior, float32, from a key of `tf.random.stateless_*` (int32 [2])."""
     if prior == "uniform":
         return tf.random.stateless_uniform(shape, key, -1.0, 1.0, alg="philox")
-    return tf.random.stateless_normal(shape, key, alg="philox")
+    z = tf.random.stateless_normal(shape, key, alg="philox")
+    return tf.math.l2_normalize(z, axis=-1) if prior == "sphere" else z
 
 
 class LatentGAN(GAN):
@@ -48,18 +50,41 @@ class LatentGAN(GAN):
 
     @property
     def prior(self):
-        """What codes are drawn from, `"normal"` or `"uniform"`."""
+        """What codes are drawn from, one of `PRIORS`; None = none can be drawn."""
         return self.recipe.prior
+
+    @property
+    def path(self):
+        """How codes are interpolated: on a `"sphere"`, or on a `"line"` if their length counts."""
+        return "sphere" if self.normalises or self.prior == "sphere" else "line"
 
     def codes(self, count, seed=0):
         """Codes of the prior, float32 [count, latent], the same for a seed.
 
         Raises:
             ValueError: `count` is below 0.
+            UsageError: the model has no prior.
         """
         if count < 0:
             raise ValueError(f"the number of codes or samples is 0 or more, not {count}.")
+        if not self.prior:
+            raise UsageError(f"{self.name_in_zoo} has no prior that codes are drawn from, so it "
+                             "makes no pictures out of nothing: give it pictures to encode.")
         return draw(self.prior, (count, self.latent), tf.constant([seed, 0x51A7]))
+
+    def example_codes(self):
+        """Two codes to try an export with, an array; they need not be of the prior."""
+        return draw(self.prior or "normal", (2, self.latent), tf.constant([0, 0x51A7])).numpy()
+
+    @classmethod
+    def label_names_of(cls, recipe):
+        """Names of the labels that pictures of a model with this recipe are made by, () = none."""
+        return ()
+
+    @property
+    def label_names(self):
+        """Names of the labels that its pictures are made by; () = none."""
+        return self.label_names_of(self.recipe)
 
     @property
     def conditions(self):
@@ -103,17 +128,14 @@ class LatentGAN(GAN):
         return tf.clip_by_value(tf.cast(self.generate(given), tf.float32), -1.0, 1.0)
 
     def _in_turn(self, count):
-        rows = 2.0 * tf.eye(self.conditions) - 1.0
-        if not self.exclusive:
-            rows = tf.concat([-tf.ones((1, self.conditions)), rows], 0)
-        return tf.gather(rows, tf.range(count) % rows.shape[0])
+        return labelled.in_turn(count, self.conditions, self.exclusive)
 
     def generate(self, given):
         """What `decode` does before clipping, with codes or [codes, labels]: `g` as deployed."""
         return self.g(given, training=False)
 
     def served(self):
-        example = {"codes": self.codes(2).numpy()}
+        example = {"codes": self.example_codes()}
         if self.conditions:
             example["labels"] = self._in_turn(2).numpy()
         spec = [tf.TensorSpec([None, x.shape[1]], tf.float32, name=name)

@@ -77,6 +77,38 @@ def build(spec, name="reference", taps=None, trainable=False):
     return network
 
 
+def layout(spec):
+    """What `build_layer` needs to know of a reference; all can be written as JSON."""
+    if spec in IMAGENET:
+        return {**shape(spec), "top": 4096, "classes": 1000, "size": 224}
+    found = shape(spec)
+    r = _source(spec).recipe
+    return {**found, "top": r.top, "classes": len(r.labels.split(",")),
+            "size": r.size if r.flatten else None}
+
+
+def build_layer(layer, how, name="reference"):
+    """A reference up to one of its layers, frozen, with fresh weights; see `load`.
+
+    Args:
+        layer: as `kgan.networks.vgg.vgg_layer` takes it.
+        how: its `layout`.
+        name: of the network.
+
+    Returns:
+        A `keras.Model`: float [n, h, w, 3] in [-1, 1] -> maps.
+
+    Raises:
+        UsageError: a reference of such a kind has no such layer.
+    """
+    try:
+        network = networks.vgg.vgg_layer(name, layer, **how)
+    except ValueError as error:
+        raise UsageError(f"The reference has no layer {layer}: {error}.") from None
+    network.trainable = False
+    return network
+
+
 def load(network, spec, vgg_weights="", vgg_sha256="", instead=""):
     """Gives a network of `build` the weights of its specification.
 
@@ -133,7 +165,9 @@ def calibrate(network, pictures, batch=8):
         scale.by.assign(ops.ones_like(scale.by))
     sums = [[0.0, 0.0] for _ in scales]  # over the pictures, of means of maps and of squares
     for some in parts(pictures, batch):
-        for total, maps in zip(sums, network(some), strict=True):
+        found = network(some)
+        found = found if isinstance(found, (list, tuple)) else [found]  # of one tap
+        for total, maps in zip(sums, found, strict=True):
             maps = np.asarray(ops.cast(maps, "float32"), np.float64)
             total[0] += maps.mean((1, 2)).sum(0)
             total[1] += np.square(maps).mean((1, 2)).sum(0)

@@ -9,7 +9,7 @@ import functools
 from collections.abc import Mapping
 
 from kgan.core.lazy import keras, pixels, schedules, tf
-from kgan.models import checks, replicas, slots
+from kgan.models import checks, gating, replicas, slots
 from kgan.models.shares import in_shares
 from kgan.models.stages import laid_out
 
@@ -192,8 +192,10 @@ class Trainer:
         terms, gradients, state = gradients_of(values, state, batch)
         if self._replicas > 1:
             terms, gradients = replicas.shared(terms, gradients)
+        gates = self.gates(terms)
         for player in phase.players or self.players:
-            self._apply(player, gradients[player])
+            with gating.unless(gates.get(player), functools.partial(self._moved_by, player)):
+                self._apply(player, gradients[player])
         for place, value in state.items():
             variables[place].assign(value - own[place] if place in own else value)
         for player, paid in terms.items():
@@ -253,6 +255,10 @@ class Trainer:
             scale = optimizer.scale_loss(tf.ones(())) if scaled else 1.0
             gradients, _ = tf.clip_by_global_norm(gradients, self.recipe.clip_norm * scale)
         optimizer.apply(gradients, self.variables_of(player))
+
+    def _moved_by(self, player):
+        """The variables that an update changes, but for those of a loss scale."""
+        return [*self.variables_of(player), *slots.of(self.optimizers[player]).values()]
 
     def learning_rate(self):
         """The learning rate at the present step of the first player that moves."""

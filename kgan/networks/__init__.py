@@ -20,13 +20,18 @@ from kgan.networks.encoders import (
     deep_conv_encoder,
     extended_transfer_encoder,
     fc_encoder,
+    strided_encoder,
     transfer,
     transfer_encoder,
 )
 from kgan.networks.generators import plain_generator, resnet_generator
 from kgan.networks.layers import ImagePool, InstanceNormalization, ReflectionPadding2D, together
 from kgan.networks.perceptual import PerceptualDiscriminator, pyramid_discriminator
-from kgan.networks.pggan import ProgressiveDiscriminator, ProgressiveGenerator
+from kgan.networks.pggan import (
+    ProgressiveDiscriminator,
+    ProgressiveEncoder,
+    ProgressiveGenerator,
+)
 from kgan.networks.stargan import stargan_discriminator, stargan_generator
 from kgan.networks.vgg import vgg_classifier, vgg_features
 
@@ -35,6 +40,7 @@ __all__ = [
     "InstanceNormalization",
     "PerceptualDiscriminator",
     "ProgressiveDiscriminator",
+    "ProgressiveEncoder",
     "ProgressiveGenerator",
     "ReflectionPadding2D",
     "cifar_discriminator",
@@ -52,6 +58,7 @@ __all__ = [
     "resnet_generator",
     "stargan_discriminator",
     "stargan_generator",
+    "strided_encoder",
     "together",
     "transfer",
     "transfer_encoder",

@@ -41,7 +41,7 @@ class BatchNormalization(layers.BatchNormalization):
         # For half precision with other numbers of maps, the CPU has but a kernel that is very slow.
         wide = x if x.shape[-1] % 16 == 0 else ops.cast(x, "float32")
         fused = tf.raw_ops.FusedBatchNormV3(
-            x=wide, scale=ops.cast(self.gamma, "float32"), offset=ops.cast(self.beta, "float32"),
+            x=wide, scale=ops.cast(self.gamma, "float32"), offset=self._offset(),
             mean=tf.zeros([0]), variance=tf.zeros([0]), epsilon=self.epsilon,
         )
         count = tf.cast(tf.size(x) // x.shape[-1], tf.float32)
@@ -51,6 +51,10 @@ class BatchNormalization(layers.BatchNormalization):
         ):
             moving.assign(moving * self.momentum + now * (1.0 - self.momentum))
         return ops.cast(fused.y, x.dtype)
+
+    def _offset(self):
+        beta = self.beta if self.center else ops.zeros(self.gamma.shape)
+        return ops.cast(beta, "float32")
 
 
 @keras.saving.register_keras_serializable("kgan")
@@ -84,7 +88,7 @@ def dcgan_generator(name, *, size=64, latent=100, filters=64, classes=0):
         A functional `keras.Model`: z [n, latent], or with classes `[z, y]` with y float
         [n, classes] in {-1, 1} as in IcGAN, -> float32 [n, size, size, 3] in [-1, 1].
     """
-    widths = _widths(size, filters)
+    widths = halving_widths(size, filters)
     x = inputs = keras.Input((latent,), name="z")
     if classes:
         inputs = [x, keras.Input((classes,), name="y")]
@@ -124,7 +128,7 @@ def dcgan_discriminator(
         y float [n, classes] in {-1, 1}, -> float32 logits [n, 1].
     """
     labels = keras.Input((classes,), name="y") if classes else None
-    plan = [(width, 2) for width in _widths(size, filters)]
+    plan = [(width, 2) for width in halving_widths(size, filters)]
     return _discriminator(
         name, size, plan, 5, norm, labels=labels, clip=clip, constant=constant
     )
@@ -206,7 +210,7 @@ def _normalised(x, norm, bound, name):
     raise ValueError(f"norm must be batch, layer or none, not {norm!r}")
 
 
-def _widths(size, filters):
+def halving_widths(size, filters):
     """Maps at half the side of the picture, a quarter and so on down to 4x4."""
     steps = int(math.log2(max(size, 1))) - 2
     if steps < 2 or size != 4 * 2**steps:

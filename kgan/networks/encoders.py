@@ -3,7 +3,7 @@
 Four that invert a DCGAN (Roman Roman, Yang, Zhang: Photoshop 2.0, section 4): fully connected, deep
 convolutional, transferred from the discriminator and extended. The text gives their kinds of
 layers; widths, kernels and the output's activation are our choice: linear for z from N(0, 1), tanh
-for z from U(-1, 1).
+for z from U(-1, 1). IcGAN's, `strided_encoder`, for codes and for labels.
 
 And the cyclic reverse generator's (Dogan, Keles 2020, section 3.2.2): the first four blocks of
 VGG-16 and new ones, batch norm (Keras' momentum and epsilon) and spatial dropout at the end of each
@@ -17,7 +17,7 @@ from keras import layers
 
 from kgan.networks import vgg
 from kgan.networks.blocks import HE, conv, leaky, relu
-from kgan.networks.dcgan import BatchNormalization
+from kgan.networks.dcgan import BatchNormalization, halving_widths
 from kgan.networks.layers import NORMAL_002
 
 
@@ -98,6 +98,33 @@ def extended_transfer_encoder(name, discriminator, *, latent=100, prior="normal"
     x = layers.Dense(2 * width, kernel_initializer=NORMAL_002, name="hidden")(x)
     x = _norm_leaky(x, "hidden")
     return keras.Model(trunk.input, _latent(x, latent, prior), name=name)
+
+
+def strided_encoder(name, *, size=64, outputs=100, filters=32, width=4096):
+    """IcGAN's (Perarnau et al. 2016): 5x5 convolutions of stride 2 to 4x4 maps, two dense layers.
+
+    Batch norm and ReLU after all but the last, which is linear.
+
+    Args:
+        name: of the network.
+        size: side of the pictures, a power of two from 16 up.
+        outputs: numbers that come out.
+        filters: maps of the first layer; they double up to eight times that.
+        width: of the first dense layer.
+
+    Returns:
+        A functional `keras.Model`: [n, size, size, 3] in [-1, 1] -> float32 [n, outputs].
+    """
+    def normed(x, what):
+        x = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{what}_norm")(x)
+        return relu(x, name=f"{what}_active")
+
+    x = picture = keras.Input((size, size, 3), name="picture")
+    for i, maps in enumerate(halving_widths(size, filters), 1):
+        x = normed(conv(x, maps, 5, 2, padding="same", name=f"conv{i}"), f"conv{i}")
+    x = layers.Flatten(name="flatten")(x)
+    x = normed(layers.Dense(width, kernel_initializer=NORMAL_002, name="hidden")(x), "hidden")
+    return keras.Model(picture, _latent(x, outputs, "normal"), name=name)
 
 
 def crg_encoder(

@@ -212,6 +212,20 @@ class InstanceNormalization(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable("kgan")
+class UnitLength(keras.layers.Layer):
+    """Codes [n, latent] brought to length 1, computed in float32 whatever comes in."""
+
+    def __init__(self, **keywords):
+        super().__init__(**{"dtype": "float32", **keywords})
+
+    def call(self, codes):
+        return codes * ops.rsqrt(ops.sum(ops.square(codes), axis=-1, keepdims=True) + 1e-12)
+
+    def compute_output_shape(self, shape):
+        return shape
+
+
+@keras.saving.register_keras_serializable("kgan")
 class CropFirst(keras.layers.Layer):
     """Drops the first row and the first column, as a transposed convolution of PyTorch does.
 

@@ -3,7 +3,8 @@
 Generator and discriminator grow from pictures of 4x4, level by level: level l has 4 * 2^l px, a new
 one is faded in by `alpha`. Layout and numbers are those of the authors' TensorFlow code; with
 `spectral`, of Dogan and Keles' (2020), where every kernel has spectral norm 1, those next to
-pictures and the last one too. All weights exist from the beginning, whichever level is called.
+pictures and the last one too. `ProgressiveEncoder` and `norm_first` are Pioneer's (Heljakka, Solin,
+Kannala 2018). All weights exist from the beginning, whichever level is called.
 """
 
 import math
@@ -13,6 +14,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kgan.networks.equalized import ROOT_2, EqualizedConv2D, EqualizedDense
+from kgan.networks.layers import UnitLength
 
 
 def doubled(x):
@@ -94,10 +96,12 @@ class _Progressive(keras.Model):
         # of the discriminator's hidden dense layer, then of each level
         self.widths = [max(min(base // 2**i, cap), 1) for i in range(self.levels + 1)]
 
-    def conv(self, width_in, filters, kernel_size=3, resample=None, gain=ROOT_2, dtype=None):
-        """A built convolution."""
+    def conv(self, width_in, filters, kernel_size=3, resample=None, gain=ROOT_2, dtype=None,
+             spectral=None):
+        """A built convolution; with spectral norm as all others, unless it says otherwise."""
         layer = EqualizedConv2D(
-            filters, kernel_size, resample, gain=gain, spectral=self.spectral,
+            filters, kernel_size, resample, gain=gain,
+            spectral=self.spectral if spectral is None else spectral,
             dtype=dtype or self.dtype_policy,
         )
         layer.build((None, None, None, width_in))
@@ -138,11 +142,13 @@ class ProgressiveGenerator(_Progressive):
         cap: most maps of a layer.
         base: a layer of level l has min(base / 2^(l + 1), cap) maps.
         spectral: spectral norm in every layer; see `kgan.networks.equalized`.
+        norm_first: pixel norm before each leaky ReLU, as in Pioneer, not after it.
     """
 
-    def __init__(self, latent=512, size=128, cap=512, base=8192, spectral=False, **keywords):
+    def __init__(self, latent=512, size=128, cap=512, base=8192, spectral=False, norm_first=False,
+                 **keywords):
         super().__init__(size, cap, base, spectral, **keywords)
-        self.latent = latent
+        self.latent, self.norm_first = latent, norm_first
         width, *higher = self.widths[1:]
         self.direction = PixelNorm(dtype="float32")
         self.norm = PixelNorm(dtype=self.dtype_policy)
@@ -172,19 +178,22 @@ class ProgressiveGenerator(_Progressive):
         level = self.checked(level)
         x = self.first(self.direction(z), training=training)
         x = ops.reshape(x, (-1, 4, 4, self.widths[1]))
-        x = below = self.norm(_leaky(x + ops.cast(self.first_bias, x.dtype)))
+        x = below = self._active(x + ops.cast(self.first_bias, x.dtype))
         for block in self.blocks[: level + 1]:
             below = x
             for conv in block:
-                x = self.norm(_leaky(conv(x, training=training)))
+                x = self._active(conv(x, training=training))
         picture = self.to_rgb[level](x, training=training)
         if alpha is None or not level:
             return picture
         old = doubled(self.to_rgb[level - 1](below, training=training))
         return old + alpha * (picture - old)
 
+    def _active(self, x):
+        return _leaky(self.norm(x)) if self.norm_first else self.norm(_leaky(x))
+
     def get_config(self):
-        return {**super().get_config(), "latent": self.latent}
+        return {**super().get_config(), "latent": self.latent, "norm_first": self.norm_first}
 
 
 @keras.saving.register_keras_serializable("kgan")
@@ -235,6 +244,62 @@ class ProgressiveDiscriminator(_Progressive):
         x = ops.reshape(x, (-1, 16 * self.widths[1]))
         x = _leaky(self.hidden(x, training=training))
         return self.logit(x, training=training)
+
+
+@keras.saving.register_keras_serializable("kgan")
+class ProgressiveEncoder(_Progressive):
+    """Pictures to codes of length 1, Pioneer's: the generator mirrored.
+
+    No norms of maps and no statistics of the batch; sizes are halved by means of 2x2 after the
+    convolutions of a level. Spectral norm in all layers but those next to pictures. 22,936,192
+    trainable parameters as it stands.
+
+    Args:
+        latent: length of a code.
+        size, cap, base: as `ProgressiveGenerator`.
+        spectral: False leaves spectral norm out.
+    """
+
+    def __init__(self, latent=512, size=128, cap=512, base=8192, spectral=True, **keywords):
+        super().__init__(size, cap, base, spectral, **keywords)
+        self.latent = latent
+        width, *higher = self.widths[1:]
+        self.from_rgb = [self.conv(3, width, 1, spectral=False) for width in self.widths[1:]]
+        self.blocks = [[
+            self.conv(width, width), self.conv(width, below)
+        ] for below, width in zip(self.widths[1:], higher, strict=False)]
+        self.last = self.conv(width, width)
+        self.code = self.dense(16 * width, latent, gain=1.0, dtype="float32")
+        self.unit = UnitLength(dtype="float32")
+        self.built = True
+
+    def call(self, pictures, level=None, alpha=None, training=None):
+        """Codes of pictures.
+
+        Args:
+            pictures: float [n, s, s, 3], s = 4 * 2^level.
+            level, alpha, training: as the discriminator's.
+
+        Returns:
+            float32 [n, latent], each of length 1.
+        """
+        level = self.checked(level)
+        if pictures.shape[1] != 4 * 2**level:
+            raise ValueError(f"level {level} has {4 * 2**level} px, not {pictures.shape[1]}")
+        x = _leaky(self.from_rgb[level](pictures, training=training))
+        for i in range(level, 0, -1):
+            for conv in self.blocks[i - 1]:
+                x = _leaky(conv(x, training=training))
+            x = halved(x)
+            if i == level and alpha is not None:
+                old = _leaky(self.from_rgb[i - 1](halved(pictures), training=training))
+                x = old + ops.cast(alpha, x.dtype) * (x - old)
+        x = _leaky(self.last(x, training=training))
+        x = self.code(ops.reshape(x, (-1, 16 * self.widths[1])), training=training)
+        return self.unit(x)
+
+    def get_config(self):
+        return {**super().get_config(), "latent": self.latent}
 
 
 def _leaky(x):

@@ -15,6 +15,7 @@ from kgan.networks.blocks import HE, conv, logits, relu
 
 DEPTHS = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 TAPS = ("relu1_1", "relu2_1", "relu3_1", "relu4_1", "relu5_1")
+TOP = ("fc1", "fc2", "predictions")
 _BGR_MEANS = (103.939, 116.779, 123.68)
 
 
@@ -62,6 +63,8 @@ def _convolutions(x, depth, filters, pool, slope, last=None):
                 return
         x = (layers.MaxPooling2D if pool == "max" else layers.AveragePooling2D)(2)(x)
         yield f"pool{block}", x
+        if f"pool{block}" == last:
+            return
 
 
 def vgg_features(
@@ -89,6 +92,38 @@ def vgg_features(
     if unknown:
         raise ValueError(f"VGG-{depth} has no {', '.join(unknown)} before {taps[-1]}")
     return keras.Model(picture, [Scale(name=f"scale_{tap}")(found[tap]) for tap in taps], name=name)
+
+
+def vgg_layer(
+    name, layer, *, depth=19, filters=64, pool="max", slope=0.0, imagenet_range=False, top=4096,
+    classes=1000, size=None,
+):
+    """A VGG up to one of its layers, through a `Scale`.
+
+    Args:
+        name: of the network.
+        layer: `relu1_1` to `relu5_4`, `pool1` to `pool5`, `fc1` and `fc2`, each after its ReLU, or
+            `predictions`, before the softmax.
+        depth, filters, pool, slope, imagenet_range: as `vgg_features`.
+        top, classes, size: as `vgg_classifier`.
+
+    Returns:
+        A functional `keras.Model`: float [n, h, w, 3] in [-1, 1] -> maps [n, h', w', c]; those of a
+        fully connected layer are [n, 1, 1, c].
+    """
+    if layer not in TOP:
+        taps = vgg_features(name, depth=depth, filters=filters, pool=pool, slope=slope,
+                            taps=(layer,), imagenet_range=imagenet_range)
+        return keras.Model(taps.input, taps.outputs[0], name=name)
+    picture = keras.Input((size, size, 3), name="picture")
+    x = ImageNetRange(name="imagenet_range")(picture) if imagenet_range else picture
+    x = dict(_convolutions(x, depth, filters, pool, slope))["pool5"]
+    x = layers.Flatten(name="flatten")(x) if size else layers.GlobalAveragePooling2D(name="mean")(x)
+    for i, width in enumerate((top, top, classes)[: TOP.index(layer) + 1]):
+        x = layers.Dense(width, name=TOP[i], kernel_initializer=HE)(x)
+        x = relu(x, slope, name=f"{TOP[i]}_active") if TOP[i] != "predictions" else x
+    x = layers.Reshape((1, 1, x.shape[-1]), name="square")(x)
+    return keras.Model(picture, Scale(name=f"scale_{layer}")(x), name=name)
 
 
 def vgg_classifier(

@@ -71,6 +71,25 @@ def draw_strip(pictures, captions):
     return strip
 
 
+def draw_rows(rows):
+    """Strips below each other.
+
+    Args:
+        rows: [(pictures, captions)] as `draw_strip` takes them, of one size; rows may differ in
+            how many there are.
+
+    Returns:
+        A PIL image.
+    """
+    strips = [draw_strip(pictures, captions) for pictures, captions in rows]
+    size = max(s.width for s in strips), sum(s.height + GAP for s in strips) - GAP
+    sheet, top = Image.new("RGB", size, "white"), 0
+    for strip in strips:
+        sheet.paste(strip, (0, top))
+        top += strip.height + GAP
+    return sheet
+
+
 def _fitted(text, font, width):
     name, _, last = text.rpartition(" ")
     while name and font.getlength(text) > width:

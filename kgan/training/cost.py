@@ -15,13 +15,14 @@ class Step:
         name: of the zoo.
         recipe: its recipe, complete if its networks follow from the data.
         machine: a `kgan.core.recipe.Machine`.
+        stages: also those of the other stages, of each size and batch one.
 
     Attributes:
         devices: what it runs on, in words.
+        shares: of all steps, those that cost as much as each one of `spend_each` does.
     """
 
-    def __init__(self, name, recipe, machine):
-        import tensorflow as tf
+    def __init__(self, name, recipe, machine, stages=False):
 
         from kgan.core import devices as places
         from kgan.core import registry
@@ -31,7 +32,12 @@ class Step:
         self.name, self.recipe = name, recipe
         machine, _ = places.decided(machine)
         strategy, xla, self.devices = places.prepare(machine)
-        part = laid_out(registry.entry(name).model.stages_of(recipe), recipe)[-1]
+        parts = laid_out(registry.entry(name).model.stages_of(recipe), recipe)
+        part, alike = parts[-1], {}
+        for one in parts if stages else [part]:
+            alike.setdefault((one.size, one.batch), []).append(one)
+        counts = [sum(one.end - one.begin for one in some) for some in alike.values()]
+        self.shares = [count / sum(counts) for count in counts]
         print(f"{name}: {part.size} px, batch {part.batch}, {self.devices}", file=sys.stderr)
         with places.scope(strategy):
             self.model = model = build(name, recipe, machine.precision)
@@ -42,30 +48,45 @@ class Step:
             begun = time.perf_counter()
             model.enter_stage(last, at_its_start=False)
         self.traced = {net: n for net, n in calls.items() if n}
+        self._strategy, self._held = strategy, []
+        self._runs = [self._stage(some[-1].stage.name) for some in alike.values()]
         self.pictures = model.part.batch * model.batches_per_step
-        spec = model.batch_spec(self.pictures)
-        batch = {name: tf.random.stateless_uniform(s.shape, [0, 1], -1, 1)
-                 if s.dtype.is_floating else tf.zeros(s.shape, s.dtype) for name, s in spec.items()}
-        if strategy:
-            data = tf.data.Dataset.from_tensors(batch).unbatch()
-            data = data.batch(self.pictures).repeat()
-            shares = iter(strategy.experimental_distribute_dataset(data))
-            step = tf.function(lambda share: strategy.run(model.train_step, args=(share,)))
-            self._run = lambda: step(next(shares))
-        else:
-            step = tf.function(model.train_step, autograph=False)
-            self._run = lambda: step(batch)
         self.spend()
         self.first = time.perf_counter() - begun
-        self.spend()
-        self.spend()
+        for _ in range(2):
+            self.spend_each()
+
+    def _stage(self, name):
+        """What does a step of a stage."""
+        import tensorflow as tf
+
+        model = self.model
+        model.enter_stage(name, at_its_start=False)
+        self._held.append(model.trackers)  # which the next stage replaces
+        pictures = model.part.batch * model.batches_per_step
+        spec = model.batch_spec(pictures)
+        batch = {name: tf.random.stateless_uniform(s.shape, [0, 1], -1, 1)
+                 if s.dtype.is_floating else tf.zeros(s.shape, s.dtype) for name, s in spec.items()}
+        if self._strategy:
+            data = tf.data.Dataset.from_tensors(batch).unbatch()
+            data = data.batch(pictures).repeat()
+            shares = iter(self._strategy.experimental_distribute_dataset(data))
+            step = tf.function(lambda share: self._strategy.run(model.train_step, args=(share,)))
+            run = lambda: step(next(shares))  # noqa: E731
+        else:
+            step = tf.function(model.train_step, autograph=False)
+            run = lambda: step(batch)  # noqa: E731
+        if len(self.shares) > 1:
+            run()  # traced as long as the model is in this stage
+        return run
 
     def spend(self):
-        """Does one step: (seconds, seconds of all cores together)."""
-        begun, spent = time.perf_counter(), time.process_time()
-        for value in self._run().values():
-            getattr(value, "numpy", lambda: None)()
-        return time.perf_counter() - begun, time.process_time() - spent
+        """Does one step of the last stage: (seconds, seconds of all cores together)."""
+        return _spent(self._runs[-1])
+
+    def spend_each(self):
+        """Does a step of each of the stages: [(seconds, seconds of all cores together)]."""
+        return [_spent(run) for run in self._runs]
 
     def described(self, seconds, cpu):
         """What the tool prints, from the costs of steps."""
@@ -84,6 +105,13 @@ class Step:
             "gflops_per_step": _gflops(model),
             "peak_memory_mb": _peak(), "parameters": parameters(model),
         }
+
+
+def _spent(run):
+    begun, spent = time.perf_counter(), time.process_time()
+    for value in run().values():
+        getattr(value, "numpy", lambda: None)()
+    return time.perf_counter() - begun, time.process_time() - spent
 
 
 def _count_calls(model):

@@ -19,6 +19,7 @@ from kgan.core.errors import UsageError
 from kgan.core.recipe import Machine
 from kgan.data.pictures import resize_cover
 from kgan.editing.directions import Direction, from_labels, from_pairs, moved, safe_range
+from kgan.editing.grids import interpolated
 from kgan.editing.strips import SAFE
 from kgan.models import generators, weights
 from kgan.models.codec import Coder
@@ -500,3 +501,109 @@ def test_a_model_without_codes_is_refused_without_tensorflow(tmp_path):
                           text=True, cwd=tmp_path, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: cyclegan makes no pictures from codes")
+
+
+# Ways, orders, panels
+
+
+def test_a_way_between_two_pictures(tool, runs, model, faces, tmp_path):
+    ends = faces / "without" / "0.png", faces / "with" / "1.png"
+    done = tool("edit", "--model", runs[1], "--between", *ends, "--steps", "4", "--output",
+                tmp_path, "--separate")
+    assert done.code == 0, done.stderr
+    assert (done.json["written"], done.json["path"]) == (1, "line")  # a prior N(0, 1), no norm
+    x, y = square(0), square(1, 120)
+    a, b = encoded(model, x)[0], encoded(model, y)[0]
+    wanted = decoded(model, np.stack([a, (2 * a + b) / 3, (a + 2 * b) / 3, b]))
+    shown = panels(tmp_path / "0_to_1.png")
+    assert near(shown, np.concatenate([x[None], wanted, y[None]]))
+    (record,) = result(tmp_path)["pictures"]
+    assert record["between"] == [str(end) for end in ends]
+    assert record["files"] == [f"0_to_1.{i}.png" for i in range(4)]
+    assert near(np.asarray(Image.open(tmp_path / "0_to_1.3.png")), wanted[3])
+    again = tool("edit", "--model", runs[1], "--between", *ends, "--steps", "4", "--output",
+                 tmp_path, "--separate")
+    assert (again.json["written"], again.json["kept"]) == (0, 1)
+
+
+def test_a_way_between_drawn_and_kept_codes_of_a_generator(tool, runs, model, tmp_path):
+    code = model.codes(1, seed=5).numpy()[0]
+    np.save(tmp_path / "kept.npy", 2 * code)
+    done = tool("edit", "--model", runs[0], "--between", f"3,{tmp_path / 'kept.npy'}", "--between",
+                "3", "5", "--steps", "3", "--path", "sphere", "--output", tmp_path / "out")
+    assert done.code == 0, done.stderr
+    first = model.codes(1, seed=3).numpy()[0]
+    for name, last in (("3_to_kept", 2 * code), ("3_to_5", code)):
+        wanted = decoded(model, interpolated(first, last, 3, "sphere"))
+        assert near(panels(tmp_path / "out" / f"{name}.png"), wanted)
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["--between", "1"], "--between takes two ends"),
+    (["--between", "1", "none.png"], "There is no picture none.png"),
+    (["--between", "1", "2", "--direction", "Smiling"], "not --direction"),
+    (["--between", "1,2", "--between", "1,2"], "one file"),
+    (["--between", "1", "{short}"], "holds 3 numbers, not the 8 of a code"),
+    (["--between", "1", "{words}"], "holds no code"),
+    (["--samples", "4", "--direction", "Smiling", "--panel", "--sort", "2"], "two things"),
+    (["--samples", "4", "--direction", "Smiling", "--sort", "2", "--k", "1"], "leave --k out"),
+    (["--samples", "4", "--direction", "Smiling,Eyeglasses", "--sort", "2"], "one direction"),
+    (["--samples", "2", "--direction", "Smiling", "--sort", "2"], "three pictures or more"),
+])
+def test_grids_that_cannot_be(tool, runs, tmp_path, arguments, says):
+    np.save(tmp_path / "short.npy", np.zeros(3, np.float32))
+    np.save(tmp_path / "words.npy", np.array(["a"]))
+    places = {"short": tmp_path / "short.npy", "words": tmp_path / "words.npy"}
+    done = tool("edit", "--model", runs[1], "--output", tmp_path / "out",
+                *(text.format(**places) for text in arguments))
+    assert done.code and says in done.stderr, done.stderr
+
+
+def test_pictures_in_the_order_of_a_direction(tool, runs, model, faces, tmp_path):
+    asked = ["--model", runs[1], "--input", faces, "--direction", "Smiling", "--sort", "2",
+             "--output", tmp_path]
+    done = tool("edit", *asked)
+    assert done.code == 0 and done.json["pictures"] == 14, done.stderr
+    told = json.loads((tmp_path / "sorted.json").read_text())
+    smiling = model.attributes["Smiling"]
+    places = [p["projection"] for p in told["pictures"]]
+    assert places == sorted(places, reverse=True)
+    for record in told["pictures"]:
+        path = pathlib.Path(record["input"])
+        x = square(int(path.stem), 120 * (path.parent.name == "with"))
+        projection = float(encoded(model, x)[0] @ smiling.vector)
+        assert record["projection"] == pytest.approx(projection, abs=1e-3)
+        deviations = (projection - smiling.mean_with) / smiling.std_with
+        assert record["sigmas"] == pytest.approx(deviations, rel=1e-2, abs=0.01)
+    sheet = np.asarray(Image.open(tmp_path / "sorted.png"))
+    head = 2 * LINE + GAP
+    assert sheet.shape == (3 * (head + SIDE) + 2 * GAP, 2 * SIDE + GAP, 3)
+    best = pathlib.Path(told["pictures"][0]["input"])
+    shown = sheet[head : head + SIDE, :SIDE][:: SIDE // SIZE, :: SIDE // SIZE]
+    assert (shown == square(int(best.stem), 120 * (best.parent.name == "with"))).all()
+    drawn = tool("edit", "--model", runs[1], "--samples", "5", "--direction", "Smiling", "--sort",
+                 "1", "--output", tmp_path / "drawn")
+    assert drawn.code == 0 and drawn.json["pictures"] == 5, drawn.stderr
+
+
+def test_a_panel_of_all_attributes(tool, runs, model, faces, tmp_path):
+    done = tool("edit", "--model", runs[1], "--input", faces / "with" / "0.png", "--panel",
+                "--output", tmp_path)
+    assert done.code == 0, done.stderr
+    names = list(model.attributes)
+    assert done.json["directions"] == names and len(names) == 2
+    code, head = encoded(model, square(0, 120)), 2 * LINE + GAP
+    wanted = [square(0, 120), decoded(model, code)[0]] + [
+        decoded(model, moved(code, [(d, d.length)]))[0] for d in model.attributes.values()]
+    sheet = np.asarray(Image.open(tmp_path / "0.png"))
+    assert sheet.shape[0] == head + SIDE
+    assert near(panels(tmp_path / "0.png"), np.stack(wanted))
+    done = tool("edit", "--model", runs[1], "--samples", "1", "--panel", "--k", "-1,1,2",
+                "--output", tmp_path / "drawn")
+    sheet = np.asarray(Image.open(tmp_path / "drawn" / "sample_0.png"))
+    height = LINE + GAP + SIDE + 2 * (GAP + head + SIDE)
+    assert sheet.shape == (height, 3 * SIDE + 2 * GAP, 3)
+    (record,) = result(tmp_path / "drawn")["pictures"]
+    assert record["k"] == [[-1, 1, 2]] * 2
+    bare = tool("edit", "--model", runs[0], "--samples", "1", "--panel", "--output", tmp_path / "b")
+    assert "has no directions of its own" in bare.stderr

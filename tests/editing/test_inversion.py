@@ -43,6 +43,21 @@ _ORTHOGONAL, _ = np.linalg.qr(np.random.default_rng(5).normal(size=(12, 4)))
 MIX = np.diag([1.1, 1.5, 2.0, 2.4]) @ _ORTHOGONAL.T
 
 
+def test_codes_of_a_sphere_have_length_1():
+    decode = linear(MIX)
+    lengths = {}
+    for method in ("none", "standard"):
+        for steps in (0, 3):
+            codes = invert(decode, pictures(decode, uniform(5)), prior="sphere", method=method,
+                           steps=steps).codes
+            lengths[method, steps] = np.linalg.norm(codes, axis=1)
+    for key in (("none", 0), ("standard", 0), ("standard", 3)):
+        np.testing.assert_allclose(lengths[key], 1.0, atol=1e-5)
+    assert np.abs(lengths["none", 3] - 1.0).max() > 0.01
+    with pytest.raises(UsageError, match="stochastic is for priors with a range"):
+        invert(decode, pictures(decode, uniform(2)), prior="sphere", method="stochastic")
+
+
 # Recovery
 
 

@@ -28,10 +28,10 @@ from kgan.evaluation.suite import jobs as suite_job
 from kgan.evaluation.suite import kinds as suite_kinds
 from kgan.evaluation.suite import suite
 from kgan.evaluation.suite import time as suite_time
-from kgan.evaluation.suite.compare import _for_photographs, compare
+from kgan.evaluation.suite.compare import _for_photographs, _on, compare
 from kgan.evaluation.suite.definitions import SUITES, Row, Suite
 from kgan.metrics.c2st import c2st
-from kgan.models.gan import GAN
+from kgan.models.gan import GAN, Stage
 from kgan.training import callbacks
 
 SMILES = "avatars:Smiling?n=24&test=20"
@@ -427,9 +427,17 @@ def test_suites_of_pix2pix_are_the_papers():
             assert published.values.keys() <= keys
 
 
+@pytest.mark.parametrize("name", SUITES)
+def test_a_suite_names_models_of_the_zoo(name):
+    missing = [row.name for row in SUITES[name].rows if not registry.knows(row.name)]
+    assert not missing, f"--suite {name} has rows of models that nobody registers: {missing}"
+    keys = {row.key for row in SUITES[name].rows}
+    assert all(published.values.keys() <= keys for published in SUITES[name].published)
+
+
 def test_the_other_suites_can_be_trained():
-    for name, count, size in (("encoders", 6, 64), ("crg", 4, 64), ("dcgan_features", 2, 32),
-                              ("dcgan_features_paper", 2, 32)):
+    for name, count, size in (("encoders", 6, 64), ("crg", 10, 64), ("generators", 7, 64),
+                              ("dcgan_features", 2, 32), ("dcgan_features_paper", 2, 32)):
         rows = SUITES[name].rows
         assert len({row.key for row in rows}) == len(rows) == count
         assert {row.recipe.size for row in rows} == {size}
@@ -507,6 +515,94 @@ def test_what_a_step_costs_decides_how_many_there_are(tiny, tmp_path, monkeypatc
 
 def at_16_px(open_data, spec, size, **more):
     return open_data(spec, size=16, **more)
+
+
+def test_levels_grow_as_much_slower_as_there_are_more_steps(tiny, tmp_path, monkeypatch):
+    rows = [row for row in SUITES["generators"].rows if row.scaled and row.name == "pggan_small"]
+    run = tiny(*rows, kind="generators", data=FACES)
+    calls = recorded(monkeypatch)
+    assert run("--minutes", 150).code == 0
+    (steps,) = [job["calls"] for main, job in calls if main == "time"]
+    assert all(call["stages"] and call["model"] == "pggan_small" for call in steps)
+    assert [call.get("fade_images") for call in steps] == [8000, None, None]
+    trained = [flags_of(call) for call in calls if call[0] == "train"]
+    grown = [(x["steps"], x["fade_images"], x["stable_images"]) for x in trained]
+    ratio = 18_000 / registry.recipe("pggan_small").steps
+    half, whole = ((str(round(x * ratio)), str(round(2 * x * ratio))) for x in (8000, 16_000))
+    assert grown == [("18000", *half), ("18000", *whole), ("18000", *whole)]
+    for row in rows:  # however few steps there are, the last level is reached
+        given = row.recipe
+        given.replace(steps=50, **{
+            name: round(50 * given.as_dict()[name] / given.steps) for name in row.scaled})
+
+
+@pytest.fixture
+def staged(toy):
+    """A name whose last stage, of three quarters of the steps, has larger pictures."""
+    entry = registry.entry("toy")
+
+    class Staged(entry.model):
+        @classmethod
+        def stages_of(cls, recipe):
+            steps = recipe.steps // 8
+            return (Stage("first", steps, cls.phases, size=8),
+                    Stage("second", steps, cls.phases, size=8),
+                    Stage("third", 6 * steps, cls.phases))
+
+    registry.register("staged", Staged, entry.recipe.replace(size=16, steps=16),
+                      card="cyclegan.md", phrase="a test")
+    yield {"model": "staged", "precision": "float32"}
+    del registry._entries["staged"]
+
+
+def test_steps_of_all_stages_are_timed(staged):
+    step = suite_time._step({**staged, "stages": True})
+    assert step.shares == pytest.approx([1 / 4, 3 / 4])
+    assert len(step.spend_each()) == 2 and min(step.spend()) >= 0
+    assert int(step.model.step) == 2 + 1 + 2 * 2 + 2 + 1  # traced, the first one, warm, and these
+    assert suite_time._step(staged).shares == [1.0]
+    step.spend_each = lambda: [(0, 1.0), (0, 3.0)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(suite_time, "_step", lambda call: step)
+        patch.setattr(suite_time, "cores", lambda: 1)
+        (found,) = suite_time.time_steps({"calls": [staged], "rounds": 2})["steps"]
+    assert found["cost"] == pytest.approx(1 / 4 + 3 * 3 / 4)
+
+
+def test_a_suite_of_generators(tiny, pocket, tmp_path):
+    run = tiny(Row("Pocket", "pocket", {"steps": 3}), kind="generators", data=FACES)
+    done = run("--reference", "vgg_star_small.cifar10")
+    assert done.code == 0, done.stderr
+    (data,) = json.loads((tmp_path / "suite.json").read_text())["data"]
+    (row,) = data["rows"]
+    name = "vgg_star_small_cifar10"
+    assert row["mean"][f"frechet_{name}"] > data["sanity"]["real"][f"frechet_{name}"] > 0
+    assert f"kid_{name}" in row["mean"] and "keras_fid" not in row["mean"]
+    text = (tmp_path / "table.md").read_text().replace("\\", "")
+    assert f"Frechet, {name}" in text and "in features of vgg_star_small.cifar10" in text
+    assert "Keras' Inception" not in text.partition("## How")[0]
+    assert text.count("| real pictures <sup>1</sup> |") == 1
+    known = {"sanity": {}, "rows": [{"mean": {"keras_fid": 1.0, "frechet_x": 1.0}}]}
+    (table,) = suite_kinds.KINDS["generators"].tables(known)
+    assert [c.figure for c in table.columns] == [
+        "frechet_x", "kid_x", "keras_fid", "precision", "recall"]
+
+
+def test_a_reference_is_for_generators(tiny, tmp_path, monkeypatch):
+    refused = tiny(Row("CRG", "crg_encoder_small"), kind="crg", data=FACES)("--keras_fid")
+    assert refused.code == 2 and "a suite of generators; tiny is none" in refused.stderr
+    run = tiny(Row("Pocket", "pggan_small", {"size": 16}), kind="generators", data=FACES)
+    monkeypatch.setattr(suite, "open_data", functools.partial(at_16_px, suite.open_data))
+    calls = recorded(monkeypatch)
+    assert run("--keras_fid").code == 0
+    asked = next(job["asked"] for main, job in calls if main == "measure")
+    assert asked["keras_fid"] is True and asked["reference"] == "vgg_star_small.avatars"
+
+
+def test_encoders_alone_stand_on_the_generator_that_is_given():
+    encoder, other = (Row("", name) for name in ("crg_encoder_small", "pioneer_small"))
+    assert _on(encoder, "runs/x").changes == {"generator": "runs/x"}
+    assert _on(other, "runs/x") is other
 
 
 def test_labels_of_several_sets():

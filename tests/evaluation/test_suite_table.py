@@ -155,8 +155,8 @@ def test_tables_of_encoders(tmp_path):
     assert (mean.cells[3], mean.cells[-1][0]) == (("2,000.0", "", False), NONE)
     assert [c[2] for c in a.cells[3:]] == [False, False, False, False, True, False, True, True]
     assert a.cells[3][0] == "1,234.6" and b.cells[3] == ("900.0", "", True)
-    assert [c.head for c in CRG.tables(data)[0].columns[:7]] == [
-        "dhash", "phash", "whash", "MAE", "MSE", "SSIM", "code error"]
+    assert [c.head for c in CRG.tables(data)[0].columns[:8]] == [
+        "dhash", "phash", "whash", "MAE", "MSE", "SSIM", "sharpness", "code error"]
     content = {"kind": "encoders", "settings": {"suite": "e", "minutes": 3.0, "generator": ""},
                "asked": {}, "commands": [], "data": [data]}
     suite_page.write_page(tmp_path, content)

@@ -13,12 +13,13 @@ from kgan.metrics.reconstruction import (
     code_error,
     hash_bits,
     reconstruct,
+    sharpness,
     similarity,
 )
 
 FIGURES = {
     "dhash", "phash", "whash", "mae", "mse", "mae_unit", "mse_unit", "ssim", "l1_sum", "l2_sum",
-    "ssim_loss", "ssim_term",
+    "ssim_loss", "ssim_term", "sharpness",
 }
 
 
@@ -145,6 +146,18 @@ def test_wrong_shapes_are_errors():
 
 
 # codes
+
+
+def test_sharpness_by_hand():
+    x = np.zeros((1, 3, 4, 3), np.uint8)
+    x[0, 1, 1] = 10  # Laplacians -40 and 10: a variance of 625
+    half = x // 2
+    assert sharpness(x, x) == 1
+    assert sharpness(x, half) == pytest.approx(0.25)
+    assert sharpness(x, np.full_like(x, 9)) == pytest.approx(0, abs=1e-6)
+    red = x * np.array([1, 0, 0], np.uint8)
+    assert sharpness(x, red) == pytest.approx(0.299**2)
+    assert sharpness(np.concatenate([x, x]), np.concatenate([x, half])) == pytest.approx(0.625)
 
 
 def test_codes_that_come_back():

@@ -43,6 +43,11 @@ def test_terms_of_the_reverse_generator(tiny, tiny_batch):
                                            rel=1e-4)
 
 
+@pytest.mark.parametrize("name, path", [("crg_encoder", "sphere"), ("fc_encoder", "line")])
+def test_codes_are_mixed_as_the_generator_sees_them(tiny, name, path):
+    assert tiny(name).path == path
+
+
 def test_generated_pictures_alone(tiny, tiny_batch):
     model = tiny("aegan_encoder", dropout=0.0)
     batch = tiny_batch(model)

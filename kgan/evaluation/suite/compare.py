@@ -6,12 +6,17 @@ import re
 
 from kgan.core.errors import UsageError, UserError
 from kgan.core.recipe import nearest
+from kgan.evaluation.measures import EMBEDDED
 from kgan.evaluation.suite.definitions import SUITES
 from kgan.evaluation.suite.kinds import KINDS
 from kgan.evaluation.suite.suite import Suite
+from kgan.models.inverting import Inverts
+
+PHOTOGRAPHS = "vgg_star_small.cifar10"  # the embedded reference network that knows them
 
 
-def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", command=""):
+def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", reference="",
+            keras_fid=False, command=""):
     """Does what is left of a suite and writes its table and page.
 
     Args:
@@ -22,6 +27,9 @@ def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", command="
         n: held-out pictures of each domain that are measured; 0 = all.
         seeds: classifiers of each two-sample test; 0 leaves it out.
         bad_images: see `kgan.data.open_data`.
+        reference: of generators, in whose features sets are compared; "" = the embedded one that
+            knows drawn faces, or the one that knows photographs.
+        keras_fid: of generators, also the Frechet distance in Keras' InceptionV3.
         command: the call, for the page.
 
     Returns:
@@ -37,10 +45,12 @@ def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", command="
     if options.generator:
         if not kind.generator:
             raise UsageError(f"--generator is for encoders; {options.suite} has none.")
-        below = {"generator": options.generator}
-        rows = tuple(dataclasses.replace(r, changes={**r.changes, **below}) for r in rows)
+        rows = tuple(_on(row, options.generator) for row in rows)
     if options.direction != "a2b" and not kind.paired:
         raise UsageError(f"--direction is for pairs; {options.suite} has none.")
+    if (reference or keras_fid) and "reference" not in kind.asks:
+        raise UsageError("--reference and --keras_fid are for one model or a suite of generators; "
+                         f"{options.suite} is none.")
     wanted, known = set(re.findall(r"[^,\s]+", options.only)), {row.key for row in rows}
     for name in sorted(wanted - known):
         raise UsageError(f"{options.suite} has no model {name}. {nearest(name, known)}")
@@ -49,21 +59,31 @@ def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", command="
     specs = list(dict.fromkeys(filter(None, specs)))
     if not specs:
         raise UsageError("--data names no data set.")
-    if not any(spec.startswith("avatars:") for spec in specs):
+    drawn = any(spec.startswith("avatars:") for spec in specs)
+    if not drawn:
         rows = tuple(map(_for_photographs, rows))
     output = pathlib.Path(output)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"The suite cannot be written to {output}: {error.strerror}.") from None
-    asked = {"n": n, "seeds": seeds, "bad_images": bad_images, "n_svm": options.n_svm}
+    asked = {"n": n, "seeds": seeds, "bad_images": bad_images, "n_svm": options.n_svm,
+             "reference": reference or (EMBEDDED if drawn else PHOTOGRAPHS),
+             "keras_fid": keras_fid}
     asked = {name: asked[name] for name in kind.asks}
     suite = Suite(kind, rows, specs, output, options, asked, command)
     return suite.run([row for row in rows if not wanted or row.key in wanted])
 
 
+def _on(row, generator):
+    """A row whose encoder stands on a generator; others as they are."""
+    if not issubclass(row.model, Inverts):
+        return row
+    return dataclasses.replace(row, changes={**row.changes, "generator": generator})
+
+
 def _for_photographs(row):
     """A row that looks through what knows drawn faces, through what knows photographs instead."""
-    if row.recipe.as_dict().get("reference") != "vgg_star_small.avatars":
+    if row.recipe.as_dict().get("reference") != EMBEDDED:
         return row
-    return dataclasses.replace(row, changes={**row.changes, "reference": "vgg_star_small.cifar10"})
+    return dataclasses.replace(row, changes={**row.changes, "reference": PHOTOGRAPHS})

@@ -16,6 +16,8 @@ class Row:
         tag: tells rows of the same name apart.
         shares: `{field: share}` of fields that are a part of the steps, as a pretraining; the step
             is timed without them.
+        scaled: names of fields that are as many times larger or smaller as the steps are, as how
+            long a level grows; steps of all stages are timed then.
         repeated: it gets `--training_seeds` trainings, others one.
         joint: one training on faces with the labels of all data sets, with the time of all.
         trained: False = it is measured with its first weights.
@@ -26,6 +28,7 @@ class Row:
     changes: dict = field(default_factory=dict)
     tag: str = ""
     shares: dict = field(default_factory=dict)
+    scaled: tuple = ()
     repeated: bool = False
     joint: bool = False
     trained: bool = True
@@ -94,6 +97,10 @@ def _probed(name):
     )
 
 
+def _autoencoder(title, tag, **changes):
+    return Row(title, "deepsim_autoencoder_small", changes, tag=tag)
+
+
 def _pix2pix(title, tag, **changes):
     """A row with the adversarial loss of the paper."""
     return Row(title, "pix2pix_small", {"adversarial": "bce", **changes}, tag=tag)
@@ -109,6 +116,17 @@ def _scores(source, values):
     )
 
 
+def _encoder(title, name, repeated=False):
+    """A row of an encoder of a generator."""
+    return Row(title, f"{name}_encoder_small", {"stop_patience": 0}, repeated=repeated)
+
+
+GROWTH = ("fade_images", "stable_images")  # of models that grow
+RECONSTRUCTED = {  # dhash, phash, whash, by Dogan, Keles 2020
+    "crg_encoder": (.871, .848, .892), "crg_tg_encoder": (.846, .792, .855),
+    "pioneer": (.852, .804, .864), "vae_gan": (.842, .779, .861), "alpha_gan": (.837, .756, .855),
+    "age": (.832, .754, .863), "ali": (.759, .668, .745), "lr_encoder": (.697, .585, .674),
+}
 SEEN = {"reference": "vgg_star_small.avatars", "vgg_scale": "measured"}  # of losses of features
 
 SUITES = {
@@ -148,12 +166,37 @@ SUITES = {
         ),
         Row("extended transfer, L2", "extended_transfer_encoder_small", {"loss": "l2"}),
     )),
-    # After table 2 of Dogan, Keles 2020: three of its eight systems, and AEGAN, which it has not.
-    # All use up their time; which weights are kept, validation says.
-    "crg": Suite("crg", tuple(
-        Row(title, f"{name}_encoder_small", {"stop_patience": 0}, repeated=name.startswith("crg"))
-        for title, name in (("CRG", "crg"), ("CRG(TG)", "crg_tg"), ("LR", "lr"),
-                            ("AEGAN", "aegan"))
+    # Table 2 of Dogan, Keles 2020, and two that it has not. All use up their time; which weights
+    # are kept, validation says. What encoders of a generator stand on is trained beside their time.
+    "crg": Suite("crg", (
+        _encoder("CRG", "crg", repeated=True),
+        _encoder("CRG(TG)", "crg_tg", repeated=True),
+        Row("Pioneer", "pioneer_small", scaled=GROWTH),
+        Row("VAE-GAN", "vae_gan_small"),
+        Row("alpha-GAN", "alpha_gan_small"),
+        Row("AGE", "age_small"),
+        Row("ALI", "ali_small"),
+        _encoder("LR", "lr"),
+        _encoder("AEGAN", "aegan"),
+        Row("BiGAN", "bigan_small"),
+    ), tuple(
+        Published("Dogan, Keles 2020, table 2", figure, {
+            f"{name}_small": values[i] for name, values in RECONSTRUCTED.items()
+        }) for i, figure in enumerate(("dhash", "phash", "whash"))
+    )),
+    # Table 1 of Dogan, Keles 2020, the original of their generator and two of table 2 beside it.
+    # The original sees half as many pictures in a step: levels have half as many, too.
+    "generators": Suite("generators", (
+        Row("PGGAN", "pggan_small", {"discriminator_steps": 1, "discriminator_rate": 1.0,
+                                     "fade_images": 8_000, "stable_images": 16_000},
+            tag="original", scaled=GROWTH),
+        Row("modified PGGAN", "pggan_small", {"spectral": True, "learning_rate": 1e-3},
+            tag="modified", scaled=GROWTH),
+        Row("modified PGGAN, no spectral norm", "pggan_small", scaled=GROWTH),
+        Row("Pioneer", "pioneer_small", scaled=GROWTH),
+        Row("AGE", "age_small"),
+        Row("ALI", "ali_small"),
+        Row("VAE-GAN", "vae_gan_small"),
     )),
     # After table 1 of Ledig et al. 2017 (arXiv 1609.04802); those with a discriminator are without
     # it in the first half of their steps.
@@ -165,6 +208,18 @@ SUITES = {
                 shares={"pretrain_steps": 0.5}, repeated=True)
             for loss in ("mse", "vgg22", "vgg54")
         ),
+    )),
+    # Dosovitskiy, Brox 2016 (arXiv 1602.02644), the autoencoder by its losses, in small.
+    "deepsim": Suite("codes", (
+        _autoencoder("squared error", "l2", lambda_features=0.0, lambda_adversarial=0.0),
+        _autoencoder("L1", "l1", picture="l1", lambda_features=0.0, lambda_adversarial=0.0),
+        _autoencoder("features", "features", lambda_picture=0.0, lambda_adversarial=0.0),
+        _autoencoder("DeePSiM", "deepsim"),
+    ), (
+        Published("Dosovitskiy, Brox 2016, table 4, STL-10, compared in AlexNet", "accuracy", {
+            "deepsim_autoencoder_small-l2": .346, "deepsim_autoencoder_small-l1": .357,
+            "deepsim_autoencoder_small-deepsim": .523,
+        }),
     )),
     # Radford, Metz, Chintala 2016 (arXiv 1511.06434), section 5.1.
     "dcgan_features": Suite("features", _probed("dcgan_features_small")),

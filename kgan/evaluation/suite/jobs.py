@@ -73,17 +73,20 @@ class Training:
         """What `kgan.evaluation.suite.time` is asked: the model and what is set in its recipe."""
         row = self.row
         data = {"data": self.data} if row.timed_on_data else {}
-        return {**row.changes, **dict.fromkeys(row.shares, 0), "model": row.name, **data}
+        stages = {"stages": True} if row.scaled else {}
+        return {**row.changes, **dict.fromkeys(row.shares, 0), "model": row.name, **data, **stages}
 
     def flags(self, steps, direction):
         """Flags of `tools/train`; a model of one direction, of which it has a choice, gets that."""
-        row = self.row
+        row, given = self.row, self.row.recipe.as_dict()
         flags = {
-            **row.changes, **{name: round(share * steps) for name, share in row.shares.items()},
+            **row.changes,
+            **{name: max(1, round(given[name] * steps / given["steps"])) for name in row.scaled},
+            **{name: round(share * steps) for name, share in row.shares.items()},
             "model": row.name, "data": self.data, "seed": self.seed, "steps": steps,
             "sample_every": -(-steps // 4), "log_every": -(-steps // 40),
         }
-        if "direction" in row.recipe.as_dict() and len(row.model.directions_of(row.recipe)) == 1:
+        if "direction" in given and len(row.model.directions_of(row.recipe)) == 1:
             flags["direction"] = direction
         return flags
 

@@ -191,19 +191,20 @@ MAE = Column("MAE", "mae", 4, False)
 MSE = Column("MSE", "mse", 4, False)
 USUAL_SSIM = Column("SSIM", "ssim", 4, True)
 CODE = Column("code error", "code_error", 3, False)
+SHARP = Column("sharpness", "sharpness", 3, True, 1.0)
 DHASH, PHASH, WHASH = (Column(h, h, 3, True) for h in ("dhash", "phash", "whash"))
 FRECHET = Column("samples' Frechet, vgg_star_small.avatars", "frechet_vgg_star_small_avatars", 3,
                  False)
 SUMS = (L2, L1, SSIM_LOSS, UNLIKE, MSE, MAE, DHASH, CODE)
-HASHES = (DHASH, PHASH, WHASH, MAE, MSE, USUAL_SSIM, CODE, FRECHET)
+HASHES = (DHASH, PHASH, WHASH, MAE, MSE, USUAL_SSIM, SHARP, CODE, FRECHET)
 
 
 def _about_codes(content):
     trainings = [t for data in content["data"] for row in data["rows"] for t in row["trainings"]]
-    generators = ", ".join(dict.fromkeys(t["generator"] for t in trainings)) or "nothing yet"
+    generators = ", ".join(dict.fromkeys(t["generator"] for t in trainings if t["generator"]))
     return [
-        ("Generators", f"{generators}. One that was nowhere yet was trained once for all models of "
-                       "a data set, beside the budget."),
+        ("Generators", f"{generators or 'nothing yet'}. One that was nowhere yet was trained once "
+                       "for all models of a data set, beside the budget."),
         ("Sums and means", "Of values in [-1, 1]: a sum over a picture grows with its number of "
                            "pixels, the mean over pixels (MSE, MAE) does not."),
         ("SSIM loss", "1 - SSIM + 5e-5 L2 sum, SSIM with k1 = 0.001 of values in [-1, 1]; 1 - SSIM "
@@ -214,6 +215,45 @@ def _about_codes(content):
                        "the mean square of z: 1 = knows nothing."),
         ("Frechet", "Between held-out pictures and as many that the generator makes of codes from "
                     "the prior, in features of vgg_star_small.avatars: not the published FID."),
+        ("Bold", "The best of a column."),
+    ]
+
+
+def _about_crg(content):
+    generators, *others = _about_codes(content)
+    return [
+        (generators[0], f"{generators[1]} Models that have their own learn it in their budget."),
+        ("Sharpness", "Variance of the Laplacian of reconstructions over that of the originals: "
+                      "below 1 they are blurred."),
+        *others,
+    ]
+
+
+# Generators: one table, whose columns carry the name of the reference network.
+
+PRECISION, RECALL = (Column(x, x, 3, True) for x in ("precision", "recall"))
+
+
+def _generator_tables(data):
+    known = {*data["sanity"].get("real", {}), *(x for row in data["rows"] for x in row["mean"])}
+    named = sorted(x.removeprefix("frechet_") for x in known if x.startswith("frechet_"))
+    name = named[0] if named else ""
+    frechet = Column(f"Frechet, {name}", f"frechet_{name}", 3, False)
+    keras = [Column("Frechet, Keras' Inception", "keras_fid", 2, False)]
+    columns = (
+        frechet, Column("KID x 1000, the same", f"kid_{name}", 3, False, None, 1000),
+        *(keras if "keras_fid" in known else ()), PRECISION, RECALL,
+    )
+    return [Table("", columns, frechet.figure)]
+
+
+def _about_generators(content):
+    return [
+        ("Frechet, KID", "Between held-out pictures and as many generated ones, in features of "
+                         f"{content['asked']['reference']}: not the published FID. Those of Keras' "
+                         "InceptionV3 are not the published FID's either."),
+        ("Precision, recall", "Share of generated pictures that lie among real ones, and of real "
+                              "ones among generated ones, in the same features."),
         ("Bold", "The best of a column."),
     ]
 
@@ -237,6 +277,31 @@ def _about_features(content):
         ("Features", "The discriminator's maps after each nonlinearity, max-pooled to 4x4."),
         ("Labels", "The GAN sees pictures alone, all of the training part; the SVM as many "
                    "labelled ones as the table says."),
+        ("Bold", "The best of a column."),
+    ]
+
+
+# Codes of autoencoders: one table, what a linear classifier reads from them and what they keep.
+
+READ = (
+    Column("test accuracy, %", "accuracy", 2, True, None, 100),
+    Column("numbers", "features", 0, None),
+    Column("labelled pictures", "train", 0, None),
+    MSE, MAE, USUAL_SSIM, DHASH,
+    Column("Frechet, vgg_star_small.avatars", "frechet_vgg_star_small_avatars", 3, False),
+)
+
+
+def _about_read(content):
+    return [
+        ("Accuracy", "Of a linear L2-SVM on codes brought to mean 0 and variance 1, all divided by "
+                     "the root of their number; C by a fifth of the labelled pictures. Of "
+                     "attributes, one for each, and the mean over those of which what is learnt "
+                     "from has both."),
+        ("Labels", "The autoencoders see pictures alone, all of the training part; the SVM as many "
+                   "labelled ones as the table says (--n_svm)."),
+        ("The rest", "Reconstructions beside their originals, values in [-1, 1]; Frechet between "
+                     "the two sets, in features of vgg_star_small.avatars."),
         ("Bold", "The best of a column."),
     ]
 
@@ -334,7 +399,15 @@ ENCODERS = Kind(
     about=_about_codes, generator=True,
 )
 CRG = dataclasses.replace(
-    ENCODERS, name="crg", tables=lambda data: [Table("", HASHES, "mse")]
+    ENCODERS, name="crg", tables=lambda data: [Table("", HASHES, "mse")], about=_about_crg
+)
+GENERATORS = Kind(
+    name="generators", data=f"{FACES}?n=8500&test=1500",
+    asks=("n", "bad_images", "reference", "keras_fid"), lacks=ENCODERS.lacks,
+    tables=_generator_tables,
+    sanity=(("real pictures", "real", "Held-out pictures, one half against the other: half as many "
+                                      "as the models have."),),
+    about=_about_generators,
 )
 FEATURES = Kind(
     name="features", data="tfds:cifar10?label=all", asks=("n", "n_svm", "bad_images"),
@@ -345,6 +418,20 @@ FEATURES = Kind(
     tables=lambda data: [Table("", PROBED, "accuracy")],
     sanity=(("raw pixels", "figures", "The pictures' own numbers as features."),),
     about=_about_features,
+)
+CODES = Kind(
+    name="codes", data=f"{FACES}?n=8500&test=1500", asks=("n", "n_svm", "bad_images"),
+    lacks=lambda data: "has two domains; name one set of labelled pictures." if "b" in data.test
+    else "" if data.labels else (
+        "has no labels; name pictures in class folders (folder:PATH?layout=classes), avatars or "
+        "celeba:PATH of several attributes, or tfds:NAME?label=all."
+    ),
+    tables=lambda data: [Table("", READ, "mse")],
+    sanity=(
+        ("raw pixels", "figures", "The pictures' own numbers as codes."),
+        ("the most frequent label", "guess", "Of the labelled pictures, for every picture."),
+    ),
+    about=_about_read,
 )
 PAIRS = Kind(
     name="pairs", data="avatars:parts", asks=("n", "seeds", "bad_images"),
@@ -367,4 +454,5 @@ SUPER_RESOLUTION = Kind(
     about=_about_super_resolution,
 )
 KINDS = {kind.name: kind
-         for kind in (EDITS, PAIRS, MAPS, ENCODERS, CRG, FEATURES, SUPER_RESOLUTION)}
+         for kind in (EDITS, PAIRS, MAPS, ENCODERS, CRG, GENERATORS, FEATURES,
+                      CODES, SUPER_RESOLUTION)}

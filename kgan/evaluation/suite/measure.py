@@ -245,6 +245,28 @@ def _codes(asked, run):
     return {"n": len(real), "figures": {**figures, **named}}, {"": made}
 
 
+# Generators
+
+
+def _generators(asked, run):
+    from kgan.evaluation.features import keras_fid
+    from kgan.evaluation.generation import measure_samples, samples
+
+    def figures(real, made):
+        found = measure_samples(real, made, reference=asked["reference"])
+        found |= {"keras_fid": keras_fid(real, made)} if asked["keras_fid"] else {}
+        return _finite({k: v for k, v in found.items() if isinstance(v, (int, float))})
+
+    if "name" not in asked:
+        real = _held(_open(asked, asked["size"]), asked)
+        found = figures(real[::2], real[1::2]) if len(real) >= 20 else {}
+        return {"n": len(real), "figures": {}, "real": found}, {"": real}
+    model, data = _model(asked, run)
+    real = _held(data, asked)
+    made = samples(model, data, len(real))
+    return {"n": len(real), "figures": figures(real, made)}, {"": made}
+
+
 # Features of discriminators
 
 
@@ -255,14 +277,23 @@ def _features(asked, run):
         model, data = _model(asked, run)
         features = _discriminator_features(model)
     else:
-        data = _open(asked, asked["size"])
-        features = lambda pictures: pictures.reshape(len(pictures), -1)  # noqa: E731
+        data, features = _open(asked, asked["size"]), _pixels
+    parts = _labelled(data, features, asked)
+    return {"n": len(parts[-1]), "figures": linear_probe(*parts)}, {}
+
+
+def _pixels(pictures):
+    return pictures.reshape(len(pictures), -1)
+
+
+def _labelled(data, features, asked):
+    """Features and labels of training pictures, and of held-out ones."""
     parts = []
     for split, pictures, most in (("train", data.train["a"], asked["n_svm"]),
                                   ("test", data.test["a"], asked["n"])):
         rows = np.random.default_rng(0).permutation(len(pictures))[: most or None]
         parts += [_in_parts(features, pictures, rows), data.labels[split][rows]]
-    return {"n": len(rows), "figures": linear_probe(*parts)}, {}
+    return parts
 
 
 def _discriminator_features(model):
@@ -288,6 +319,26 @@ def _in_parts(features, pictures, rows, size=100):
         found[done : done + len(some)] = made
         done += len(some)
     return found
+
+
+# Codes of autoencoders
+
+
+def _read(asked, run):
+    from kgan.evaluation.measures import reconstructed
+    from kgan.metrics.linear_probe import linear_probes, most_frequent
+
+    if "name" not in asked:
+        data = _open(asked, asked["size"])
+        parts = _labelled(data, _pixels, asked)
+        guess = {"accuracy": most_frequent(parts[1], parts[3])}
+        figures = linear_probes(*parts)
+        return {"n": len(parts[-1]), "figures": figures, "guess": guess}, {"": _held(data, asked)}
+    model, data = _model(asked, run)
+    figures = linear_probes(*_labelled(data, model.encode_all, asked))
+    real = _held(data, asked)
+    more, made = reconstructed(model, real)
+    return {"n": len(real), "figures": {**figures, **more, **_distances(real, made)}}, {"": made}
 
 
 # Super-resolution
@@ -329,7 +380,8 @@ def _distances(real, made):
 
 
 MEASURES = {"edits": _edits, "pairs": _pairs, "maps": _maps, "encoders": _codes, "crg": _codes,
-            "features": _features, "super_resolution": _super_resolution}
+            "generators": _generators, "features": _features, "codes": _read,
+            "super_resolution": _super_resolution}
 
 
 def _finite(figures):

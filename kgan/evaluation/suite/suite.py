@@ -202,8 +202,10 @@ class Suite:
                    lambda: self._metadata(name).get("step") == recipe.steps, do)
 
     def _changes(self, t):
-        """What is set in the recipe of a row, a generator of this suite too."""
-        below, changes = self._below(t), dict(t.row.changes)
+        """What is set in the recipe of a row but follows from no steps; a generator of this suite
+        too."""
+        below, row = self._below(t), t.row
+        changes = {name: x for name, x in row.changes.items() if name not in row.scaled}
         if below:
             changes["generator"] = str((self.output / below.name).resolve())
         return changes

@@ -23,7 +23,8 @@ def time_steps(job):
 
     Args:
         job: `{"calls": [{"model": name, "precision": its, field of the recipe: value}], "rounds":
-            how many}`. A call that names data has its recipe completed by them.
+            how many}`. A call that names data has its recipe completed by them; of one with
+            `"stages"` it is the mean cost over all steps, else that of the last stage's.
 
     Returns:
         `{"steps": [{"cost": seconds, on a CPU those that each core computes, "devices": words} or
@@ -41,22 +42,25 @@ def time_steps(job):
                 traceback.print_exc()
             found[number]["error"] = f"{error}".split("\n")[0] or type(error).__name__
     if steps:
-        spent = np.array([[s.spend() for s in steps.values()] for _ in range(job["rounds"])])
+        spent = np.array([[one for s in steps.values() for one in s.spend_each()]
+                          for _ in range(job["rounds"])])
         on_cpu = all("CPU" in step.devices for step in steps.values())
         spent = spent[..., 1] / cores() if on_cpu else spent[..., 0]
-        for number, cost in zip(steps, costs(spent), strict=True):
-            found[number]["cost"] = float(cost)
+        each = iter(costs(spent))
+        for number, step in steps.items():
+            found[number]["cost"] = float(sum(share * next(each) for share in step.shares))
     return {"steps": found}
 
 
 def _step(call):
-    changes = {k: v for k, v in call.items() if k not in ("model", "precision")}
+    changes = {k: v for k, v in call.items() if k not in ("model", "precision", "stages")}
     recipe = registry.recipe(call["model"]).replace(**changes)
     if "data" in changes:
         recipe = recipe.complete(open_data(
             recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed,
             signals=registry.entry(call["model"]).model.signals_of(recipe)))
-    return Step(call["model"], recipe, Machine(precision=call["precision"]))
+    return Step(call["model"], recipe, Machine(precision=call["precision"]),
+                call.get("stages", False))
 
 
 def costs(times):
