@@ -53,6 +53,7 @@ class ALI(Encodes):
 
     players = {"encoder": ("e",), "generator": ("g",), "discriminator": ("d",)}
     averaged = ("encoder", "generator")
+    measures = ("reconstructions", "samples")
     prior = "normal"
     weight = 1.0  # of all that is paid to or by the discriminator
 
