@@ -66,6 +66,7 @@ class AGE(Encodes):
 
     players = {"encoder": ("e",), "generator": ("g",)}
     averaged = ("encoder", "generator")
+    measures = ("reconstructions", "samples")
     prior = "sphere"
     normalises = True
     far = "-1,-0.5,0.5,1"

@@ -25,8 +25,15 @@ SIZES = (16, 32, 64, 128)
 
 
 @dataclass(frozen=True)
-class ALIRecipe(Recipe):
+class PairsRecipe(Recipe):
     data: str = knob(FACES, "pictures to train on; one set, labelled or not", group="data")
+    input_noise: float = knob(0.0, "deviation of noise on all pictures that the discriminator "
+                              "sees, in [-1, 1], falling to 0 at the last step; not published",
+                              low=0, high=2)
+
+
+@dataclass(frozen=True)
+class ALIRecipe(PairsRecipe):
     latent: int = knob(256, "numbers of a code, drawn from N(0, 1)", low=1)
     filters: int = knob(64, "maps next to the pictures in all networks, eight times as many next to"
                         " the code", low=1)
@@ -46,6 +53,7 @@ class ALI(Encodes):
 
     players = {"encoder": ("e",), "generator": ("g",), "discriminator": ("d",)}
     averaged = ("encoder", "generator")
+    measures = ("reconstructions", "samples")
     prior = "normal"
     weight = 1.0  # of all that is paid to or by the discriminator
 
@@ -85,7 +93,8 @@ class ALI(Encodes):
     def loss_terms(self, batch):
         z, w = self.noise(batch), self.weight
         of_inferred, of_generated = self.judge(
-            (batch["a"], self.inferred(batch)), (self.g(z, training=True), z)
+            (self.veiled(batch["a"], batch, 10), self.inferred(batch)),
+            (self.veiled(self.g(z, training=True), batch, 9), z),
         )
         paid = {"inferred": w * losses.fake_loss("bce", of_inferred),
                 "generated": w * losses.real_loss("bce", of_generated)}
@@ -96,8 +105,7 @@ class ALI(Encodes):
 
 
 @dataclass(frozen=True)
-class BiGANRecipe(Recipe):
-    data: str = knob(FACES, "pictures to train on; one set, labelled or not", group="data")
+class BiGANRecipe(PairsRecipe):
     latent: int = knob(200, "numbers of a code, drawn from U(-1, 1)", low=1)
     filters: int = knob(64, "maps next to the pictures in generator and discriminator; they double "
                         "in each layer", low=1)

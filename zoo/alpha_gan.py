@@ -46,6 +46,7 @@ class AlphaGAN(Encodes):
     players = {"encoder": ("e",), "generator": ("g",), "discriminator": ("d",),
                "code_discriminator": ("c",)}
     averaged = ("encoder", "generator")
+    measures = ("reconstructions", "samples")
     prior = "normal"
 
     def build_networks(self, r):

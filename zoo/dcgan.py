@@ -179,16 +179,6 @@ class DCGAN(LatentGAN):
         codes = self.noise(batch)
         return self.veiled(self.g([codes, *labels] if labels else codes, training=True), batch, 9)
 
-    def veiled(self, pictures, batch, salt):
-        """Pictures with the noise of this step, which falls to none at the last one."""
-        r = self.recipe
-        if not r.input_noise:
-            return pictures
-        key = tf.random.experimental.stateless_fold_in(batch["key"], salt, alg="philox")
-        left = 1.0 - tf.cast(batch["step"], tf.float32) / r.steps
-        noise = tf.random.stateless_normal(pictures.shape, key, alg="philox")
-        return pictures + r.input_noise * left * noise
-
     def judge(self, pictures, labels):
         """Real and fake pictures come apart: each set is normalised by its own statistics."""
         return self.d([pictures, *labels] if labels else pictures, training=True)

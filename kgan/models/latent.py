@@ -197,6 +197,24 @@ class LatentGAN(GAN):
             shown[f"generated {i + 1}"] = self.decode(self.codes(count, seed=i))
         return shown
 
+    def veiled(self, pictures, batch, salt):
+        """Pictures with the noise of this step, which falls to none at the last one.
+
+        Of models whose recipe has `input_noise`, its deviation in the first step.
+
+        Args:
+            pictures: [n, h, w, c].
+            batch: what terms are of.
+            salt: a number for each kind of pictures, whose noise is then its own.
+        """
+        r = self.recipe
+        if not r.input_noise:
+            return pictures
+        key = tf.random.experimental.stateless_fold_in(batch["key"], salt, alg="philox")
+        left = 1.0 - tf.cast(batch["step"], tf.float32) / r.steps
+        noise = tf.random.stateless_normal(pictures.shape, key, alg="philox")
+        return pictures + r.input_noise * left * noise
+
     def noise(self, batch):
         """A code of the prior for each picture of a batch, from its key."""
         key = tf.random.experimental.stateless_fold_in(batch["key"], 7, alg="philox")

@@ -135,6 +135,25 @@ def test_what_players_of_bigan_pay(models, tiny_batch, network_calls):
     assert calls == {"e": 1, "g": 1, "d": 2}
 
 
+def test_noise_is_on_what_the_discriminator_sees_and_falls(tiny, tiny_batch, monkeypatch):
+    model = tiny("bigan", input_noise=0.5)
+    batch, seen = tiny_batch(model), {}
+    for step in (0, 10, 20):  # of 20
+        with monkeypatch.context() as patch:
+            patch.setattr(type(model), "judge", lambda self, *pairs, step=step: (
+                seen.update({step: pairs}) or (tf.zeros((4, 1)),) * 2))
+            model.loss_terms({**batch, "step": tf.constant(step)})
+    clean = batch["a"], model.g(model.noise(batch), training=True)
+    for step, deviation in ((0, 0.5), (10, 0.25), (20, 0.0)):
+        added = [pair[0] - x for pair, x in zip(seen[step], clean, strict=True)]
+        assert [float(tf.math.reduce_std(x)) for x in added] == pytest.approx([deviation] * 2,
+                                                                              rel=0.1, abs=1e-6)
+    assert np.abs(np.corrcoef(*(np.ravel(pair[0] - x) for pair, x in zip(
+        seen[0], clean, strict=True)))[0, 1]) < 0.1  # each its own
+    codes = model.e(batch["a"], training=True)  # of pictures without noise
+    np.testing.assert_allclose(seen[0][0][1], codes, atol=1e-5)
+
+
 @pytest.mark.parametrize(("name", "mixed"), [("ali", True), ("bigan", False)])
 def test_norms_of_the_discriminator_see_both_kinds_or_one(models, tiny_batch, name, mixed):
     """In `ali` they are normalised together, so that generated pairs move the encoder, too."""
