@@ -282,6 +282,7 @@ SMALL = {
     "size": 64, "batch": 32, "steps": 3000, "filters": 24, "discriminator_filters": 16,
     "learning_rate": 1e-3, "beta_1": 0.9, "reference": "vgg_star_small.avatars",
     "compared": "relu4_1", "feature_scale": "calibrated",
+    "lambda_adversarial": 8.0,  # 100 (64 / 227)^2: the sums over a picture shrink with its area
 }
 
 register("deepsim_autoencoder", Autoencoder, AutoencoderRecipe(
