@@ -212,7 +212,7 @@ class SRGAN(SRResNet):
 
 PAPER = {"size": 96, "batch": 16, "learning_rate": 1e-4, "beta_1": 0.9, "decay_from": 1.0}
 SMALL = {**PAPER, "size": 64, "batch": 8, "filters": 32, "blocks": 8, "learning_rate": 1e-3,
-         "decay_from": 0.5}
+         "decay_from": 0.5, "rest_from": 0.3}
 TINY = {
     "data": "avatars:Smiling,Eyeglasses?n=24&test=8", "size": 16, "load_size": 0, "batch": 2,
     "steps": 20, "filters": 4, "blocks": 1, "reference": "vgg_star_small.avatars",
@@ -220,14 +220,14 @@ TINY = {
 TINY_GAN = {**TINY, "discriminator_filters": 4, "pretrain_steps": 4}
 
 register("srresnet", SRResNet, SRResNetRecipe(**PAPER, steps=1_000_000), card="srgan.md",
-         tiny=TINY, phrase="super-resolution by a residual network, four times the sides")
+         tiny=TINY, weights=("avatars_x4",), phrase="super-resolution by a residual network, four times the sides")
 
 register("srresnet_small", SRResNet, SRResNetRecipe(**SMALL, steps=4000), card="srgan.md",
          tiny=TINY, phrase="super-resolution, half of the width and of the blocks, for a CPU")
 
 register("srgan", SRGAN, SRGANRecipe(
     **PAPER, content="vgg54", pretrain_steps=1_000_000, steps=1_200_000,
-), card="srgan.md", tiny=TINY_GAN,
+), card="srgan.md", tiny=TINY_GAN, weights=("avatars_x4",),
    phrase="super-resolution with a discriminator and a loss in VGG's features")
 
 register("srgan_small", SRGAN, SRGANRecipe(

@@ -102,8 +102,7 @@ def _autoencoder(title, tag, **changes):
 
 
 def _pix2pix(title, tag, **changes):
-    """A row with the adversarial loss of the paper."""
-    return Row(title, "pix2pix_small", {"adversarial": "bce", **changes}, tag=tag)
+    return Row(title, "pix2pix_small", changes, tag=tag)
 
 
 def _scores(source, values):
