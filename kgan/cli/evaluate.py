@@ -11,7 +11,7 @@ from kgan.data.palettes import KNOWN
 from kgan.evaluation.evaluate import keep, measured
 from kgan.evaluation.measures import EMBEDDED, SEGMENTER_STEPS
 from kgan.evaluation.suite.compare import compare
-from kgan.evaluation.suite.kinds import SuiteOptions
+from kgan.evaluation.suite.options import SuiteOptions
 
 ALONE = ("model", "seed", "recover", "recover_steps", "palette", "segmenter_steps")  # no suite's
 ABOUT = """Measure a translator: edit accuracy both ways by a classifier (trained on first use,

@@ -25,11 +25,12 @@ from kgan.data import open_data
 from kgan.evaluation import edits
 from kgan.evaluation import judge as classifier
 from kgan.evaluation.suite import jobs as suite_job
-from kgan.evaluation.suite import kinds as suite_kinds
 from kgan.evaluation.suite import suite
 from kgan.evaluation.suite import time as suite_time
 from kgan.evaluation.suite.compare import _for_photographs, _on, compare
 from kgan.evaluation.suite.definitions import SUITES, Row, Suite
+from kgan.evaluation.suite.kinds import KINDS
+from kgan.evaluation.suite.options import SuiteOptions
 from kgan.metrics.c2st import c2st
 from kgan.models.gan import GAN, Stage
 from kgan.training import callbacks
@@ -441,7 +442,7 @@ def test_the_other_suites_can_be_trained():
         rows = SUITES[name].rows
         assert len({row.key for row in rows}) == len(rows) == count
         assert {row.recipe.size for row in rows} == {size}
-        assert SUITES[name].kind in suite_kinds.KINDS
+        assert SUITES[name].kind in KINDS
     paid = [row.recipe.loss for row in SUITES["encoders"].rows]
     assert paid == ["l2", "l2", "ssim", "l1", "l2", "l2"]
     assert [r.key for r in SUITES["crg"].rows if r.repeated] == [
@@ -583,7 +584,7 @@ def test_a_suite_of_generators(tiny, pocket, tmp_path):
     assert "Keras' Inception" not in text.partition("## How")[0]
     assert text.count("| real pictures <sup>1</sup> |") == 1
     known = {"sanity": {}, "rows": [{"mean": {"keras_fid": 1.0, "frechet_x": 1.0}}]}
-    (table,) = suite_kinds.KINDS["generators"].tables(known)
+    (table,) = KINDS["generators"].tables(known)
     assert [c.figure for c in table.columns] == [
         "frechet_x", "kid_x", "keras_fid", "precision", "recall"]
 
@@ -685,11 +686,11 @@ def test_a_suite_leaves_tensorflow_to_its_children():
 
 def test_what_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
-    options = suite_kinds.SuiteOptions(suite="table1")
+    options = SuiteOptions(suite="table1")
     with pytest.raises(UserError, match="The suite cannot be written to"):
         compare(SMILES, tmp_path / "file", options)
     with pytest.raises(UsageError, match="--minutes must be at least 0"):
-        suite_kinds.SuiteOptions(suite="table1", minutes=-1.0)
+        SuiteOptions(suite="table1", minutes=-1.0)
 
 
 def test_on_photographs_rows_look_through_what_knows_them():

@@ -7,7 +7,6 @@ from kgan.core import registry
 from kgan.data import open_data
 from kgan.evaluation.suite.definitions import SUITES
 from kgan.evaluation.suite.kinds import KINDS
-from kgan.evaluation.suite.measure import MEASURES
 from kgan.evaluation.suite.table import lines, summary
 from kgan.metrics.linear_probe import linear_probe, linear_probes, most_frequent
 
@@ -16,11 +15,11 @@ FACES = "avatars:Smiling,Eyeglasses?n=48&test=20"
 
 def test_codes_are_read_and_reconstructions_measured():
     asked = {"spec": FACES, "bad_images": "skip", "n": 12, "n_svm": 40}
-    pixels, _ = MEASURES["codes"]({**asked, "size": 32}, "")
+    pixels, _ = KINDS["codes"].measure({**asked, "size": 32}, "")
     (row,) = (row for row in SUITES["deepsim"].rows if row.tag == "l1")
     changes = {**registry.entry(row.name).tiny, **row.changes}
     del changes["data"]
-    found, strips = MEASURES["codes"]({**asked, "name": row.name, "changes": changes}, "")
+    found, strips = KINDS["codes"].measure({**asked, "name": row.name, "changes": changes}, "")
     figures = found["figures"]
     assert (figures["features"], figures["train"], figures["test"]) == (128, 40, 12)
     assert pixels["figures"]["features"] == 32 * 32 * 3

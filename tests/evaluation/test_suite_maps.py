@@ -7,7 +7,6 @@ from PIL import Image
 from kgan.core import registry
 from kgan.evaluation.suite.definitions import SUITES
 from kgan.evaluation.suite.kinds import KINDS
-from kgan.evaluation.suite.measure import MEASURES
 
 TINY = {**registry.entry("pix2pixhd_small").tiny, "size": 16, "load_size": 0, "features": 0,
         "lambda_vgg": 0.0}
@@ -35,14 +34,15 @@ def photos(root, part):
 
 def test_pairs_are_measured_beside_their_truth_and_the_mean_picture(scenes):
     asked = {"spec": f"folder:{scenes}", "bad_images": "skip", "n": 0, "direction": "a2b"}
-    guess, shown = MEASURES["maps"]({**asked, "size": 16, "like": ["pix2pixhd_small", TINY]}, "")
+    kind, like = KINDS["maps"], ["pix2pixhd_small", TINY]
+    guess, shown = kind.measure({**asked, "size": 16, "like": like}, "")
     truth, mean = photos(scenes, "test"), np.rint(photos(scenes, "train").mean(0))
     wanted = np.abs(truth.astype(float) - mean).mean()
     assert guess["figures"]["l1"] == pytest.approx(wanted, abs=1e-3) and guess["n"] == 12
     np.testing.assert_array_equal(np.sort(shown["truth"], 0), np.sort(truth, 0))
     assert shown[""].shape == truth.shape
-    found, shown = MEASURES["maps"]({**asked, "name": "pix2pixhd_small", "changes": TINY}, "")
-    columns = {column.figure for column in KINDS["maps"].tables({})[0].columns}
+    found, shown = kind.measure({**asked, "name": "pix2pixhd_small", "changes": TINY}, "")
+    columns = {column.figure for column in kind.tables({})[0].columns}
     assert columns <= set(found["figures"]) and list(shown) == [""]
     assert found["figures"]["l1"] > 0 and all(np.isfinite([*found["figures"].values()]))
 

@@ -4,11 +4,11 @@ import html.parser
 
 import pytest
 
-from kgan.evaluation.suite import kinds as suite_kinds
 from kgan.evaluation.suite import page as suite_page
 from kgan.evaluation.suite import table as suite_table
 from kgan.evaluation.suite.definitions import Published, Suite
 from kgan.evaluation.suite.kinds import CRG, EDITS, ENCODERS, FEATURES
+from kgan.evaluation.suite.kinds.edits import ONE_ANSWER
 from kgan.evaluation.suite.table import NONE
 
 
@@ -35,7 +35,7 @@ def bold(rows, figure):
     """The keys of the rows that are bold in the column of a figure."""
     data = {"direction": "a2b", "rows": rows, "sanity": {}}
     heads, lines = suite_table.lines(EDITS, data, EDITS.tables(data)[0])
-    place = 3 + [c.figure for c in suite_kinds.ONE_ANSWER].index(figure)
+    place = 3 + [c.figure for c in ONE_ANSWER].index(figure)
     assert len(heads) == len(lines[0].cells)
     return [line.name for line in lines if line.cells[place][2]]
 

@@ -23,7 +23,7 @@ def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", reference
         data: specifications of data sets, with spaces or semicolons between them; "" = those of
             the suite's kind.
         output: the folder.
-        options: a `kgan.evaluation.suite.kinds.SuiteOptions`.
+        options: a `kgan.evaluation.suite.options.SuiteOptions`.
         n: held-out pictures of each domain that are measured; 0 = all.
         seeds: classifiers of each two-sample test; 0 leaves it out.
         bad_images: see `kgan.data.open_data`.

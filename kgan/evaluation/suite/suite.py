@@ -55,7 +55,7 @@ class Suite:
         rows: all rows of the suite.
         specs: of the data sets.
         output: the folder, a `pathlib.Path` that exists.
-        options: a `kgan.evaluation.suite.kinds.SuiteOptions`.
+        options: a `kgan.evaluation.suite.options.SuiteOptions`.
         asked: what the figures follow from, by name.
         command: the call, for the page.
 

@@ -1,0 +1,129 @@
+"""Edits: translators between two domains.
+
+A table for each direction, first that in which the true edit is unique. To preserve all and edit
+nothing is no feat: the best edit at least half of the pictures.
+"""
+
+import dataclasses
+
+from kgan.evaluation.suite.kinds.kind import CHANCE, Column, Kind, Table
+from kgan.evaluation.suite.kinds.shared import (
+    finite,
+    halves,
+    held_out,
+    model_and_data,
+    open_asked,
+)
+
+C2ST = Column("C2ST log-loss x 100", "c2st_log_loss_{}", 1, True, CHANCE)
+TOLD = Column("C2ST accuracy, %", "c2st_accuracy_{}", 1, False, 0.5, 100)
+LOSS = Column("attribute log-loss", "log_loss_{}", 3, False)
+HIT = Column("edit accuracy, %", "edit_accuracy_{}", 1, True, None, 100)
+KEPT = Column("preservation L1", "preservation_l1_{}", 2, False)
+PSNR = Column("PSNR, dB", "counterfactual_psnr", 1, True)
+SSIM = Column("SSIM", "counterfactual_ssim", 3, True)
+REGION = Column("region L1", "region_l1", 1, False)
+ONE_ANSWER = (C2ST, TOLD, LOSS, HIT, PSNR, SSIM, KEPT, REGION)
+MANY_ANSWERS = (C2ST, TOLD, HIT, LOSS, KEPT)
+
+
+def _edit_tables(data):
+    tables = []
+    for columns, direction in ((ONE_ANSWER, data["direction"]),
+                               (MANY_ANSWERS, data["direction"][::-1])):
+        source, _, target = direction.upper()
+        heading = f"{source} to {target}{', the other direction' if tables else ''}"
+        columns = tuple(
+            dataclasses.replace(c, figure=c.figure.format(direction)) for c in columns
+        )
+        tables.append(Table(heading, columns, f"edit_accuracy_{direction}", 0.5, not tables))
+    return tables
+
+
+def _about_edits(content):
+    sanity = [data["sanity"] for data in content["data"] if data["sanity"]]
+    judges = ", ".join(f"{100 * s['classifier_accuracy']:.2f} % right on real pictures of "
+                       f"{s['asked']['spec']}" for s in sanity)
+    return [
+        ("C2ST", f"{content['asked']['seeds']} fresh classifiers learn to tell results from real "
+                 "pictures: their test cross-entropy in nats x 100 and their accuracy. "
+                 f"{CHANCE:.1f} and 50 %: they cannot. ± is the standard deviation over "
+                 "classifiers and trainings."),
+        ("Attribute log-loss, edit accuracy", f"By a classifier of the attribute ({judges}): mean "
+         "-log p(target) in nats, share of results with the target."),
+        ("PSNR, SSIM, region L1", "To the true edit of each picture; region L1 inside the pixels "
+                                  "that it changes, in levels of 255."),
+        ("Preservation L1", "Mean change outside the pixels that the true edit changes, in levels "
+                            "of 255."),
+        ("Bold", "The best of a column among models that edit at least half of the pictures."),
+    ]
+
+
+def _measure(asked, run):
+    from kgan.evaluation.edits import DIRECTIONS
+    from kgan.evaluation.judge import domain_classifier
+
+    if "name" in asked:
+        data, translate, directions = _translator(asked, run)
+    else:
+        data, directions = open_asked(asked, asked["size"]), DIRECTIONS
+        translate = lambda pictures, direction: pictures  # noqa: E731
+    classifier = domain_classifier(data)
+    figures, pictures = _figures(translate, data, classifier, directions, asked)
+    shown = pictures[asked["direction"]]
+    found = {"n": len(shown["input"]), "classifier_accuracy": classifier.accuracy,
+             "figures": figures}
+    if "name" in asked:
+        return found, {"": shown["output"]}
+    truth = {"truth": shown["truth"]} if "truth" in shown else {}
+    return {**found, "real": _real(data, classifier, asked)}, {"": shown["output"], **truth}
+
+
+def _translator(asked, run):
+    """The data, `translate(pictures, direction)` and the directions of a row's model."""
+    from kgan.evaluation.measures import translator
+
+    model, data = model_and_data(asked, run)
+    return data, *translator(model, asked.get("label", ""))
+
+
+def _figures(translate, data, classifier, directions, asked):
+    from kgan.evaluation.edits import measure_distribution, measure_edits
+    from kgan.evaluation.measures import EMBEDDED
+
+    figures, pictures = measure_edits(
+        translate, data, classifier, asked["n"] or None, directions=directions
+    )
+    if asked["seeds"]:
+        figures |= measure_distribution(pictures, data, seeds=asked["seeds"], reference=EMBEDDED)
+    return finite(figures), pictures
+
+
+def _real(data, classifier, asked):
+    """Figures of real pictures of the target domain."""
+    from kgan.evaluation.edits import DIRECTIONS
+
+    figures = {}
+    for direction in DIRECTIONS:
+        _, target = DIRECTIONS[direction]
+        held = held_out(data, asked, target)
+        hit = classifier.is_b(held) == (target == "b")
+        figures[f"edit_accuracy_{direction}"] = float(hit.mean())
+        figures[f"log_loss_{direction}"] = classifier.log_loss(held, target)
+        figures |= halves(held, direction, asked)
+    return finite(figures)
+
+
+EDITS = Kind(
+    name="edits", data="avatars:Eyeglasses?test=1000 avatars:Smiling?test=1000",
+    asks=("n", "seeds", "bad_images"),
+    lacks=lambda data: "" if "b" in data.test else "has one domain; a suite needs two.",
+    tables=_edit_tables,
+    sanity=(
+        ("real pictures", "real", "Held-out pictures of the target, one half against the other: "
+                                  "half as many as the models have in C2ST."),
+        ("doing nothing", "figures", "The input as the result."),
+    ),
+    about=_about_edits,
+    measure=_measure,
+)

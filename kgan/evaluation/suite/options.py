@@ -1,0 +1,30 @@
+"""The options of a suite."""
+
+from dataclasses import dataclass
+
+from kgan.core.recipe import Knobs, knob
+from kgan.evaluation.suite.definitions import SUITES
+
+
+@dataclass(frozen=True)
+class SuiteOptions(Knobs):
+    """How a suite is done."""
+
+    suite: str = knob("", f"train and measure all models of a comparison: {', '.join(SUITES)}; "
+                      "--data may then name several sets [those of the suite], --output is "
+                      "[runs/NAME]", group="run")
+    minutes: float = knob(3.0, "suite: training time of each model on each data set", low=0,
+                          group="run")
+    training_seeds: int = knob(2, "suite: trainings of the models that matter most; others have 1",
+                               low=1, group="run")
+    n_dfi: int = knob(100, "suite: pictures for models that are not trained, which are slow",
+                      low=1, group="run")
+    n_svm: int = knob(10_000, "suite: labelled training pictures of a linear classifier of "
+                      "features; 0 = all", low=0, group="run")
+    generator: str = knob("", "suite: what all encoders invert, a name of the zoo or a run; empty "
+                          "= each one's own", group="run")
+    direction: str = knob("a2b", "suite: of pairs, what is learnt", choices=("a2b", "b2a"),
+                          group="run")
+    only: str = knob("", "suite: names of the models to do now, joined by commas", group="run")
+    precision: str = knob("float32", "suite: arithmetic of the trainings", group="run",
+                          choices=("float32", "mixed_bfloat16", "mixed_float16"))
