@@ -220,7 +220,8 @@ TINY = {
 TINY_GAN = {**TINY, "discriminator_filters": 4, "pretrain_steps": 4}
 
 register("srresnet", SRResNet, SRResNetRecipe(**PAPER, steps=1_000_000), card="srgan.md",
-         tiny=TINY, weights=("avatars_x4",), phrase="super-resolution by a residual network, four times the sides")
+         tiny=TINY, weights=("avatars_x4",),
+         phrase="super-resolution by a residual network, four times the sides")
 
 register("srresnet_small", SRResNet, SRResNetRecipe(**SMALL, steps=4000), card="srgan.md",
          tiny=TINY, phrase="super-resolution, half of the width and of the blocks, for a CPU")
