@@ -301,7 +301,6 @@ TINY = {
 
 register(
     "pix2pixhd", Pix2PixHD, Pix2PixHDRecipe(size=512, width=1024, batch=1, steps=595_000),
-    weights=("avatars_parts_64",),
     card="pix2pixhd.md", tiny=TINY,
     phrase="photographs of label and instance maps, the paper's networks at 1024x512",
 )
