@@ -62,6 +62,9 @@ def test_packaged_weights_are_whole_small_and_described(full):
     if "psnr_y" in figures:  # super-resolution
         assert f"{figures['psnr_y']:.2f}" in card and f"{figures['bicubic_psnr_y']:.2f}" in card
         return
+    if "psnr_a2b" in figures and not translates:  # what learns from pairs
+        assert f"{figures['psnr_a2b']:.1f} dB | {figures['l1_a2b']:.1f}/255" in card
+        return
     if latent:  # an encoder's reconstructions, a generator's variety
         shown = figures["dhash"] if encodes else figures["dhash_ratio"]
         assert f"{shown:.3f}" in card
