@@ -145,6 +145,9 @@ def _pack(run, name, *, licence):
 def _check_packable(run, model):
     if not model.trained:
         raise UserError(f"{run} is not trained to its end ({model.state}): train it further first.")
+    if "sha256" not in model.metadata:  # of a checkpoint, before what follows the last step
+        raise UserError(f"{run} has done its last step but not written its weights: give the "
+                        "command that trains it once more.")
     size = 2 * sum(w.size for net in model.deployed() for w in model.nets[net].get_weights())
     if size > LARGEST:
         raise UserError(f"{run} has {size / 1e6:.1f} MB of weights; the zoo takes "

@@ -115,11 +115,13 @@ class _Progressive(keras.Model):
         layer.build((None, width_in))
         return layer
 
-    def checked(self, level):
-        """`level`, the highest for None; anything but a level is a `ValueError`."""
+    def checked(self, level, pictures=None):
+        """`level`, the highest for None; a `ValueError` if it is none, or not that of pictures."""
         level = self.levels - 1 if level is None else level
         if level not in range(self.levels):
             raise ValueError(f"level must be from 0 to {self.levels - 1}, not {level}")
+        if pictures is not None and pictures.shape[1] != 4 * 2**level:
+            raise ValueError(f"level {level} has {4 * 2**level} px, not {pictures.shape[1]}")
         return level
 
     def get_config(self):
@@ -230,9 +232,7 @@ class ProgressiveDiscriminator(_Progressive):
         Returns:
             float32 logits [n, 1].
         """
-        level = self.checked(level)
-        if pictures.shape[1] != 4 * 2**level:
-            raise ValueError(f"level {level} has {4 * 2**level} px, not {pictures.shape[1]}")
+        level = self.checked(level, pictures)
         x = _leaky(self.from_rgb[level](pictures, training=training))
         for i in range(level, 0, -1):
             for conv in self.blocks[i - 1]:
@@ -283,9 +283,7 @@ class ProgressiveEncoder(_Progressive):
         Returns:
             float32 [n, latent], each of length 1.
         """
-        level = self.checked(level)
-        if pictures.shape[1] != 4 * 2**level:
-            raise ValueError(f"level {level} has {4 * 2**level} px, not {pictures.shape[1]}")
+        level = self.checked(level, pictures)
         x = _leaky(self.from_rgb[level](pictures, training=training))
         for i in range(level, 0, -1):
             for conv in self.blocks[i - 1]:

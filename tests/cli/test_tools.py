@@ -475,6 +475,8 @@ def test_zoo_pack_writes_nothing_that_it_cannot_measure(tool, zoo, run_folder, m
     assert (failed.code, failed.json) == (1, None)
     assert "cannot be measured" in failed.stderr
     shutil.rmtree(run_folder / "weights")
+    early = tool("zoo", "pack", run_folder, "pair.two")
+    assert early.code == 1 and "done its last step but not written its weights" in early.stderr
     path = run_folder / "recipe.json"
     path.write_text(path.read_text().replace('"steps": 40', '"steps": 50'))
     unfinished = tool("zoo", "pack", run_folder, "pair.two")
