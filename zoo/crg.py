@@ -22,13 +22,14 @@ from kgan.core.recipe import knob
 from kgan.core.registry import register
 from kgan.models.gan import Phase, Stage
 from kgan.models.inverting import EncoderRecipe, Inverts
+from kgan.models.reference import VGGRecipe
 
 OFFLINE = ("give --vgg_weights FILE, or --trunk vgg_star_small.cifar10, which is packaged, to "
            "tools/train")
 
 
 @dataclass(frozen=True)
-class CRGRecipe(EncoderRecipe):
+class CRGRecipe(VGGRecipe, EncoderRecipe):
     from_data: ClassVar[tuple] = (*EncoderRecipe.from_data, "trunk_layout")
 
     trunk: str = knob("vgg16", "whose first four blocks the encoder begins with: vgg16, vgg19, "
@@ -41,9 +42,6 @@ class CRGRecipe(EncoderRecipe):
     head: str = knob("max", "what of each last map is a number of a code: its maximum, as "
                      "published, or its mean", choices=("max", "mean"))
     dropout: float = knob(0.5, "spatial dropout after each block", low=0, high=0.9)
-    vgg_weights: str = knob("", "an .h5 file with VGG weights in the layout of keras.applications; "
-                            "empty = Keras downloads its own")
-    vgg_sha256: str = knob("", "sha256 of --vgg_weights if it is none of Keras' own files")
     rho: float = knob(0.9, "RMSProp's decay", low=0, high=0.9999, group="schedule")
 
     def complete(self, data):
@@ -76,7 +74,7 @@ class CRG(Inverts):
         r = self.recipe
         if r.trunk:
             trunk = references.build(r.trunk)
-            references.load(trunk, r.trunk, r.vgg_weights, r.vgg_sha256, instead=OFFLINE)
+            references.load(trunk, r.trunk, *r.vgg_file, instead=OFFLINE)
             networks.transfer(trunk, self.e)
 
     def build_optimizer(self, player, schedule):

@@ -22,11 +22,12 @@ from typing import ClassVar
 
 from kgan.core.errors import UsageError, UserError
 from kgan.core.lazy import losses, networks, np, pixels, references
-from kgan.core.recipe import Recipe, knob
+from kgan.core.recipe import knob
 from kgan.core.registry import register
 from kgan.data.spec import FACES
 from kgan.models.encoding import Encodes
 from kgan.models.gan import Phase, Stage
+from kgan.models.reference import VGGRecipe
 from kgan.models.variational import Variational
 
 OFFLINE = ("give --vgg_weights FILE, or --reference vgg_star_small.cifar10, which is packaged, to "
@@ -34,7 +35,7 @@ OFFLINE = ("give --vgg_weights FILE, or --reference vgg_star_small.cifar10, whic
 
 
 @dataclass(frozen=True)
-class DeePSiMRecipe(Recipe):
+class DeePSiMRecipe(VGGRecipe):
     data: str = knob(FACES, "pictures to train on; one set, labelled or not", group="data")
     filters: int = knob(64, "scales the maps of encoder and generator", low=1)
     discriminator_filters: int = knob(32, "maps of the discriminator's first layer", low=1)
@@ -54,9 +55,6 @@ class DeePSiMRecipe(Recipe):
     feature_scale: str = knob("raw", "features as they are, or each map brought to mean 0 and "
                               "variance 1 over training pictures (our addition)",
                               choices=("raw", "calibrated"), group="loss")
-    vgg_weights: str = knob("", "an .h5 file with VGG weights in the layout of keras.applications; "
-                            "empty = Keras downloads its own")
-    vgg_sha256: str = knob("", "sha256 of --vgg_weights if it is none of Keras' own files")
     weight_decay: float = knob(4e-4, "weight of half the squares of the discriminator's weights",
                                low=0, group="loss")
     balance: bool = knob(True, "hold a player back that is far ahead, by the published rule",
@@ -112,7 +110,7 @@ class DeePSiM(Encodes):
         r = self.recipe
         if "reference" not in self.nets:
             return
-        references.load(self.reference, r.reference, r.vgg_weights, r.vgg_sha256, instead=OFFLINE)
+        references.load(self.reference, r.reference, *r.vgg_file, instead=OFFLINE)
         if r.feature_scale == "calibrated":
             references.calibrate(self.reference, pictures_of(data, r.size))
 
@@ -260,7 +258,7 @@ class Inversion(DeePSiM):
     def prepare(self, data):
         super().prepare(data)
         r, features = self.recipe, self.e.get_layer("features")
-        references.load(features, r.inverted, r.vgg_weights, r.vgg_sha256, instead=OFFLINE)
+        references.load(features, r.inverted, *r.vgg_file, instead=OFFLINE)
         if r.feature_scale == "calibrated":
             references.calibrate(features, pictures_of(data, r.size))
 

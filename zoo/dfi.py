@@ -15,21 +15,19 @@ from kgan.core.errors import UsageError, UserError
 from kgan.core.lazy import data as sources
 from kgan.core.lazy import dfi, np, references, tf
 from kgan.core.progress import progress
-from kgan.core.recipe import Recipe, knob
+from kgan.core.recipe import knob
 from kgan.core.registry import register
 from kgan.models.gan import GAN
+from kgan.models.reference import VGGRecipe
 
 OFFLINE = ("take dfi_small, or give --vgg_weights FILE or --reference vgg_star_small.avatars to "
            "tools/translate")
 
 
 @dataclass(frozen=True)
-class DFIRecipe(Recipe):
+class DFIRecipe(VGGRecipe):
     reference: str = knob("vgg19", "network whose features are interpolated: vgg19, vgg16, "
                           "vgg_star_small.avatars, or the folder of a run of vgg_star")
-    vgg_weights: str = knob("", "file of VGG weights in the layout of keras.applications; empty = "
-                            "Keras' own, downloaded")
-    vgg_sha256: str = knob("", "sha256 of vgg_weights, if it is none of Keras' own files")
     bank: int = knob(1000, "pictures of each domain among which neighbours are looked for", low=1)
     neighbours: int = knob(100, "pictures of each domain whose mean features are compared", low=1)
     beta: float = knob(0.4, "strength of the edit relative to the mean square of its direction; "
@@ -71,7 +69,7 @@ class DFI(GAN):
 
     def build_networks(self, r):
         network = references.build(r.reference, taps=dfi.TAPS)
-        references.load(network, r.reference, r.vgg_weights, r.vgg_sha256, instead=OFFLINE)
+        references.load(network, r.reference, *r.vgg_file, instead=OFFLINE)
         return {"reference": network}
 
     def prepare(self, data):

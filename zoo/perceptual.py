@@ -16,16 +16,17 @@ from dataclasses import dataclass
 from kgan.core.errors import UsageError
 from kgan.core.lazy import cycle, losses, networks, np, ops, pixels, references
 from kgan.core.lazy import data as sources
-from kgan.core.recipe import Recipe, knob
+from kgan.core.recipe import knob
 from kgan.core.registry import register
 from kgan.models.gan import GAN, Phase, Stage
+from kgan.models.reference import VGGRecipe
 
 OFFLINE = ("give --vgg_weights FILE, or --reference vgg_star_small.avatars, which is packaged, to "
            "tools/train")
 
 
 @dataclass(frozen=True)
-class PerceptualRecipe(Recipe):
+class PerceptualRecipe(VGGRecipe):
     generator: str = knob("plain", "the authors' generator without normalisation, or CycleGAN's "
                           "with instance norm (our addition)", choices=("plain", "resnet"))
     filters: int = knob(32, "maps of a generator's first layer", low=1)
@@ -42,9 +43,6 @@ class PerceptualRecipe(Recipe):
     reference: str = knob("vgg_star19", "reference network: vgg_star_small.avatars or .cifar10, "
                           "vgg_small.avatars, vgg19, vgg16, vgg_star19, or a run of vgg_star",
                           source=True)
-    vgg_weights: str = knob("", "an .h5 file with VGG weights in the layout of keras.applications; "
-                            "empty = Keras downloads its own")
-    vgg_sha256: str = knob("", "sha256 of --vgg_weights if it is none of Keras' own files")
     layout: str = knob("released", "discriminator of the authors' code, or of the paper's text",
                        choices=("released", "paper"))
     heads: str = knob("8,4", "sides of the maps of logits, joined by commas; empty = none")
@@ -163,8 +161,7 @@ class PerceptualGAN(GAN):
             return
         if not self.trains_reference:
             r = self.recipe
-            references.load(self.reference, r.reference, r.vgg_weights, r.vgg_sha256,
-                            instead=OFFLINE)
+            references.load(self.reference, r.reference, *r.vgg_file, instead=OFFLINE)
             edited = sources.attribute(data.spec)
             if edited in references.labels(r.reference):
                 print(f"note: {r.reference} was trained to see {edited}, which is edited here: it "

@@ -21,6 +21,7 @@ from kgan.core.recipe import knob
 from kgan.core.registry import register
 from kgan.data.signals import Signal
 from kgan.models.gan import GAN, Phase, Stage
+from kgan.models.reference import VGGRecipe
 from kgan.models.styles import Styled, StyledRecipe
 from kgan.models.translation import Translation
 
@@ -30,7 +31,7 @@ OFFLINE = "give --vgg_weights FILE, or --reference vgg_star_small.cifar10, which
 
 
 @dataclass(frozen=True)
-class Pix2PixHDRecipe(StyledRecipe):
+class Pix2PixHDRecipe(VGGRecipe, StyledRecipe):
     data: str = knob("folder:cityscapes", "pictures to train on, with a folder each of labels/, "
                      "instances/ and photos/: folder:PATH", group="data")
     size: int = knob(512, "height of the training pictures, pixels", low=8, group="data")
@@ -59,10 +60,6 @@ class Pix2PixHDRecipe(StyledRecipe):
                              low=0, group="loss")
     reference: str = knob("vgg19", "network of the perceptual loss: vgg19, vgg_star_small.cifar10 "
                           "or .avatars, or a run of vgg_star", source=True, group="loss")
-    vgg_weights: str = knob("", "an .h5 file with VGG weights in the layout of keras.applications; "
-                            "empty = Keras downloads its own", group="loss")
-    vgg_sha256: str = knob("", "sha256 of --vgg_weights if it is none of Keras' own files",
-                           group="loss")
     level_steps: int = knob(0, "of --steps, those of each level below the last enhancer's", low=0,
                             group="schedule")
     frozen_steps: int = knob(0, "of the steps of each enhancer's level, the first, in which it "
@@ -203,8 +200,7 @@ class Pix2PixHD(Styled, GAN):
     def prepare(self, data):
         r = self.recipe
         if r.lambda_vgg:
-            references.load(self.reference, r.reference, r.vgg_weights, r.vgg_sha256,
-                            instead=OFFLINE)
+            references.load(self.reference, r.reference, *r.vgg_file, instead=OFFLINE)
             photos = data.train["photos"][np.arange(min(32, len(data.train["photos"])))]
             references.calibrate(self.reference, pixels.array_to_float(photos))
 

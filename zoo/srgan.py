@@ -15,11 +15,12 @@ from dataclasses import dataclass
 
 from kgan.core.errors import UsageError
 from kgan.core.lazy import losses, networks, np, pixels, references, tf
-from kgan.core.recipe import Recipe, knob
+from kgan.core.recipe import knob
 from kgan.core.registry import register
 from kgan.data.signals import Signal
 from kgan.data.spec import FACES
 from kgan.models.gan import GAN, Phase, Stage
+from kgan.models.reference import VGGRecipe
 from kgan.models.translation import Translation
 
 OFFLINE = ("give --vgg_weights FILE, or --reference vgg_star_small.cifar10, which is packaged, to "
@@ -27,7 +28,7 @@ OFFLINE = ("give --vgg_weights FILE, or --reference vgg_star_small.cifar10, whic
 
 
 @dataclass(frozen=True)
-class SRResNetRecipe(Recipe):
+class SRResNetRecipe(VGGRecipe):
     data: str = knob(FACES, "pictures of high resolution, one set: folder:PATH (cut at their own "
                      "size), folder:PATH?test=PATH, avatars of several attributes, celeba:PATH",
                      group="data")
@@ -46,10 +47,6 @@ class SRResNetRecipe(Recipe):
     reference: str = knob("vgg19", "reference network of the content loss: vgg19, "
                           "vgg_star_small.cifar10 or .avatars, vgg_small.avatars, vgg16, "
                           "vgg_star19, or a run of vgg_star", source=True, group="loss")
-    vgg_weights: str = knob("", "an .h5 file with VGG weights in the layout of keras.applications; "
-                            "empty = Keras downloads its own", group="loss")
-    vgg_sha256: str = knob("", "sha256 of --vgg_weights if it is none of Keras' own files",
-                           group="loss")
     vgg_scale: str = knob("paper", "what features are divided by: the paper's 12.75, or measured: "
                           "bicubic interpolation pays what it pays in pixels (our addition)",
                           choices=("paper", "measured"), group="loss")
@@ -95,7 +92,7 @@ class SRResNet(GAN):
         r = self.recipe
         if "reference" not in self.nets:
             return
-        references.load(self.reference, r.reference, r.vgg_weights, r.vgg_sha256, instead=OFFLINE)
+        references.load(self.reference, r.reference, *r.vgg_file, instead=OFFLINE)
         divisor = self.reference.layers[-1].by
         divisor.assign(12.75 * tf.ones_like(divisor))
         if r.vgg_scale == "measured":

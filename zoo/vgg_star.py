@@ -14,16 +14,17 @@ from typing import ClassVar
 
 from kgan.core.errors import UsageError
 from kgan.core.lazy import keras, losses, networks, ops, optimizers, pixels, references
-from kgan.core.recipe import Recipe, knob
+from kgan.core.recipe import knob
 from kgan.core.registry import register
 from kgan.data.signals import usual
 from kgan.models.gan import GAN
+from kgan.models.reference import VGGRecipe
 
 OFFLINE = "give --vgg_weights FILE or --init random to tools/train"
 
 
 @dataclass(frozen=True)
-class ClassifierRecipe(Recipe):
+class ClassifierRecipe(VGGRecipe):
     depth: int = knob(19, "layers with weights in the published network", choices=(16, 19))
     filters: int = knob(64, "maps of the first block; they double up to eight times that", low=1)
     pooling: str = knob("average", "average in VGG*, max in VGG", choices=("average", "max"))
@@ -34,9 +35,6 @@ class ClassifierRecipe(Recipe):
     dropout: float = knob(0.5, "dropout after the fully connected layers", low=0, high=0.9)
     init: str = knob("imagenet", "initial weights: Keras' ImageNet weights, or random",
                      choices=("imagenet", "random"))
-    vgg_weights: str = knob("", "an .h5 file with VGG weights in the layout of keras.applications; "
-                            "empty = Keras downloads its own")
-    vgg_sha256: str = knob("", "sha256 of --vgg_weights if it is none of Keras' own files")
     optimizer: str = knob("sgd", "sgd has momentum 0.9", choices=("sgd", "adam"), group="schedule")
     weight_decay: float = knob(5e-4, "decoupled weight decay", low=0, group="schedule")
     labels: str = knob("", "names of the labels, joined by commas; empty = those of the data",
@@ -102,8 +100,7 @@ class Classifier(GAN):
     def prepare(self, data):
         if self.recipe.init == "imagenet":
             references.load_imagenet(
-                self.classifier, self.recipe.depth, self.recipe.vgg_weights,
-                self.recipe.vgg_sha256, instead=OFFLINE,
+                self.classifier, self.recipe.depth, *self.recipe.vgg_file, instead=OFFLINE,
             )
 
     def loss_terms(self, batch):

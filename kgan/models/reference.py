@@ -14,13 +14,14 @@ expects values near 1.
 
 import contextlib
 import sys
+from dataclasses import dataclass
 
 from kgan.core import registry
 from kgan.core.batches import parts
 from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.hashing import sha256_of_file
 from kgan.core.lazy import keras, networks, np, ops
-from kgan.core.recipe import nearest
+from kgan.core.recipe import Recipe, knob, nearest
 from kgan.models import source
 
 IMAGENET = {
@@ -32,6 +33,20 @@ OFFICIAL = {  # md5 of Keras' files without and with the fully connected layers
     "6d6bbae143d832006294945121d1f1fc", "64373286793e3c8b2b4e3219cbf3544b",
     "253f8cb515780f3b799900260a226db6", "cbe5617147190e668d6c5d5026f83318",
 }
+
+
+@dataclass(frozen=True)
+class VGGRecipe(Recipe):
+    """A recipe of what looks through a reference network."""
+
+    vgg_weights: str = knob("", "an .h5 file with VGG weights in the layout of keras.applications; "
+                            "empty = Keras downloads its own")
+    vgg_sha256: str = knob("", "sha256 of --vgg_weights if it is none of Keras' own files")
+
+    @property
+    def vgg_file(self):
+        """What `load` takes: (the file of ImageNet weights, its sha256)."""
+        return self.vgg_weights, self.vgg_sha256
 
 
 def shape(spec):
