@@ -29,7 +29,15 @@ def variables_of(codes, prior):
     return np.arctanh(np.clip(codes, -LIMIT, LIMIT)) if prior == "uniform" else codes
 
 
-def variance(codes, prior):
-    """Of an entry of a code of the prior; without one, the mean square of the codes given."""
-    known = {"uniform": 1.0 / 3.0, "normal": 1.0, "sphere": 1.0 / max(np.shape(codes)[-1], 1)}
-    return known[prior] if prior else max(float(np.mean(np.square(codes))), 1e-6)
+def variances(codes, prior):
+    """Of an entry of a code of the prior; without one, the mean square of each code: float32 [n].
+
+    Args:
+        codes: [n, latent].
+        prior: see `codes_of`.
+    """
+    codes = np.asarray(codes, np.float32)
+    known = {"uniform": 1.0 / 3.0, "normal": 1.0, "sphere": 1.0 / max(codes.shape[1], 1)}
+    if prior:
+        return np.full(len(codes), known[prior], np.float32)
+    return np.maximum(np.mean(codes**2, axis=1), 1e-6)
