@@ -4,8 +4,10 @@ The authors' code of Zhu et al. 2016: Sobel's derivatives over 4 of the mean of 
 orientations; a gradient counts for those that are nearer to it than pi / 8; sums over cells with
 triangular weights twice as wide as the cells' distance.
 
-What the texts leave open: sums are divided so that an edge of black and white through the middle of
-a cell gives about 1; borders are mirrored, so that they are no edges.
+What the texts leave open: sums are not divided, so that an edge of black and white through the
+middle of a cell gives about 16, and in cells other than of 8 px are scaled to that; divided, a
+sketch would weigh nothing beside colours and the distance of codes. Borders are mirrored, so that
+they are no edges.
 """
 
 import math
@@ -42,7 +44,7 @@ def hog(pictures, cell=CELL):
 
 def _pooled(maps, cell):
     line = 1.0 - np.abs(np.arange(2 * cell) - (cell - 0.5)) / cell
-    kernel = np.outer(line, line) / (2.0 * cell)
+    kernel = np.outer(line, line) * CELL / cell
     kernel = np.repeat(kernel[:, :, None, None], ORIENTATIONS, axis=2).astype(np.float32)
     half = cell // 2
     maps = tf.pad(maps, [[0, 0], [half, half], [half, half], [0, 0]])

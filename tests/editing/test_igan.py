@@ -99,9 +99,9 @@ def test_edges_have_their_orientation_and_size():
     assert found.shape == (2, 4, 4, 8)
     upright, lying = found
     np.testing.assert_allclose(upright.transpose(1, 0, 2)[..., 0], lying[..., 4], atol=1e-5)
-    # the edge lies between the two middle columns of cells, half a cell from both: half of 1
-    np.testing.assert_allclose(upright[1:3, 1:3, 0], 0.5, atol=0.03)
-    assert upright[..., 4].max() < 1e-3 and upright[:, 0].max() < 1e-3
+    # the edge lies between the two middle columns of cells, half a cell from both: half of 16
+    np.testing.assert_allclose(upright[1:3, 1:3, 0], 8.0, atol=0.5)
+    assert upright[..., 4].max() < 0.02 and upright[:, 0].max() < 0.02
     slant = np.where(np.add.outer(np.arange(32), np.arange(32))[..., None] < 32, -1.0, 1.0)
     slanted = hog(tf.constant(np.repeat(slant, 3, -1)[None], tf.float32), 8).numpy()[0]
     assert slanted[1:3, 1:3].sum(axis=(0, 1)).argmax() == 2  # 45 degrees
