@@ -5,12 +5,20 @@ import pathlib
 
 from kgan.cli.translate import jobs_of
 from kgan.core.batches import parts
-from kgan.core.errors import UserError
+from kgan.core.errors import UsageError, UserError
 from kgan.models.encoding import BATCH
 
 
 def coder_of(flags):
-    """The `kgan.models.codec.Coder` that the flags ask for."""
+    """The `kgan.models.codec.Coder` that the flags ask for.
+
+    Raises:
+        UsageError: flags of descent that nothing would heed.
+    """
+    if flags.method == "lbfgs" and flags.rate:
+        raise UsageError("--method lbfgs finds its steps by itself: leave --rate out.")
+    if flags.reference and not flags.refine:
+        raise UsageError("--reference is for descent: say --refine 200, too.")
     from kgan.models.codec import Coder
     from kgan.models.weights import load
 

@@ -14,8 +14,8 @@ Deviations and what the texts leave open:
 
 - z is compared with z0 in one space, that of codes; the code compares z0 with the variable before
   its tanh. A prior wider than U(-1, 1) has the term divided accordingly.
-- One start is z0 itself, so that an edit is no worse than none; the others are off by U(-1/2, 1/2),
-  in priors other than U(-1, 1) by as many deviations.
+- One start is z0 itself, which stays if descent finds nothing better, so that an edit is no worse
+  than none; the others are off by U(-1/2, 1/2), in other priors by as many deviations.
 - A candidate pays for itself alone; the code averages the last term over all.
 - The term of the discriminator (0 in the code) is left out: packaged weights have none.
 - From scratch (`start` None) the last term is 0, as in the code, and starts are draws.
@@ -188,8 +188,11 @@ def edit(
     codes = np.array(spaces.codes_of(found, prior)).reshape(len(asked), candidates, latent)
     before = np.full(len(asked), np.nan)
     if z0 is not None:
-        own = np.arange(len(asked), dtype=np.int32)
-        before = _costs(pay, spaces.variables_of(z0, prior), own, z0, batch)
+        own, v0 = np.arange(len(asked), dtype=np.int32), spaces.variables_of(z0, prior)
+        before = _costs(pay, v0, own, z0, batch)
+        worse = costs[:, 0] > before  # that began there
+        codes[worse, 0] = np.array(spaces.codes_of(v0, prior))[worse]
+        costs[worse, 0] = before[worse]
     return [Edited(codes[i][chosen], costs[i][chosen], float(before[i]))
             for i, chosen in enumerate(map(shown, costs))]
 

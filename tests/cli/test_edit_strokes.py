@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from kgan.core import registry
+from kgan.editing.strokes import Stroke
 from kgan.models import painting, weights
 from kgan.models.codec import Coder
 
@@ -101,6 +102,9 @@ def test_an_edit_that_does_nothing_leaves_a_photograph_as_it_is(model):
     (["--samples", "1", "--transfer"], "--transfer is for pictures that are given"),
     (["--samples", "1", "--refine", "3"], "--refine is for pictures that are given"),
     (["--input", "{photo}"], "has no encoder"),
+    (["--input", "{photo}", "--refine", "2", "--method", "lbfgs", "--rate", "1"], "leave --rate"),
+    (["--input", "{photo}", "--reference", "vgg19"], "--reference is for descent"),
+    (["--input", "{photo}", "--refine", "2", "--reference", "vgg0"], "no reference vgg0"),
     (["--samples", "1", "--strokes", "none.json"], "none.json cannot be read"),
 ])
 def test_what_does_not_go_with_strokes(tool, model, tmp_path, more, says):
@@ -109,3 +113,24 @@ def test_what_does_not_go_with_strokes(tool, model, tmp_path, more, says):
     assert done.code and done.json is None
     assert says in done.stderr.splitlines()[-1], done.stderr
     assert not (tmp_path / "out").exists()
+
+
+SLOW = ("fc_encoder", "age", "icgan", "vae", "deepsim_autoencoder", "deepsim_inversion", "pioneer",
+        "ian", "ali", "alpha_gan")
+
+
+@pytest.mark.parametrize("name", ["pggan", *(pytest.param(name, marks=pytest.mark.slow)
+                                             for name in SLOW)])
+def test_strokes_on_models_of_every_kind(tiny, name):
+    built = tiny(name)
+    coder = Coder(built)
+    size = coder.size
+    strokes = [Stroke("colour", ((0.5, 0.5),), 0.2, (230, 25, 25)),
+               Stroke("sketch", ((0.2, 0.7), (0.8, 0.7)), 0.1)]
+    pictures = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), np.uint8)
+    codes = coder.encode(pictures) if coder.encoder else built.codes(2)
+    made = painting.paint(coder, codes, strokes, frames=3, candidates=2, steps=4)
+    for painted in made:
+        assert painted.pictures.shape == (3, size, size, 3)
+        assert np.isfinite(painted.codes).all()
+        assert painted.edited.costs[0] <= painted.edited.before + 1e-3

@@ -214,6 +214,14 @@ def test_no_steps_give_the_code_itself():
     assert found.costs[0] == pytest.approx(found.before, rel=1e-5)
 
 
+def test_descent_that_finds_nothing_better_leaves_the_code():
+    start = np.float32([[0.8, -0.8, -0.8, 0.5, -0.5]])
+    asked = [igan.constraints(RED, flat(start).numpy()[0])]
+    found = edit(asked, start, steps=1, rate=3.0)[0]
+    np.testing.assert_allclose(found.codes[0], start[0], atol=1e-6)
+    assert found.costs[0] == found.before < 0.01
+
+
 def test_from_scratch():
     asked = [igan.constraints(RED, None, SIZE)]
     found = edit(asked, None, steps=100)[0]
