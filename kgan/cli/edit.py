@@ -5,176 +5,64 @@ The code of a picture comes from the model's encoder, from descent, or from one 
 (`kgan.editing.strips`), which are encoded without descent if there is an encoder.
 """
 
-import contextlib
-import math
 import pathlib
 import sys
 import time
 
 import numpy as np
 
+from kgan.cli.edit_flags import edit_flags, factored, ks_of, listed, named_by, pairs_of
 from kgan.cli.edit_grids import edit_between, sort_pictures
+from kgan.cli.edit_jobs import batches, coder_of, descent, jobs, writing
 from kgan.cli.edit_labels import edit_labels
 from kgan.cli.edit_objects import edit_objects
-from kgan.cli.flags import Flags, expanded
+from kgan.cli.edit_strokes import edit_strokes
 from kgan.cli.journal import Journal
 from kgan.cli.results import Results, refuse_replacing
 from kgan.cli.translate import jobs_of
 from kgan.core import registry
-from kgan.core.batches import parts
 from kgan.core.devices import quiet
 from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.process import tool
 from kgan.editing.directions import LONGEST, Direction
 from kgan.editing.drawing import plot
-from kgan.editing.grids import PATHS, Panel
-from kgan.editing.inversion import METHODS
+from kgan.editing.grids import Panel
 from kgan.editing.strips import LENGTH, SAFE, Edits, from_pictures, from_populations, without_others
-from kgan.models.encoding import BATCH
-from kgan.models.latent import LatentGAN
 from kgan.models.source import resolve
-
-ABOUT = """Edit pictures by moving their codes along directions: for each a strip of itself, its
-reconstruction and its edits. Pictures are cut to their central square and resized to the model's
-size, as for training. A result that exists already stays, unless --overwrite."""
 
 
 @tool
 def main(arguments):
-    flags = _flags()
+    flags = edit_flags()
     words = flags.parse(arguments, positional=None)
     if flags.object:
         return edit_objects(flags)
     if flags.label:
         return edit_labels(flags)
     _check_kind(flags.model)
+    if flags.strokes:
+        return edit_strokes(flags, words)
     if flags.between:
-        return edit_between(flags, _pairs(flags.between, words, "between"))
-    pairs = _pairs(flags.pair, words)
+        return edit_between(flags, pairs_of(flags.between, words, "between"))
+    pairs = pairs_of(flags.pair, words)
     folders = [f for f in (flags.without, flags.values["with"].value) if f]
-    named = [_factored(text) for text in _listed(flags.direction)]
-    others = [_named(text) for text in _listed(flags.orthogonal)]
-    ks = _ks(flags.k or _far(flags.model))
+    named = [factored(text) for text in listed(flags.direction)]
+    others = [named_by(text) for text in listed(flags.orthogonal)]
+    ks = ks_of(flags.k or _far(flags.model))
     _check(flags, pairs, folders, named, ks)
     out = pathlib.Path(flags.output)
-    jobs = _jobs(flags, out)
+    found = jobs(flags, out)
     references = [_pictures(folder) for folder in folders]
-    _check_places(flags, jobs, [*references, *pairs], ks, out)
-    results = Results(jobs, overwrite=flags.overwrite or flags.sort > 0,
+    _check_places(flags, found, [*references, *pairs], ks, out)
+    results = Results(found, overwrite=flags.overwrite or flags.sort > 0,
                       files=lambda strip: [strip, *_files(flags, ks, strip)])
     quiet()
     return _edit(flags, results, (named, others, pairs, references), ks, out)
 
 
-def _flags():
-    flags = Flags("edit", ABOUT, "tools/edit --model runs/codes --input faces --output out "
-                  "--direction Smiling --k safe")
-    flags.add("model", "crg_encoder", "an encoder or a generator: a name of the zoo, or the folder "
-              "of a run or of an export")
-    flags.add("input", None, "a picture or a folder of pictures (searched to the bottom)")
-    flags.add("samples", 0, "edit so many generated pictures instead", low=0)
-    flags.add("output", None, "folder of the strips and of edits.json; made if it does not exist")
-    flags.add("direction", None, "NAME or FILE.npz, several joined by commas are added up; NAME:-1 "
-              "goes the other way, NAME:0.5 half as far")
-    flags.add("label", [], "of models that make pictures by labels, as icgan or cgan: NAME=1 sets "
-              "a label, NAME=0 takes it away, several joined by commas; each --label is a picture "
-              "of the strip, instead of directions")
-    flags.add("pair", [], "two pictures, A B or A,B: the direction from the one without something"
-              " to the one with it; the mean of several --pair")
-    flags.add("without", None, "folder of pictures without something, for --k safe and --plot; if "
-              "there is no direction, it is made of these folders, of their mean codes")
-    flags.add("with", None, "folder of pictures with it")
-    flags.add("name", "pair", "of the direction that is made of pictures")
-    flags.add("orthogonal", None, "NAME or FILE.npz of directions that are taken out of the others")
-    flags.add("save", None, "FILE.npz to keep the direction in")
-    flags.add("plot", False, "draw where the pictures of --without and --with lie: projections.svg")
-    flags.add("k", None, "how far, in units of codes, joined by commas; or length: once the whole "
-              "difference between codes without and with it; or safe: for each picture to where "
-              "pictures with the attribute are, the least, their middle, the most; default: length "
-              f"for the encoders of Photoshop 2.0, as they did, else {LatentGAN.far}")
-    flags.add("n_sigma", 2.0, "how many deviations from the middle are safe", low=0)
-    flags.add("refine", 0, "steps of descent on the codes of --input, from the encoder's codes or, "
-              "without an encoder, from random ones (then of reference pictures, too)", low=0)
-    flags.add("method", "none", "what descent does about codes that leave the prior's range "
-              "(standard: clip, stochastic: draw again), or prior: RMSProp with a price on "
-              "unlikely codes", choices=METHODS)
-    flags.add("rate", 0.0, "of descent; 0 = the authors': 1, method prior 0.01", low=0)
-    flags.add("seed", 0, "of generated pictures and of descent", low=0)
-    flags.add("between", [], "two ends, A B or A,B: pictures, files FILE.npy of a code, or numbers,"
-              " the codes drawn with these seeds: a strip of the way from one to the other")
-    flags.add("steps", 8, "pictures of such a way, both ends among them", low=2)
-    flags.add("path", "auto", "of such a way: on a sphere, or on a line; auto = as codes of the "
-              "model lie", choices=("auto", *PATHS))
-    flags.add("panel", False, "a grid of each picture with every attribute by itself: those of "
-              "--direction, or all that the model knows")
-    flags.add("sort", 0, "draw the pictures by their projections on a direction, sorted.png: so "
-              "many of the highest, of those nearest to the middle of pictures with the attribute, "
-              "and of the lowest", low=0)
-    flags.add("object", None, "of models of label maps, as pix2pixhd: the id of an instance that "
-              "gets other styles; --input has a folder each of labels/, instances/ and perhaps "
-              "photos/, whose styles all else keeps")
-    flags.add("style", None, "numbers of styles for --object, joined by commas; default: all that "
-              "its class has")
-    flags.add("separate", False, "also write each picture of a strip as a file of its own")
-    flags.add("overwrite", False, "replace results that exist")
-    return flags
-
-
-def _pairs(values, words, flag="pair"):
-    """`--pair`s as [(without, with)]: of A,B both, of A the next of the words that are no flags."""
-    pairs, words = [], list(words)
-    for value in values:
-        found = [value]
-        if not pathlib.Path(value).exists() and "," in value:
-            found = [expanded(path) for path in value.split(",")]
-        elif words:
-            found.append(words.pop(0))
-        if len(found) != 2 or not all(found) or value.startswith("-"):
-            what = "pictures, without and with" if flag == "pair" else "ends"
-            raise UsageError(f"--{flag} takes two {what}: --{flag} A B or A,B.")
-        pairs.append(tuple(found))
-    if words:
-        raise UsageError(f"{words[0]!r} is one argument too many; see tools/edit --help.")
-    return pairs
-
-
-def _factored(text):
-    """(a `Direction` of a file or a name, factor) of `NAME`, `FILE.npz` or these with `:FACTOR`."""
-    name, _, factor = text.rpartition(":")
-    try:
-        factor = float(factor) if name else 1.0
-    except ValueError:
-        name, factor = text, 1.0
-    if not math.isfinite(factor) or not factor:
-        raise UsageError(f"--direction {text}: the factor must be a number other than 0.")
-    return _named(name or text), factor
-
-
-def _named(text):
-    return Direction.load(text) if text.endswith(".npz") else text
-
-
-def _listed(text):
-    return [expanded(word) for word in (text or "").split(",") if word]
-
-
 def _far(name):
     """What `--k` is unless it is said, as a model says."""
     return registry.entry(resolve(name).name).model.far
-
-
-def _ks(text):
-    """`SAFE`, `LENGTH`, or numbers other than 0, which is shown anyway, each once."""
-    if text in ("safe", "length"):
-        return SAFE if text == "safe" else LENGTH
-    try:
-        ks = [float(k) for k in text.split(",")]
-    except ValueError:
-        ks = [math.nan]
-    if not all(map(math.isfinite, ks)):
-        raise UsageError(f"--k {text} is neither safe nor numbers joined by commas, as -2,2,4, "
-                         "nor length.")
-    return tuple({f"{k:+g}": k for k in ks if k}.values())
 
 
 def _check(flags, pairs, folders, named, ks):
@@ -215,27 +103,19 @@ def _pictures(folder):
     return [path for path, _ in jobs_of(pathlib.Path(folder), pathlib.Path(folder))]
 
 
-def _jobs(flags, out):
-    """[(picture or None, strip)]."""
-    if flags.samples:
-        digits = len(str(flags.samples - 1))
-        return [(None, out / f"sample_{i:0{digits}}.png") for i in range(flags.samples)]
-    return jobs_of(pathlib.Path(flags.input), out)
-
-
 def _files(flags, ks, strip):
     return Edits([], ks, separate=flags.separate).files(strip)
 
 
-def _check_places(flags, jobs, references, ks, out):
+def _check_places(flags, given, references, ks, out):
     """Refuses to write where there is no folder, or over what is read."""
     if out.exists() and not out.is_dir():
         raise UserError(f"--output {out} is no folder.")
-    results = [path for _, strip in jobs for path in (strip, *_files(flags, ks, strip))]
+    results = [path for _, strip in given for path in (strip, *_files(flags, ks, strip))]
     results = [out / "sorted.png"] if flags.sort else results
-    read = [picture for picture, _ in jobs if picture]
+    read = [picture for picture, _ in given if picture]
     refuse_replacing(results, [*read, *(pathlib.Path(p) for side in references for p in side)])
-    named = [*_listed(flags.direction), *_listed(flags.orthogonal)]
+    named = [*listed(flags.direction), *listed(flags.orthogonal)]
     files = [pathlib.Path(text[: text.rindex(".npz") + 4]) for text in named if ".npz" in text]
     refuse_replacing([pathlib.Path(flags.save)] if flags.save else [], files)
 
@@ -248,11 +128,7 @@ def _check_kind(name):
 
 
 def _edit(flags, results, given, ks, out):
-    from kgan.models.codec import Coder
-    from kgan.models.weights import load
-
-    coder = Coder(load(flags.model, weights="required"), refine=flags.refine, method=flags.method,
-                  rate=flags.rate, seed=flags.seed)
+    coder = coder_of(flags)
     begun = time.perf_counter()
     steps, populations = _steps(coder, flags, *given)
     if flags.sort:
@@ -261,14 +137,13 @@ def _edit(flags, results, given, ks, out):
     journal = Journal(out / "edits.json", {
         "model": flags.model, "generator": coder.generator, "directions": edits.described(),
         "k": ks[0] if ks == LENGTH else "safe" if edits.safe else list(ks),
-        "n_sigma": flags.n_sigma, "refine": flags.refine, "method": flags.method,
-        "rate": coder.rate, "seed": flags.seed,
+        "n_sigma": flags.n_sigma, **descent(coder, flags),
     }, flags.overwrite)
     if flags.save:
-        with _writing(out):
+        with writing(out):
             _save(steps[0][0], pathlib.Path(flags.save), flags.overwrite)
     code = None
-    for strips, sources, shown, codes in _batches(coder, flags, results):
+    for strips, sources, shown, codes in batches(coder, flags, results):
         source = dict(zip(strips, sources, strict=True))
         records = edits.write(coder, codes, strips, shown, lambda strip, source=source: (
             results.attempt(source[strip] or strip.name, strip)))
@@ -276,12 +151,12 @@ def _edit(flags, results, given, ks, out):
             strip = record.pop("target")
             names = [str(p.relative_to(out)) for p in (strip, *edits.files(strip))]
             journal.add({"input": source[strip], "strip": names[0], "files": names[1:], **record})
-        with _writing(out):
+        with writing(out):
             journal.write(results.skipped)
         code = codes[0] if results.total == 1 else None
     found = results.summary()
     drawing = out / "projections.svg"
-    with _writing(out):
+    with writing(out):
         journal.write(results.skipped)
         if flags.plot and (flags.overwrite or not drawing.exists()):
             plot(steps[0][0], *populations, drawing, code, flags.n_sigma)
@@ -294,8 +169,8 @@ def _edit(flags, results, given, ks, out):
 
 
 def _sort(coder, flags, direction, results, out):
-    with _writing(out):
-        return sort_pictures(coder, flags, direction, _batches(coder, flags, results), out,
+    with writing(out):
+        return sort_pictures(coder, flags, direction, batches(coder, flags, results), out,
                              results.skipped)
 
 
@@ -345,28 +220,3 @@ def _population(coder, paths):
     if not found:
         raise UserError(f"None of the {len(paths)} pictures could be read, such as {paths[0]}.")
     return np.concatenate(found)
-
-
-def _batches(coder, flags, results):
-    """Yields (strips, sources, pictures or None, codes) of what is left to do."""
-    if flags.samples:
-        codes = coder.model.codes(flags.samples, flags.seed).numpy()
-        left = {strip for _, strip in results.left}
-        rows = [(i, strip) for i, (_, strip) in enumerate(_jobs(flags, pathlib.Path(flags.output)))
-                if strip in left]
-        for some in parts(rows, BATCH):
-            chosen, strips = zip(*some, strict=True)
-            yield list(strips), [None] * len(strips), None, codes[list(chosen)]
-        return
-    strips = dict(results.left)
-    for paths, shown, codes in coder.read_all([path for path, _ in results.left], results.skip):
-        yield [strips[path] for path in paths], [str(path) for path in paths], shown, codes
-
-
-@contextlib.contextmanager
-def _writing(out):
-    try:
-        yield
-    except OSError as error:
-        place = error.filename or out
-        raise UserError(f"{place} cannot be written: {error.strerror}.") from None

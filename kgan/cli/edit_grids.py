@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 
+from kgan.cli.edit_jobs import coder_of, descent
 from kgan.cli.journal import Journal
 from kgan.cli.results import Results, refuse_replacing
 from kgan.core.devices import quiet
@@ -20,7 +21,7 @@ from kgan.editing.grids import Order, interpolated
 from kgan.report.sheet import draw_strip
 
 OTHERS = ("input", "samples", "direction", "pair", "without", "with", "orthogonal", "save", "plot",
-          "k", "object", "style", "sort", "panel")  # than --between
+          "k", "object", "style", "sort", "panel", "strokes")  # than --between
 
 
 def edit_between(flags, ends):
@@ -37,18 +38,14 @@ def edit_between(flags, ends):
         UsageError: flags that do not go with it, or the same name twice.
         UserError: an end that is not there, or of another model.
     """
-    from kgan.models.codec import Coder
-    from kgan.models.weights import load
-
     out, jobs = _jobs(flags, ends)
     results = Results(jobs, overwrite=flags.overwrite, files=lambda s: [s, *_files(flags, s)])
     quiet()
-    coder = Coder(load(flags.model, weights="required"), refine=flags.refine, method=flags.method,
-                  rate=flags.rate, seed=flags.seed)
+    coder = coder_of(flags)
     path = coder.model.path if flags.path == "auto" else flags.path
     journal = Journal(out / "edits.json", {
         "model": flags.model, "generator": coder.generator, "path": path, "steps": flags.steps,
-        "refine": flags.refine, "method": flags.method, "rate": coder.rate, "seed": flags.seed,
+        **descent(coder, flags),
     }, flags.overwrite)
     begun = time.perf_counter()
     for pair, strip in results.left:

@@ -13,7 +13,8 @@ from kgan.evaluation.measures import EMBEDDED, SEGMENTER_STEPS
 from kgan.evaluation.suite.compare import compare
 from kgan.evaluation.suite.options import SuiteOptions
 
-ALONE = ("model", "seed", "recover", "recover_steps", "palette", "segmenter_steps")  # no suite's
+ALONE = ("model", "seed", "recover", "recover_steps", "projections", "projection_steps", "palette",
+         "segmenter_steps")  # no suite's
 ABOUT = """Measure a translator: edit accuracy both ways by a classifier (trained on first use,
 kept), preservation, on avatars the distance to the true edit (each with its twin for doing nothing,
 identity_...), and whether another classifier can tell the results from real pictures (C2ST). Of a
@@ -34,6 +35,10 @@ def main(arguments):
     flags.add("recover", 0, "of a generator: so many of its own pictures are inverted by each "
               "method of descent, and the share of codes found is reported", low=0)
     flags.add("recover_steps", 5000, "of that descent", low=1)
+    flags.add("projections", 0, "of a generator or an encoder: so many real and as many generated "
+              "pictures are projected by the encoder, by descent and by both, with errors and "
+              "seconds; --reference is the network of the feature term", low=0)
+    flags.add("projection_steps", 200, "of that descent, of L-BFGS at the most", low=1)
     flags.add("keras_fid", False, "of a translator or a generator, or a suite of these: also the "
               "Frechet distance in Keras' InceptionV3, whose weights Keras downloads")
     flags.add("reference", EMBEDDED, "network in whose features sets of pictures are compared (KID,"
@@ -61,6 +66,7 @@ def main(arguments):
         flags.model, flags.data, n=flags.n, seed=flags.seed, seeds=flags.seeds,
         inception=flags.keras_fid, bad_images=flags.bad_images, reference=flags.reference,
         recover=(flags.recover, flags.recover_steps), palette=flags.palette,
+        projections=(flags.projections, flags.projection_steps),
         segmenter_steps=flags.segmenter_steps,
     )
     return result, lambda: keep(result, pictures, flags.output)

@@ -5,6 +5,7 @@ Each row has a minimum of its own, whatever rows are solved beside it.
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,13 +27,14 @@ class Descent:
 
     rate: float
     halve_every: int = 50_000
+    slots: ClassVar[int] = 0  # tensors like z that it remembers from step to step, 0 at first
 
     def at(self, t):
         """The rate of step t, a tensor from 0 up."""
         return self.rate * 0.5 ** tf.cast(t // self.halve_every, tf.float32)
 
-    def scaled(self, gradient, moments):
-        """(what is multiplied by the rate, the new moments); moments are 0 at first."""
+    def scaled(self, gradient, moments, t):
+        """(what is multiplied by the rate, the new moments [slots, ...]) in step t."""
         return gradient, moments
 
 
@@ -42,10 +44,29 @@ class RMSProp(Descent):
 
     rho: float = 0.99
     epsilon: float = 1e-8
+    slots: ClassVar[int] = 1
 
-    def scaled(self, gradient, moments):
+    def scaled(self, gradient, moments, t):
         moments = self.rho * moments + (1.0 - self.rho) * gradient**2
-        return gradient / (tf.sqrt(moments) + self.epsilon), moments
+        return gradient / (tf.sqrt(moments[0]) + self.epsilon), moments
+
+
+@dataclass(frozen=True)
+class Adam(Descent):
+    """Kingma, Ba 2015 (arXiv 1412.6980), algorithm 1."""
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    slots: ClassVar[int] = 2
+
+    def scaled(self, gradient, moments, t):
+        mean = self.beta_1 * moments[0] + (1.0 - self.beta_1) * gradient
+        square = self.beta_2 * moments[1] + (1.0 - self.beta_2) * gradient**2
+        done = tf.cast(t + 1, tf.float32)
+        root = tf.sqrt(square / (1.0 - self.beta_2**done))
+        change = mean / (1.0 - self.beta_1**done) / (root + self.epsilon)
+        return change, tf.stack([mean, square])
 
 
 @dataclass(frozen=True)
@@ -82,7 +103,7 @@ def minimise(objective, start, method, steps, project=None, *, given=(), batch=6
             watch instead of the loss), of TensorFlow operations: scalars, sums over the rows, and
             the gradient of the loss, like z.
         start: float32 [n, ...].
-        method: a `Descent` or `RMSProp`, or `LBFGSB`, which solves one row at a time.
+        method: a `Descent`, `RMSProp` or `Adam`, or `LBFGSB`, which solves one row at a time.
         steps: how many; of `LBFGSB` at the most.
         project: what is done to z after each step: `project(z, step, *given)`, a `Box` or None. For
             `LBFGSB` a `Box` or None.
@@ -107,15 +128,15 @@ def minimise(objective, start, method, steps, project=None, *, given=(), batch=6
         rows = slice(rows.start, rows.stop)
         some, own = tf.constant(z[rows]), [tf.constant(x[rows]) for x in given]
         text = f"{label} {len(some)} of {len(z)} pictures, {CHUNK} steps at a time"
-        some, watched = _descend(take, some, steps, own, text)
+        some, watched = _descend(take, some, steps, own, text, method.slots)
         z[rows] = some.numpy()
         history += watched
     return z, history
 
 
-def _descend(take, z, steps, given, text):
+def _descend(take, z, steps, given, text, slots):
     """(z after all steps, what was watched before each); `take` is one of `_steps`."""
-    moments, history = tf.zeros_like(z), np.zeros(steps)
+    moments, history = tf.zeros([slots, *z.shape]), np.zeros(steps)
     for t in progress(range(0, steps, CHUNK), math.ceil(steps / CHUNK), text):
         until = min(t + CHUNK, steps)
         z, moments, watched = take(t, until, moments, z, *given)
@@ -134,12 +155,13 @@ def _steps(objective, method, project, arrays):
     """
     number = tf.TensorSpec([], tf.int32)
     rows = [tf.TensorSpec([None, *x.shape[1:]], x.dtype) for x in arrays]
+    moments_of = tf.TensorSpec([method.slots, *rows[0].shape], tf.float32)
 
-    @tf.function(input_signature=[number, number, rows[0], *rows], autograph=False)
+    @tf.function(input_signature=[number, number, moments_of, *rows], autograph=False)
     def take(first, until, moments, z, *given):
         def step(t, z, moments, watched):
             loss, gradient, *figure = objective(z, *given)
-            change, moments = method.scaled(gradient, moments)
+            change, moments = method.scaled(gradient, moments, t)
             z = z - method.at(t) * change
             z = project(z, t, *given) if project else z
             return t + 1, z, moments, watched.write(t - first, figure[0] if figure else loss)

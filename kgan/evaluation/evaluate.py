@@ -18,7 +18,8 @@ def evaluate(name, spec=None, *, n=0, output=None):
 
 
 def measured(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, bad_images="skip",
-             recover=(0, 0), reference=EMBEDDED, palette="", segmenter_steps=SEGMENTER_STEPS):
+             recover=(0, 0), projections=(0, 0), reference=EMBEDDED, palette="",
+             segmenter_steps=SEGMENTER_STEPS):
     """Measures a model; writes nothing.
 
     Returns:
@@ -29,7 +30,8 @@ def measured(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, bad_ima
     from kgan.models import reference as references
     from kgan.models.weights import load
 
-    options = Options(n, seeds, reference, inception, recover, palette, segmenter_steps)
+    options = Options(n, seeds, reference, inception, recover, projections, palette,
+                      segmenter_steps)
     model = load(name, weights="required")
     recipe = model.recipe
     _check_asked(name, model, options)
@@ -73,6 +75,9 @@ def _check_asked(name, model, options):
     heeded = {option for measure in model.measures for option in options.usual[measure].heeds}
     if options.recover[0] and "recover" not in heeded:
         raise UsageError(f"--recover is for generators; {name} is a {model.name_in_zoo}.")
+    if options.projections[0] and "projections" not in heeded:
+        raise UsageError("--projections is for generators and encoders; "
+                         f"{name} is a {model.name_in_zoo}.")
     if options.inception and "inception" not in heeded:
         raise UsageError("--keras_fid is for translators and generators; "
                          f"{name} is a {model.name_in_zoo}.")

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from kgan.core.batches import in_parts
 from kgan.core.errors import UsageError, UserError
 from kgan.core.lazy import np
+from kgan.core.progress import say
 from kgan.metrics.figures import gather
 
 SEGMENTER_STEPS = 1000
@@ -30,6 +31,7 @@ class Options:
             classes then count for nothing; empty = as they are found, ids all count.
         segmenter_steps: of the training of what segments photographs.
         recover: (pictures, steps): how many of its own a generator's codes are found of again.
+        projections: (pictures, steps): how many are projected onto a generator by each way.
         skipped: takes the figures that cannot be had, and why.
         usual: `{name: Measure}` that a model may name.
     """
@@ -39,6 +41,7 @@ class Options:
     reference: str = EMBEDDED
     inception: bool = False
     recover: tuple = (0, 0)
+    projections: tuple = (0, 0)
     palette: str = ""
     segmenter_steps: int = SEGMENTER_STEPS
     skipped: dict = field(default_factory=dict)
@@ -94,7 +97,22 @@ def samples(model, data, options):
         figures["recovery"] = measure_recovery(model, *options.recover)
     shown = {str(i + 1): made[8 * i : 8 * i + 8] for i in range(min(5, -(-len(made) // 8)))}
     pictures = {"real": {"pictures": real}, "made": shown}
+    if "reconstructions" not in model.measures:  # which has done it
+        _projections(model, real, options, figures, pictures)
     return {"n": len(real), "reference": reference, **figures}, pictures
+
+
+def _projections(model, real, options, figures, pictures):
+    """Adds what `--projections` asks for."""
+    count, steps = options.projections
+    if count:
+        from kgan.evaluation.projections import measure_projections, table
+
+        found, shown = measure_projections(model, real[:count], steps, options.reference)
+        figures["projections"] = found
+        pictures.update(shown)
+        for line in table(found):
+            say(line)
 
 
 def reconstructions(model, data, options):
@@ -109,6 +127,7 @@ def reconstructions(model, data, options):
         figures["edits"] = _avatar_edits(model, options.n)
         shown = list(model.attributes)[:5]
         pictures["add"] = {name: _edited(model, real[:8], name) for name in shown}
+    _projections(model, real, options, figures, pictures)
     return {"n": len(real), **figures}, pictures
 
 
@@ -295,8 +314,8 @@ def translator(model, label=""):
 USUAL = {
     "edits": Measure(edits, heeds=("inception",)),
     "pairs": Measure(pairs),
-    "samples": Measure(samples, heeds=("inception", "recover")),
-    "reconstructions": Measure(reconstructions, at_size=True),
+    "samples": Measure(samples, heeds=("inception", "recover", "projections")),
+    "reconstructions": Measure(reconstructions, heeds=("projections",), at_size=True),
     "labels": Measure(labels),
     "segmentation": Measure(segmentation, heeds=("segmenter",)),
     "super_resolution": Measure(super_resolution),

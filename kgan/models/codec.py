@@ -9,14 +9,14 @@ import functools
 
 from kgan.core.batches import in_parts
 from kgan.core.errors import UsageError, UserError
-from kgan.core.lazy import generators, np, pixels, tf
+from kgan.core.lazy import generators, np, pixels, references, tf
 from kgan.core.progress import progress
 from kgan.data.pictures import BrokenPicture, read_reduced, resize_cover
-from kgan.editing.inversion import invert
+from kgan.editing.inversion import FEATURE_WEIGHT, feature_error, invert
 from kgan.models.encoding import BATCH, Encodes
 from kgan.models.latent import LatentGAN
 
-RATES = {"prior": 0.01}  # the authors' of each method; 1 of the others
+RATES = {"prior": 0.01, "adam": 0.1}  # the authors' of each method; 1 of the others
 
 
 class Coder:
@@ -28,12 +28,17 @@ class Coder:
         method: see `kgan.editing.inversion`.
         rate: of descent; 0 = the authors' of that method.
         seed: of descent.
+        reference: a network of `kgan.models.reference` whose features descent heeds beside pixels;
+            "" = pixels alone.
+        feature_weight: of them.
 
     Raises:
-        UsageError: the model has no codes, or it needs labels beside them.
+        UsageError: the model has no codes, or it needs labels beside them; there is no such
+            reference.
     """
 
-    def __init__(self, model, *, refine=0, method="none", rate=0.0, seed=0):
+    def __init__(self, model, *, refine=0, method="none", rate=0.0, seed=0, reference="",
+                 feature_weight=FEATURE_WEIGHT):
         refuse_without_codes(type(model), model.name_in_zoo)
         if model.conditions:
             raise UsageError(f"{model.name_in_zoo} needs labels beside codes: edit its samples by "
@@ -41,6 +46,8 @@ class Coder:
         self.model, self.refine, self.method, self.seed = model, refine, method, seed
         self.rate = rate or RATES.get(method, 1.0)
         self.size = model.recipe.size
+        self.features = references.features(reference, self.size) if reference else None
+        self.feature_weight = feature_weight
         self.encoder = None
         if isinstance(model, Encodes):
             spec = tf.TensorSpec([None, self.size, self.size, 3], tf.uint8)
@@ -69,8 +76,8 @@ class Coder:
         Args:
             pictures: [n, size, size, 3], uint8 or else as `kgan.core.pixels.checked` takes them;
                 floats are rounded to levels.
-            refine: whether descent follows an encoder; where it makes a picture worse, the
-                encoder's code stays. Without an encoder it always runs.
+            refine: whether descent follows an encoder; where it makes a picture (and its features)
+                worse, the encoder's code stays. Without an encoder it always runs.
 
         Returns:
             float32 [n, latent].
@@ -91,11 +98,12 @@ class Coder:
         found = invert(
             lambda z: self.model.generate(z), pixels.array_to_float(pictures), seed=self.seed,
             latent=self.model.latent, prior=self.model.prior, method=self.method, start=codes,
-            steps=self.refine, rate=self.rate, batch=BATCH,
+            steps=self.refine, rate=self.rate, batch=BATCH, features=self.features,
+            feature_weight=self.feature_weight,
         ).codes
         if codes is None:
             return found
-        before, after = (self._errors(pictures, z) for z in (codes, found))
+        before, after = (self.losses(pictures, z) for z in (codes, found))
         return np.where((after < before)[:, None], found, codes)
 
     def _levels(self, pictures):
@@ -107,12 +115,31 @@ class Coder:
                              "`read` brings files to that size.")
         return x
 
-    def _errors(self, pictures, codes):
-        """Mean squared differences of levels between pictures and those of codes, [n]."""
-        return ((self.decode(codes).astype(np.float32) - pictures) ** 2).mean(axis=(1, 2, 3))
+    def losses(self, pictures, codes):
+        """What descent lessens: errors of pixels, values in [-1, 1], and of features, [n].
+
+        Args:
+            pictures: uint8 [n, size, size, 3].
+            codes: float32 [n, latent].
+        """
+        made = self.decode(codes)
+        pixel = ((made.astype(np.float32) - pictures) ** 2).mean(axis=(1, 2, 3)) / 127.5**2
+        if self.features is None:
+            return pixel
+        return pixel + self.feature_weight * self.feature_errors(pictures, made)
+
+    def feature_errors(self, pictures, made):
+        """Squared errors of features of uint8 pictures, see `inversion.feature_error`: [n]."""
+        found, wanted = (in_parts(self.features, pixels.array_to_float(x), BATCH)
+                         for x in (made, pictures))
+        return feature_error(found, wanted).numpy()
 
     def decode(self, codes):
-        """Pictures of codes, uint8 [n, size, size, 3].
+        """Pictures of codes, uint8 [n, size, size, 3]; see `draw`."""
+        return pixels.array_to_uint8(self.draw(codes))
+
+    def draw(self, codes):
+        """Pictures of codes, float32 [n, size, size, 3] in [-1, 1].
 
         Args:
             codes: float32 [n, latent].
@@ -124,8 +151,8 @@ class Coder:
         if codes.ndim != 2 or codes.shape[1] != self.model.latent:
             raise ValueError(f"codes are [n, {self.model.latent}], not {list(codes.shape)}.")
         if not len(codes):
-            return np.zeros((0, self.size, self.size, 3), np.uint8)
-        return pixels.array_to_uint8(in_parts(self.decoder, codes, BATCH))
+            return np.zeros((0, self.size, self.size, 3), np.float32)
+        return in_parts(self.decoder, codes, BATCH)
 
     def read(self, path):
         """The central square of a file's picture, of the model's size: uint8 [size, size, 3].

@@ -20,7 +20,7 @@ from kgan.core import registry
 from kgan.core.batches import parts
 from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.hashing import sha256_of_file
-from kgan.core.lazy import keras, networks, np, ops
+from kgan.core.lazy import keras, networks, np, ops, tf
 from kgan.core.recipe import Recipe, knob, nearest
 from kgan.models import source
 
@@ -122,6 +122,33 @@ def build_layer(layer, how, name="reference"):
         raise UsageError(f"The reference has no layer {layer}: {error}.") from None
     network.trainable = False
     return network
+
+
+def features(spec, size, layer="relu4_1"):
+    """A reference up to one of its layers, as a function of pictures.
+
+    Those of ImageNet see pictures that are enlarged to about 256 px by repeating pixels, as iGAN
+    shows 64 px to AlexNet; those that were trained here see them as they are.
+
+    Args:
+        spec: see the module.
+        size: side of the pictures.
+        layer: as `build_layer` takes it.
+
+    Returns:
+        A graph function: float32 [n, size, size, 3] in [-1, 1] -> float32 [n, d].
+    """
+    network = build_layer(layer, layout(spec))
+    load(network, spec)
+    by = max(1, 256 // size) if spec in IMAGENET else 1
+
+    @tf.function(input_signature=[tf.TensorSpec([None, size, size, 3])], autograph=False)
+    def find(pictures):
+        large = tf.repeat(tf.repeat(pictures, by, axis=1), by, axis=2)
+        maps = tf.cast(network(large, training=False), tf.float32)
+        return tf.reshape(maps, [tf.shape(maps)[0], int(np.prod(maps.shape[1:]))])
+
+    return find
 
 
 def load(network, spec, vgg_weights="", vgg_sha256="", instead=""):

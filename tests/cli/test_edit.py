@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kgan.cli.edit import _factored, _far, _flags, _ks, _pairs
+from kgan.cli.edit import _far
+from kgan.cli.edit_flags import edit_flags, factored, ks_of, pairs_of
 from kgan.core import registry
 from kgan.core.errors import UsageError
 from kgan.core.recipe import Machine
@@ -377,9 +378,9 @@ def test_a_bare_generator_finds_codes_by_descent(tool, runs, made, tmp_path):
 
 def parsed(*arguments):
     """The pairs of a command line, and its flags."""
-    flags = _flags()
+    flags = edit_flags()
     words = flags.parse([*arguments], positional=None)
-    return _pairs(flags.pair, words), flags
+    return pairs_of(flags.pair, words), flags
 
 
 def test_pairs_are_two_words_or_one_with_a_comma(tmp_path, monkeypatch):
@@ -408,11 +409,11 @@ def test_what_is_no_pair(arguments, says):
 
 
 def test_factors_and_ks():
-    assert _factored("Smiling") == ("Smiling", 1.0)
-    assert _factored("Smiling:-0.5") == ("Smiling", -0.5)
-    assert _factored("a:b") == ("a:b", 1.0)
-    assert _ks("safe") == SAFE
-    assert _ks("-2,0,2,+2,.5") == (-2, 2, 0.5)
+    assert factored("Smiling") == ("Smiling", 1.0)
+    assert factored("Smiling:-0.5") == ("Smiling", -0.5)
+    assert factored("a:b") == ("a:b", 1.0)
+    assert ks_of("safe") == SAFE
+    assert ks_of("-2,0,2,+2,.5") == (-2, 2, 0.5)
 
 
 @pytest.mark.parametrize(

@@ -278,11 +278,55 @@ def test_recovered_counts_codes_below_the_threshold():
     assert [inversion.recovered(codes, truth, t) for t in (0.005, 0.015, 0.1)] == [0.25, 0.5, 0.75]
 
 
+# Free variables and features
+
+
+@pytest.mark.parametrize("method, steps, rate", [("lbfgs", 60, 0.0), ("adam", 400, 0.1)])
+@pytest.mark.parametrize("prior", ["uniform", "normal", "sphere"])
+def test_free_variables_find_codes_within_the_prior(method, steps, rate, prior):
+    decode, truth = linear(MIX), uniform(3, high=0.9)
+    if prior == "sphere":
+        truth /= np.linalg.norm(truth, axis=1, keepdims=True)
+    found = invert(decode, pictures(decode, truth), method=method, prior=prior, steps=steps,
+                   rate=rate)
+    np.testing.assert_allclose(found.codes, truth, atol=2e-2)
+    assert found.errors.max() < 1e-4
+    assert len(found.history) == (2 if method == "lbfgs" else steps + 1)
+    assert found.history[-1] < found.history[0]
+    beyond = invert(decode, pictures(decode, 3 * truth), method=method, prior=prior, steps=steps,
+                    rate=rate)
+    limit = {"uniform": 1.0, "sphere": 1.0}.get(prior, 10.0)
+    assert np.abs(beyond.codes).max() <= limit + 1e-6
+
+
+def test_lbfgs_in_batches_and_from_a_start():
+    decode, truth = linear(MIX), uniform(3)
+    targets = pictures(decode, truth)
+    whole = invert(decode, targets, method="lbfgs", steps=20)
+    alone = invert(decode, targets[1:2], method="lbfgs", steps=20)
+    np.testing.assert_allclose(alone.codes, whole.codes[1:2], atol=1e-6)
+    again = invert(decode, targets, method="lbfgs", steps=0, start=truth)
+    np.testing.assert_array_equal(again.codes, truth)
+
+
+def test_the_error_of_features_is_relative():
+    wanted = tf.constant([[1.0, 1.0], [10.0, 10.0]])
+    found = tf.constant([[0.0, 2.0], [0.0, 20.0]])
+    np.testing.assert_allclose(inversion.feature_error(found, wanted), [1.0, 1.0], rtol=1e-5)
+
+
+def test_a_step_along_the_features_by_hand():
+    # G(z) = z of one pixel, features 3 x, wanted of x = 1: loss (z-1)^2 + w (3z-3)^2 / 9
+    found = invert(linear([[1.0]]), np.ones((1, 1, 1, 1)), latent=1, start=[[0.0]], steps=1,
+                   rate=0.1, features=lambda x: 3.0 * tf.reshape(x, [-1, 1]), feature_weight=0.5)
+    np.testing.assert_allclose(found.codes, [[0.1 * (2 + 0.5 * 2)]], rtol=1e-5)
+
+
 # What cannot be done
 
 
 @pytest.mark.parametrize("changes, words", [
-    ({"method": "adam"}, "method 'adam' is not one of none, standard, stochastic, prior"),
+    ({"method": "newton"}, "method 'newton' is not one of none, standard, stochastic, prior"),
     ({"prior": "gauss"}, "prior 'gauss' is not one of uniform, normal"),
     ({"method": "prior"}, "normal prior"),
     ({"start": np.zeros((2, 3))}, r"must be 2 of 4 numbers, not of shape \(2, 3\)"),

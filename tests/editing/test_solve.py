@@ -27,6 +27,15 @@ def test_rmsprop_divides_by_the_root_of_the_mean_square():
     np.testing.assert_allclose(z, 0.1 * np.sign(TO), rtol=1e-4)
 
 
+def test_adam_is_keras_adam():
+    z, _ = solve.minimise(squares, START, solve.Adam(0.1, beta_1=0.8), 7, given=(TO,))
+    variable = tf.Variable(START)
+    theirs = tf.keras.optimizers.Adam(0.1, beta_1=0.8, epsilon=1e-8)
+    for _ in range(7):
+        theirs.apply_gradients([(variable - TO, variable)])
+    np.testing.assert_allclose(z, variable, rtol=1e-5)
+
+
 @pytest.mark.parametrize("method", [solve.Descent(1.0), solve.LBFGSB()])
 def test_a_box_is_not_left(method):
     z, _ = solve.minimise(squares, START, method, 5, solve.Box(-3.0, 2.5), given=(TO,))

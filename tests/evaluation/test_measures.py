@@ -95,7 +95,8 @@ def test_several_measures_are_joined_in_their_order(data):
 def test_options_that_no_measure_heeds_are_refused():
     model = Paired(Recipe(size=16))
     for options, flag in ((Options(inception=True), "--keras_fid"),
-                          (Options(recover=(4, 10)), "--recover")):
+                          (Options(recover=(4, 10)), "--recover"),
+                          (Options(projections=(4, 10)), "--projections")):
         with pytest.raises(UsageError, match=flag):
             _check_asked("toy", model, options)
     _check_asked("toy", Sampling(Recipe(size=16)), Options(inception=True, recover=(4, 10)))

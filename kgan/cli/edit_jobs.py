@@ -1,0 +1,69 @@
+"""What kinds of `tools/edit` share: the pictures to edit, their codes, how these were found."""
+
+import contextlib
+import pathlib
+
+from kgan.cli.translate import jobs_of
+from kgan.core.batches import parts
+from kgan.core.errors import UsageError, UserError
+from kgan.models.encoding import BATCH
+
+
+def coder_of(flags):
+    """The `kgan.models.codec.Coder` that the flags ask for.
+
+    Raises:
+        UsageError: flags of descent that nothing would heed.
+    """
+    if flags.method == "lbfgs" and flags.rate:
+        raise UsageError("--method lbfgs finds its steps by itself: leave --rate out.")
+    if flags.reference and not flags.refine:
+        raise UsageError("--reference is for descent: say --refine 200, too.")
+    from kgan.models.codec import Coder
+    from kgan.models.weights import load
+
+    return Coder(load(flags.model, weights="required"), refine=flags.refine, method=flags.method,
+                 rate=flags.rate, seed=flags.seed, reference=flags.reference,
+                 feature_weight=flags.feature_weight)
+
+
+def descent(coder, flags):
+    """What the journal keeps of how codes were found."""
+    found = {"refine": flags.refine, "method": flags.method, "rate": coder.rate,
+             "seed": flags.seed}
+    beside = {"reference": flags.reference, "feature_weight": flags.feature_weight}
+    return found | (beside if flags.reference else {})
+
+
+def jobs(flags, out):
+    """[(picture or None, strip)]."""
+    if flags.samples:
+        digits = len(str(flags.samples - 1))
+        return [(None, out / f"sample_{i:0{digits}}.png") for i in range(flags.samples)]
+    return jobs_of(pathlib.Path(flags.input), out)
+
+
+def batches(coder, flags, results):
+    """Yields (strips, sources, pictures or None, codes) of what is left to do."""
+    if flags.samples:
+        codes = coder.model.codes(flags.samples, flags.seed).numpy()
+        left = {strip for _, strip in results.left}
+        rows = [(i, strip) for i, (_, strip) in enumerate(jobs(flags, pathlib.Path(flags.output)))
+                if strip in left]
+        for some in parts(rows, BATCH):
+            chosen, strips = zip(*some, strict=True)
+            yield list(strips), [None] * len(strips), None, codes[list(chosen)]
+        return
+    strips = dict(results.left)
+    for paths, shown, codes in coder.read_all([path for path, _ in results.left], results.skip):
+        yield [strips[path] for path in paths], [str(path) for path in paths], shown, codes
+
+
+@contextlib.contextmanager
+def writing(out):
+    """Says which file of a folder cannot be written."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or out
+        raise UserError(f"{place} cannot be written: {error.strerror}.") from None
