@@ -247,7 +247,7 @@ def _clips(seen, runs, signal, options, split, roots):
     if not starts:
         what = "train on" if split == "train" else "test with"
         raise UserError(f"{printable(roots.get(split, roots['train']))}: no stretch of frames to "
-                        f"{what} has the {signal.frames} of a clip, at every {stride}. frame: give "
+                        f"{what} has the {signal.frames} frames of a clip at stride {stride}: give "
                         "longer videos, or a smaller stride.")
     most = options["n"] or len(starts) if split == "train" else options["test"]
     chosen = np.unique(np.rint(np.linspace(0, len(starts) - 1, min(most, len(starts))))).astype(int)
@@ -272,7 +272,7 @@ def _summary(root, seen, kept, made, options):
         lines.append(f"{split}: {len(clips):,} clips of {clips.frames} frames out of {count:,} in "
                      f"{len(kept[split]):,} videos ({sizes})")
     if options["stride"] > 1:
-        lines.append(f"every {options['stride']}. frame is taken")
+        lines.append(f"stride {options['stride']}: of so many frames one is taken")
     if options["moving"]:
         lines.append(f"pieces to train on move by {options['moving']:g}/255 at least, where "
                      f"one does")

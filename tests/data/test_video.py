@@ -73,7 +73,7 @@ def test_strides_and_numbers_of_clips(root):
     assert numbers(data.train["clip"][np.arange(4)]) == [
         [0, 3, 6], [5, 8, 11], [11, 14, 17], [16, 19, 22]]
     assert numbers(data.test["clip"][np.arange(1)]) == [[23, 26, 29]]
-    assert "every 3. frame is taken" in data.summary
+    assert "stride 3: of so many frames one is taken" in data.summary
     longer = opened(root, "?test=9").train["clip"].lasting(10)
     assert longer.shape == (18, 10, SIZE, SIZE, 3)
     assert numbers(longer[np.arange(18)])[-1] == list(range(17, 27))
@@ -157,8 +157,9 @@ def test_pieces_that_rest_are_passed_over():
     draws[0, :, 1] = np.linspace(0, 0.8, 20)
     clips = [Clips(read, [(8, 40)], 2, (8, 8), moving=moving).drawn([0], draws)
              for moving in (0, 20, 255)]
-    assert [round(motion(x[0])) for x in clips] == [0, 35, 61]
-    assert [int((x[0, 1, 0, :, 0] > 0).sum()) for x in clips] == [0, 1, 3]
+    # of 25, 26, ... 27 columns, which is as far as the draws reach, 3 to 5 move
+    assert [int((x[0, 1, 0, :, 0] > 0).sum()) for x in clips] == [0, 1, 4]
+    assert [round(motion(x[0])) for x in clips] == [0, 35, 71]
 
 
 def test_frames_that_are_resized(root):
@@ -177,7 +178,7 @@ def test_frames_that_are_resized(root):
     ("?strid=2", "unknown option 'strid'. Did you mean stride"),
     ("?stride=0", "stride is a whole number from 1 to 1000, not '0'"),
     ("?moving=x", "moving is a number from 0.0 to 255.0, not 'x'"),
-    ("?stride=14", "no stretch of frames to train on has the 3 of a clip, at every 14"),
+    ("?stride=14", "no stretch of frames to test with has the 3 frames of a clip at stride 14"),
 ])
 def test_what_is_wrong_with_options_is_one_line(root, query, error):
     with pytest.raises(UserError, match=error) as caught:
