@@ -68,7 +68,7 @@ class VideoGANRecipe(Recipe):
                              "coarsest of four scales has an eighth of it.")
         if self.lambda_adversarial and self.mismatched and self.batch // self.accumulate < 2:
             raise UsageError("--mismatched shows frames of other clips: a share of a batch must "
-                             "have 2 clips at least.")
+                             "have 2 clips at least, also that of a device.")
         if not self.lambda_distance + self.lambda_gdl + self.lambda_adversarial:
             raise UsageError("Nothing to learn from: --lambda_distance, --lambda_gdl or "
                              "--lambda_adversarial must be above 0.")

@@ -65,7 +65,7 @@ def main(arguments):
     source, out = pathlib.Path(flags.input), pathlib.Path(flags.output)
     signals = _sources(flags.model, flags.direction)
     video = video_job(source, out)
-    history = _history(signals, video)
+    history = _history(signals, source, video)
     if video:
         jobs, beside = [video], {}
     elif len(signals) > 1:
@@ -97,16 +97,21 @@ def _untrained(name):
     return Recipe(), ()
 
 
-def _history(signals, video):
+def _history(signals, source, video):
     """How many frames a direction takes that predicts the next; 0 = it takes a picture.
 
     Raises:
-        UsageError: a video is to be translated that the model does not take.
+        UsageError: a video is to be translated that the model does not take, or the other way.
     """
     names = [signal.name for signal in signals]
+    frames = tuple(names) == names_of(len(names))
+    if frames and not video and source.exists() and not (source / names[0]).is_dir():
+        raise UsageError(f"The model predicts the frame behind {len(names)} others: give a video, "
+                         "or a folder of frames and an --output that ends in .mp4, .webm, .webp "
+                         "or .gif.")
     if not video:
         return 0
-    if len(names) > 1 and tuple(names) == names_of(len(names)):
+    if frames:
         return len(names)
     if len(names) > 1 or signals[0].ids:
         raise UsageError("Videos are for models that translate pictures or frames, and this one "
