@@ -54,7 +54,10 @@ setup(
         "dicebear-styles>=10.6,<11",
         "resvg-py>=0.5",
     ],
-    extras_require={"dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.15"]},
+    extras_require={
+        "video": ["av>=14"],  # PyAV: files of videos
+        "dev": ["av>=14", "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.15"],
+    },
     entry_points={
         "console_scripts": [f"kgan-{tool} = kgan.cli.start:{tool}" for tool in TOOLS],
     },

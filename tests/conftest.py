@@ -138,11 +138,11 @@ def tiny_batch():
                 labels[0], labels[-1] = 0, 1  # shuffled labels differ from each other
                 batch[domain] = tf.constant(labels, tf.float32)
                 continue
-            n, h, w, c = spec.shape
-            shape, most = (n, h // 4, w // 4, c), signals[domain].classes or 9
+            *n, h, w, c = spec.shape
+            shape, most = (*n, h // 4, w // 4, c), signals[domain].classes or 9
             coarse = (random.integers(0, most, shape) if signals[domain].ids
                       else random.uniform(-1, 1, shape))
-            batch[domain] = tf.constant(coarse.repeat(4, 1).repeat(4, 2), spec.dtype)
+            batch[domain] = tf.constant(coarse.repeat(4, -3).repeat(4, -2), spec.dtype)
         return {**batch, "key": tf.constant([seed, 0]), "step": tf.constant(0)}
 
     return make

@@ -1,14 +1,15 @@
 """Data: where pictures come from and in which order a training sees them.
 
 A specification names a source: `avatars:Eyeglasses`, `avatars:parts`, `folder:PATH`,
-`celeba:PATH?attribute=Smiling`, `tfds:cycle_gan/apple2orange`. A source answers with `Data`: uint8
-pictures by domain, decoded and resized once, on disk under the user's cache directory.
+`celeba:PATH?attribute=Smiling`, `tfds:cycle_gan/apple2orange`, `video:PATH`, `bouncing:balls`. A
+source answers with `Data`: uint8 pictures by domain, or clips of frames, decoded and resized once,
+on disk under the user's cache directory.
 `kgan.data.stream` makes batches of them.
 """
 
 from kgan.core.errors import UsageError, UserError
 from kgan.data.signals import Signal, pictures_of
-from kgan.data.spec import AVATAR_PAIRS, attribute, place, resolved
+from kgan.data.spec import AVATAR_PAIRS, FRAMES, TURNING, attribute, place, resolved
 from kgan.data.types import Data
 
 __all__ = ["Data", "Signal", "attribute", "open_data", "place", "resolved"]
@@ -25,7 +26,8 @@ def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip", signals=
         bad_images: `"skip"` leaves broken pictures out and counts them, `"fail"` stops at them.
         signals: what a model declares, a tuple of `Signal`; None: square pictures. A folder answers
             any that have files in it, `avatars:edges`, `:parts`, `:x2` and `:x4` those of pairs,
-            the other sources square pictures of `size`, and all of them what is made of these.
+            `video:`, `bouncing:` and `avatars:turning` clips of frames, the other sources square
+            pictures of `size`, and all of them what is made of these.
 
     Returns:
         A `Data`.
@@ -47,6 +49,14 @@ def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip", signals=
     own = [signal for signal in pictures_of(signals or ()) if not signal.source]
     if kind == "avatars" and rest.partition("?")[0] in AVATAR_PAIRS:
         source = _avatar_pairs
+    if kind == "avatars" and rest.partition("?")[0] == TURNING:
+        source = _turning
+    if kind in ("video", "bouncing") or source is _turning:
+        return source()(rest, size=size, load_size=load_size, seed=seed, bad_images=bad_images,
+                        signals=signals)
+    if clips := [signal for signal in own if signal.kind == "frames"]:
+        raise UserError(f"{spec} holds pictures, and the model takes {clips[0].described()}: name "
+                        f"videos, as {', '.join(FRAMES)}.")
     if kind == "folder" or source is _avatar_pairs:
         more = {"signals": signals}
     elif other := [s for s in own if s.kind != "picture" or s.sides != (size, size)]:
@@ -71,6 +81,12 @@ def _avatar_pairs():
     return open_avatar_pairs
 
 
+def _turning():
+    from kgan.data.avatar_turning import open_turning
+
+    return open_turning
+
+
 def _sources():
     def avatars():
         from kgan.data.avatars import open_avatars
@@ -92,4 +108,15 @@ def _sources():
 
         return open_tfds
 
-    return {"avatars": avatars, "folder": folder, "celeba": celeba, "tfds": tfds}
+    def video():
+        from kgan.data.video import open_video
+
+        return open_video
+
+    def bouncing():
+        from kgan.data.bouncing import open_bouncing
+
+        return open_bouncing
+
+    return {"avatars": avatars, "folder": folder, "celeba": celeba, "tfds": tfds, "video": video,
+            "bouncing": bouncing}

@@ -36,7 +36,7 @@ from kgan.core.progress import progress
 from kgan.data import avatar_maps as maps
 from kgan.data import avatar_parts as parts
 from kgan.data.avatar_parts import ATTRIBUTES, DETERMINISTIC
-from kgan.data.spec import AVATAR_PAIRS
+from kgan.data.spec import AVATAR_PAIRS, TURNING
 from kgan.data.types import Data
 
 __all__ = ["ATTRIBUTES", "DETERMINISTIC", "VERSION", "counts_of", "open_avatars", "picture",
@@ -213,9 +213,9 @@ def _parse(rest):
     if not name:
         raise UsageError(
             f"avatars: name an attribute, as in avatars:{ATTRIBUTES[0]}, or "
-            f"{', '.join(AVATAR_PAIRS)}; there are {', '.join(ATTRIBUTES)}"
+            f"{', '.join(AVATAR_PAIRS)}, {TURNING}; there are {', '.join(ATTRIBUTES)}"
         )
-    if near := difflib.get_close_matches(name, AVATAR_PAIRS, n=1):
+    if near := difflib.get_close_matches(name, (*AVATAR_PAIRS, TURNING), n=1):
         raise UsageError(f"avatars: no attribute {name!r}; nearest: {near[0]}")
     for one in name.split(","):
         parts.check_attribute(one)

@@ -21,8 +21,9 @@ class Signal:
     Attributes:
         name: its key in a batch; also the folder in which its files lie (`kgan.data.aligned`).
         kind: `"picture"`; `"labels"`, a class id for each pixel; `"instances"`, the id of a thing
-            for each pixel, up to 65,535; `"frames"`, pictures one after the other; `"vector"`,
-            numbers of a picture, as its labels.
+            for each pixel, up to 65,535; `"frames"`, clips: pictures one after the other, float32
+            [batch, frames, height, width, channels], which share crop, mirror and rotation;
+            `"vector"`, numbers of a picture or a clip, as its labels.
         channels: of a pixel; 1 for ids; of a vector how many numbers, 0 = as many as the data have.
         height, width: in pixels, of what a batch holds.
         classes: of labels: ids are below it; 0 = any.
@@ -30,9 +31,9 @@ class Signal:
         group: signals that are paired have the same; the default is its own name, unpaired.
         source: the signal of its group that it is made from by resampling, as pictures of low
             resolution are; "" = it has files of its own.
-        native: pictures of a folder are not resized: a batch holds pieces of them, of this height
-            and width, and test pictures are whole; see `kgan.data.native`. Of the signals with
-            files it is the only one.
+        native: pictures of a folder, or frames, are not resized: a batch holds pieces of them, of
+            this height and width, and test pictures are whole; see `kgan.data.native` and
+            `kgan.data.clips`. Of the signals with files it is the only one.
 
     Raises:
         ValueError: there is no such kind.
@@ -89,7 +90,8 @@ class Signal:
         """In words: `photos (pictures, 64x32)`."""
         if self.kind == "vector":
             return f"{self.name} ({self.channels} numbers)"
-        what = {"picture": "pictures", "labels": "class ids", "instances": "instance ids"}
+        what = {"picture": "pictures", "labels": "class ids", "instances": "instance ids",
+                "frames": f"clips of {self.frames} frames"}
         return f"{self.name} ({what.get(self.kind, self.kind)}, {self.width}x{self.height})"
 
 

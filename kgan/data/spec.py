@@ -1,14 +1,20 @@
 """Specifications of data, `source:what?options`: what they name."""
 
+import math
 import os
 import pathlib
 import urllib.parse
+
+from kgan.core.errors import UsageError, printable
+from kgan.core.recipe import nearest
 
 # What generators and encoders are trained on by default: drawn faces as they come, 8 labels.
 FACES = ("avatars:Smiling,Eyeglasses,No_Beard,Wearing_Hat,Black_Hair,Brown_Hair,Blond_Hair,"
          "Gray_Hair")
 # Of `avatars:`, what is no attribute and holds what belongs together, see `avatar_pairs`.
 AVATAR_PAIRS = ("edges", "parts", "x2", "x4")
+TURNING = "turning"  # likewise; clips of frames, see `avatar_turning`
+FRAMES = ("video:PATH", "bouncing:balls", "bouncing:glyphs", f"avatars:{TURNING}")
 
 
 def attribute(spec):
@@ -20,7 +26,8 @@ def attribute(spec):
     source, where, _, query = _parts(spec)
     if source in ("celeba", "tfds"):
         return dict(urllib.parse.parse_qsl(query)).get("attribute", "")
-    return where if source == "avatars" and where not in AVATAR_PAIRS else ""
+    known = (*AVATAR_PAIRS, TURNING)
+    return where if source == "avatars" and where not in known else ""
 
 
 def resolved(spec):
@@ -30,7 +37,7 @@ def resolved(spec):
     `data_dir` does. What names no path stays as it is.
     """
     source, where, mark, query = _parts(spec)
-    if source in ("folder", "celeba") and where:
+    if source in ("folder", "celeba", "video") and where:
         return f"{source}:{_absolute(where)}{mark}{query}"
     if source == "tfds":
         options = (option.partition("=") for option in query.split("&"))
@@ -42,12 +49,44 @@ def resolved(spec):
     return spec
 
 
+def options_of(spec, query, known):
+    """The numbers that a specification gives, `n=100&speed=0.1`.
+
+    Args:
+        spec: the specification, for messages.
+        query: what follows its question mark.
+        known: `{option: (what it is unless given, least, most)}`; of whole numbers where the first
+            is one.
+
+    Returns:
+        `{option: number}` of all that are known.
+
+    Raises:
+        UsageError: an option that is not known, no number, or one out of range.
+    """
+    found = {name: default for name, (default, _, _) in known.items()}
+    for option in query.split("&") if query else ():
+        name, _, text = option.partition("=")
+        if name not in known:
+            raise UsageError(f"{spec}: unknown option {printable(name)!r}. {nearest(name, known)}")
+        default, low, high = known[name]
+        try:
+            found[name] = type(default)(text)
+        except ValueError:
+            found[name] = math.nan
+        if not low <= found[name] <= high:
+            what = "whole number" if isinstance(default, int) else "number"
+            raise UsageError(f"{spec}: {name} is a {what} from {low} to {high}, not "
+                             f"{printable(text)!r}.")
+    return found
+
+
 def place(spec):
-    """The absolute `pathlib.Path` of the folder that a specification names; None: it names none."""
+    """The absolute `pathlib.Path` of what a specification names; None: it names nothing on disk."""
     source, where, _, query = _parts(spec)
     if source == "tfds":
         where = dict(option.partition("=")[::2] for option in query.split("&")).get("data_dir")
-    reads = source in ("folder", "celeba", "tfds") and where
+    reads = source in ("folder", "celeba", "tfds", "video") and where
     return pathlib.Path(_absolute(where)) if reads else None
 
 

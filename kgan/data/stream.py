@@ -14,6 +14,7 @@ from PIL import Image
 from kgan.core import pixels
 from kgan.core.devices import cores
 from kgan.core.errors import UsageError
+from kgan.data.clips import TRIES, Clips
 from kgan.data.native import Native
 from kgan.data.signals import at_size, grids, pictures_of, usual
 
@@ -24,7 +25,8 @@ class Sampler:
     Each group of signals is visited in an order of its own, every picture once before any a second
     time; signals of one group share order, crop, mirror and rotation, each at its own scale: a
     crop begins at a whole pixel of the smallest. Of pictures of their own sizes
-    (`kgan.data.native`) a crop may begin anywhere.
+    (`kgan.data.native`) a crop may begin anywhere. All frames of a clip (`kgan.data.clips`) share
+    crop, mirror and rotation.
 
     Args:
         pictures: `{name: pictures}`, see `kgan.data.Data`.
@@ -68,7 +70,8 @@ class Sampler:
         self._order = functools.lru_cache(maxsize=8)(self._draw_order)
 
     def __call__(self, step):
-        """In the order of `signals`: [batch / parts, height, width, c], uint8 or int32; vectors."""
+        """In the order of `signals`: [batch / parts, (frames,) height, width, c], uint8 or int32;
+        vectors."""
         step = int(step)
         return [self.vectors(self._rows(signal, step)) if signal.kind == "vector"
                 else self._pictures(signal, step) for signal in self.signals]
@@ -87,23 +90,27 @@ class Sampler:
         random = np.random.default_rng([self.seed, 2, self._streams[signal.group], step])
         loaded = self._cropped(signal, self._rows(signal, step), random)
         mirrored = random.random(self.batch)[self.own] < 0.5
+        one = (-1,) + (1,) * (loaded.ndim - 1)
         if self.flip and mirrored.any():
-            loaded = np.where(mirrored[:, None, None, None], loaded[:, :, ::-1], loaded)
+            loaded = np.where(mirrored.reshape(one), loaded[..., ::-1, :], loaded)
         if self.flip_vertical:
             upside = random.random(self.batch)[self.own] < 0.5
-            loaded = np.where(upside[:, None, None, None], loaded[:, ::-1], loaded)
+            loaded = np.where(upside.reshape(one), loaded[..., ::-1, :, :], loaded)
         if self.rotate:
             angles = random.uniform(-self.rotate, self.rotate, self.batch)[self.own]
             loaded = np.stack([_rotated(x, a, signal.ids)
                                for x, a in zip(loaded, angles, strict=True)])
         if self.turn:
             quarters = random.integers(0, 4, self.batch)[self.own]
-            loaded = np.stack([np.rot90(x, q) for x, q in zip(loaded, quarters, strict=True)])
+            loaded = np.stack([np.rot90(x, q, (-3, -2))
+                               for x, q in zip(loaded, quarters, strict=True)])
         return np.ascontiguousarray(loaded, np.int32 if signal.ids else None)
 
     def _cropped(self, signal, rows, random):
         """Random crops of the pictures at `rows`; `random` draws the same for a whole group."""
         images, (least, factor) = self.pictures[signal.name], self._grids[signal.name]
+        if isinstance(images, Clips):
+            return images.drawn(rows, random.random((self.batch, TRIES, 2))[self.own])
         if isinstance(images, Native):  # each has another room
             places = random.random((self.batch, 2))[self.own] * (images.room(rows) + 1)
             return images.cut(rows, places.astype(np.int64))
@@ -118,7 +125,12 @@ class Sampler:
 
 
 def _rotated(picture, degrees, ids):
-    """A picture [h, w, c] turned about its middle, with mirrored corners; bilinear, ids nearest."""
+    """A picture [h, w, c] turned about its middle, with mirrored corners; bilinear, ids nearest.
+
+    Of a clip [frames, h, w, c] each frame is.
+    """
+    if picture.ndim == 4:
+        return np.stack([_rotated(frame, degrees, ids) for frame in picture])
     short, long = sorted(picture.shape[:2])
     margin = -(-long * long // (4 * short))  # the corners of a square reach 21 % over its edges
     wide = np.pad(picture, ((margin, margin), (margin, margin), (0, 0)), "reflect")
@@ -132,9 +144,11 @@ def _rotated(picture, degrees, ids):
 
 def _resized(x, signal):
     """A batch at the sides of a signal: pictures by means over areas, ids by nearest neighbour."""
-    if tuple(x.shape[1:3]) == signal.sides:
+    if tuple(x.shape[-3:-1]) == signal.sides:
         return x
-    return tf.image.resize(x, signal.sides, "nearest" if signal.ids else "area")
+    flat = tf.reshape(x, [-1, *x.shape[-3:]])
+    made = tf.image.resize(flat, signal.sides, "nearest" if signal.ids else "area")
+    return tf.reshape(made, [*x.shape[:-3], *made.shape[1:]])
 
 
 def batches(
@@ -158,7 +172,7 @@ def batches(
 
     Returns:
         An endless `tf.data.Dataset` of `{name: tensor [batch * per_step / parts, ...]}`: pictures
-        are float32 in [-1, 1], ids int32, labels float32.
+        and clips are float32 in [-1, 1], ids int32, labels float32.
     """
     batch = batch or recipe.batch
     shift = 0 if position is None else (position - start * batch) * per_step
@@ -174,7 +188,8 @@ def batches(
         shift=shift, part=part,
     )
     wanted = at_size(signals, size or recipe.size, recipe.size)
-    sides = {s.name: [count, *s.sides, data.train[s.name].shape[3]] for s in pictures_of(signals)}
+    sides = {s.name: [count, *s.shape[:-1], data.train[s.name].shape[-1]]
+             for s in pictures_of(signals)}
     types = [tf.int32 if s.ids else tf.uint8 if s.name in sides else tf.float32 for s in signals]
 
     def load(step):

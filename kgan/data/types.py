@@ -10,7 +10,8 @@ class Data:
     """What a source found.
 
     Pictures are anything with `len`, a `shape` (n, h, w, 3) and `pictures[int array]` that gives a
-    uint8 array; arrays and memory maps are. Maps of ids are of one channel and give uint16.
+    uint8 array; arrays and memory maps are. Maps of ids are of one channel and give uint16; clips
+    of frames (`kgan.data.clips.Clips`) have a shape (n, frames, h, w, 3).
 
     Attributes:
         spec: the specification.
@@ -20,7 +21,7 @@ class Data:
         summary: lines that say what was found.
         paired: `a[i]` and `b[i]` show the same, and so do all other sets.
         labels: of the pictures of domain a, `{"train": ..., "test": ...}`: float32 [n, k] of 0 and
-            1 for attributes, int64 [n] for classes, None for neither.
+            1 for attributes, or of what clips were drawn by; int64 [n] for classes; None for none.
         label_names: names of the k attributes or classes.
         exclusive: labels are classes: each picture has exactly one.
         truth: for sources that know it, `truth[d][i]` is what the edit of `test[d][i]` should give.
