@@ -76,7 +76,8 @@ def _without_model(asked):
     data = open_asked(asked, asked["size"])
     maps = maps_of(data, usual(asked["size"]))
     photos = "b" if maps.name == "a" else "a"
-    wanted = maps.ids(held_out(data, asked, maps.name))
+    painted = held_out(data, asked, maps.name)
+    wanted = maps.ids(painted)
     judge = segmenter(data, photos, maps, SEGMENTER_STEPS)
     seen = judge.ids(held_out(data, asked, photos))
 
@@ -84,7 +85,7 @@ def _without_model(asked):
         its = scores(confusion(wanted, ids, maps.classes, maps.void))
         return {f"{score}_{made}": its[score] for _, score in SCORES}
 
-    real = named(seen, "photographs")
+    real = {**named(seen, "photographs"), **named(maps.ids(painted, void=False), "labels")}
     other = {**named(np.roll(seen, 1, axis=0), "photographs"),
              **named(np.roll(wanted, 1, axis=0), "labels")}
     source, _, target = asked["direction"].partition("2")
@@ -95,8 +96,8 @@ def _without_model(asked):
 SCENES = Kind(
     name="scenes", data="avatars:parts", asks=("n", "bad_images"), lacks=_lacks, tables=_tables,
     sanity=(
-        ("real photographs", "real", "The held-out photographs themselves, as the network segments "
-                                     "them: the most that can be expected."),
+        ("real pictures", "real", "The held-out pictures themselves, photographs as the network "
+                                  "segments them: the most that can be expected."),
         ("others' pictures", "figures", "Real results that belong to another input each: perfect, "
                                         "and without heed of what was given."),
     ),
