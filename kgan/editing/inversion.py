@@ -139,6 +139,30 @@ def _errors(decode, codes, targets, batch):
     return errors
 
 
+def refined(decode, targets, start, *, prior, steps, rate):
+    """Codes that are moved to where their pictures are nearer to given ones, as part of a graph.
+
+    RMSProp on the mean squared error, within the range of the prior, where `invert` works outside
+    of graphs; each picture by itself.
+
+    Args:
+        decode, prior, steps: see `invert`.
+        targets: float32 [n, h, w, c] in [-1, 1], a tensor.
+        start: codes to start from, float32 [n, latent].
+        rate: about how far each number of a code moves in a step.
+
+    Returns:
+        float32 [n, latent].
+    """
+    project = _projection("standard", prior, start.shape[1], 0)
+    method, none = solve.RMSProp(rate), tf.zeros_like(start)  # nothing is drawn, no features
+    given = (targets, none, none)
+    take = solve.stepper(_objective(decode, 0.0, None, None, 0.0), method, project,
+                         [start, *given])
+    codes, _, _ = take(0, steps, tf.stack([none] * method.slots), start, *given)
+    return codes
+
+
 def _check(prior, method, start, shape):
     for word, value, known in (("prior", prior, BOUNDS), ("method", method, METHODS)):
         if value not in known:

@@ -123,7 +123,7 @@ def minimise(objective, start, method, steps, project=None, *, given=(), batch=6
         found = [_quasi_newton(objective, z, method, steps, project, own) for z, *own in rows]
         return np.concatenate(found), None
     z, history = np.array(start, np.float32), np.zeros(steps)
-    take = _steps(objective, method, project, [z, *given])
+    take = stepper(objective, method, project, [z, *given])
     for rows in parts(range(len(z)), batch):
         rows = slice(rows.start, rows.stop)
         some, own = tf.constant(z[rows]), [tf.constant(x[rows]) for x in given]
@@ -135,7 +135,7 @@ def minimise(objective, start, method, steps, project=None, *, given=(), batch=6
 
 
 def _descend(take, z, steps, given, text, slots):
-    """(z after all steps, what was watched before each); `take` is one of `_steps`."""
+    """(z after all steps, what was watched before each); `take` is a `stepper`."""
     moments, history = tf.zeros([slots, *z.shape]), np.zeros(steps)
     for t in progress(range(0, steps, CHUNK), math.ceil(steps / CHUNK), text):
         until = min(t + CHUNK, steps)
@@ -146,8 +146,12 @@ def _descend(take, z, steps, given, text, slots):
     return z, history
 
 
-def _steps(objective, method, project, arrays):
-    """A graph function that takes steps.
+def stepper(objective, method, project, arrays):
+    """A graph function that takes steps, which may be a part of another graph.
+
+    Args:
+        objective, method, project: see `minimise`; `LBFGSB` takes no such steps.
+        arrays: z and what is given, or tensors of their shapes but for the first side.
 
     Returns:
         `f(first, until, moments, z, *given)` -> (z, moments, what was watched before each step from

@@ -9,7 +9,7 @@ import functools
 
 from kgan.core.batches import in_parts
 from kgan.core.errors import UsageError, UserError
-from kgan.core.lazy import generators, np, pixels, references, tf
+from kgan.core.lazy import np, pixels, references, tf
 from kgan.core.progress import progress
 from kgan.data.pictures import BrokenPicture, read_reduced, resize_cover
 from kgan.editing.inversion import FEATURE_WEIGHT, feature_error, invert
@@ -58,7 +58,7 @@ class Coder:
     @functools.cached_property
     def generator(self):
         """What `Direction.generator` must equal."""
-        return generators.sha256(self.model.g)
+        return self.model.generator_sha256
 
     def attribute(self, direction):
         """A direction by its name, or the `Direction` itself if it is one of this generator."""

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from kgan.core.batches import parts
 from kgan.core.errors import UserError, printable
-from kgan.core.lazy import generators, labelled, latent_directions, np, pixels, tf
+from kgan.core.lazy import labelled, latent_directions, np, pixels, tf
 from kgan.core.recipe import nearest
 from kgan.models.latent import LatentGAN
 
@@ -77,11 +77,6 @@ class Encodes(LatentGAN):
         return shown
 
     # Deployment
-
-    @property
-    def generator_sha256(self):
-        """What directions in this model's codes are bound to."""
-        return generators.sha256(self.g)
 
     def encode(self, images):
         """Codes of pictures.

@@ -104,9 +104,9 @@ def build(text, precision):
     return weights.build(name, recipe, precision, deployed_only=True)
 
 
-def sha256(network):
-    """A hash of a network's weights, the same before and after they were stored as float16."""
-    values = [v.numpy() for v in network.weights]
+def sha256(*networks):
+    """A hash of networks' weights, the same before and after they were stored as float16."""
+    values = [v.numpy() for network in networks for v in network.weights]
     return hashing.sha256(*(x.astype("<f2") if x.dtype.kind == "f" else x for x in values))
 
 

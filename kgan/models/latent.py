@@ -7,7 +7,7 @@ bytes) and `decode` (codes -> uint8 pictures).
 
 from kgan.core.batches import parts
 from kgan.core.errors import UsageError
-from kgan.core.lazy import labelled, np, pixels, tf
+from kgan.core.lazy import generators, labelled, np, pixels, tf
 from kgan.data.signals import usual
 from kgan.models.gan import GAN
 
@@ -47,6 +47,11 @@ class LatentGAN(GAN):
     def latent(self):
         """How many numbers a code has."""
         return self.recipe.latent
+
+    @property
+    def generator_sha256(self):
+        """What directions in this model's codes are bound to."""
+        return generators.sha256(self.g)
 
     @property
     def prior(self):

@@ -8,19 +8,22 @@ HE = "he_normal"  # first weights by He et al. 2015
 
 
 def conv(
-    x, filters, kernel, stride=1, *, padding="valid", first=NORMAL_002, use_bias=True, name=None
+    x, filters, kernel, stride=1, *, padding="valid", first=NORMAL_002, use_bias=True, bound=None,
+    name=None
 ):
-    """A convolution; `first` are its first weights."""
+    """A convolution; `first` are its first weights, `bound` a constraint on all of them."""
     return layers.Conv2D(
         filters, kernel, stride, padding=padding, use_bias=use_bias, kernel_initializer=first,
-        name=name,
+        kernel_constraint=bound, bias_constraint=bound, name=name,
     )(x)
 
 
-def padded_conv(x, filters, kernel, stride=1, *, zeros=1, first=NORMAL_002, use_bias=True):
+def padded_conv(
+    x, filters, kernel, stride=1, *, zeros=1, first=NORMAL_002, use_bias=True, bound=None
+):
     """A convolution of maps with `zeros` zeros around them, as PyTorch pads."""
     x = layers.ZeroPadding2D(zeros)(x)
-    return conv(x, filters, kernel, stride, first=first, use_bias=use_bias)
+    return conv(x, filters, kernel, stride, first=first, use_bias=use_bias, bound=bound)
 
 
 def transposed_conv(

@@ -6,7 +6,8 @@ from kgan.networks.blocks import leaky, logits, norm, padded_conv
 
 
 def patch_discriminator(
-    name, *, filters=64, strided=3, channels=3, padding=1, normalise=None, features=False
+    name, *, filters=64, strided=3, channels=3, padding=1, normalise=None, features=False,
+    bound=None, constant=True,
 ):
     """PatchGAN (Isola et al. 2017, section 6.1.2; CycleGAN section 7.2): a logit for each patch.
 
@@ -23,6 +24,8 @@ def patch_discriminator(
         normalise: a norm with an offset, a function of maps, instead of instance norm; the
             convolutions in front of it then have no bias, as in pix2pix.
         features: also give the maps of each layer but the last, after its LeakyReLU.
+        bound: a constraint on all weights, as `kgan.networks.dcgan.Clip` of a Wasserstein critic.
+        constant: the last convolution has a bias; to a Wasserstein critic it is nothing.
 
     Returns:
         A functional `keras.Model`: [n, h, w, channels] -> float32 [n, h', w', 1]; 256 px give
@@ -34,8 +37,8 @@ def patch_discriminator(
     for i in range(strided + 1):
         width, stride = filters * min(2**i, 8), 2 if i < strided else 1
         bias = i == 0 or normalise is None
-        x = padded_conv(x, width, 4, stride, zeros=padding, use_bias=bias)
+        x = padded_conv(x, width, 4, stride, zeros=padding, use_bias=bias, bound=bound)
         x = leaky((normalise or norm)(x) if i else x)
         maps.append(x)
-    x = logits(padded_conv(x, 1, 4, zeros=padding))
+    x = logits(padded_conv(x, 1, 4, zeros=padding, use_bias=constant, bound=bound))
     return keras.Model(picture, [*maps, x] if features else x, name=name)

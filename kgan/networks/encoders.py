@@ -100,7 +100,7 @@ def extended_transfer_encoder(name, discriminator, *, latent=100, prior="normal"
     return keras.Model(trunk.input, _latent(x, latent, prior), name=name)
 
 
-def strided_encoder(name, *, size=64, outputs=100, filters=32, width=4096):
+def strided_encoder(name, *, size=64, outputs=100, filters=32, width=4096, channels=3):
     """IcGAN's (Perarnau et al. 2016): 5x5 convolutions of stride 2 to 4x4 maps, two dense layers.
 
     Batch norm and ReLU after all but the last, which is linear.
@@ -111,15 +111,17 @@ def strided_encoder(name, *, size=64, outputs=100, filters=32, width=4096):
         outputs: numbers that come out.
         filters: maps of the first layer; they double up to eight times that.
         width: of the first dense layer.
+        channels: of the pictures.
 
     Returns:
-        A functional `keras.Model`: [n, size, size, 3] in [-1, 1] -> float32 [n, outputs].
+        A functional `keras.Model`: [n, size, size, channels] in [-1, 1] -> float32
+        [n, outputs].
     """
     def normed(x, what):
         x = BatchNormalization(momentum=0.9, epsilon=1e-5, name=f"{what}_norm")(x)
         return relu(x, name=f"{what}_active")
 
-    x = picture = keras.Input((size, size, 3), name="picture")
+    x = picture = keras.Input((size, size, channels), name="picture")
     for i, maps in enumerate(halving_widths(size, filters), 1):
         x = normed(conv(x, maps, 5, 2, padding="same", name=f"conv{i}"), f"conv{i}")
     x = layers.Flatten(name="flatten")(x)

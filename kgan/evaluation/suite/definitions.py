@@ -107,12 +107,27 @@ def _pix2pix(title, tag, **changes):
 
 def _scores(source, values):
     """FCN scores of Isola et al. 2017: `{tag: (accuracy of pixels, of classes, their IoU)}`."""
-    figures = ("pixel_accuracy_{}", "class_accuracy_{}", "class_iou_{}")
-    return tuple(
-        Published(f"Isola et al. 2017, {source}", figure,
-                  {f"pix2pix_small-{tag}": scores[i] for tag, scores in values.items()})
-        for i, figure in enumerate(figures)
-    )
+    return _segmented(f"Isola et al. 2017, {source}", "{}",
+                      {f"pix2pix_small-{tag}": scores for tag, scores in values.items()})
+
+
+def _segmented(source, made, values):
+    """Scores of Cityscapes: `{key of a row: (accuracy of pixels, of classes, their IoU)}`.
+
+    Args:
+        source: where they stand.
+        made: how the names of the figures end, `"{}"` for the direction.
+        values: see above.
+    """
+    figures = (f"pixel_accuracy_{made}", f"class_accuracy_{made}", f"class_iou_{made}")
+    return tuple(Published(source, figure, {key: scores[i] for key, scores in values.items()})
+                 for i, figure in enumerate(figures))
+
+
+def _cyclegan(title, tag, **changes):
+    """A row of CycleGAN between maps and photographs, which have no pixel in common to keep."""
+    return Row(title, "cyclegan_small", {"blend": False, "lambda_identity": 0.0, **changes},
+               tag=tag)
 
 
 def _encoder(title, name, repeated=False):
@@ -252,4 +267,42 @@ SUITES = {
     ), _scores("table 3", {
         "1px": (.39, .15, .10), "16px": (.65, .21, .17), "70px": (.66, .23, .17),
     })),
+    # Zhu, Park, Isola, Efros 2017 (arXiv 1703.10593), section 5.1.2, in small. A of the embedded
+    # data are the maps, so that the forward cycle begins with them, as in the paper.
+    "cyclegan_ablation": Suite("scenes", (
+        _cyclegan("cycle alone", "cycle", lambda_adversarial=0.0),
+        _cyclegan("GAN alone", "gan", lambda_cycle=0.0),
+        _cyclegan("GAN + forward cycle", "forward", lambda_cycle_b=0.0),
+        _cyclegan("GAN + backward cycle", "backward", lambda_cycle_a=0.0),
+        _cyclegan("CycleGAN", "all"),
+    ), (
+        *_segmented("Zhu et al. 2017, table 4", "photographs", {
+            "cyclegan_small-cycle": (.22, .07, .02), "cyclegan_small-gan": (.51, .11, .08),
+            "cyclegan_small-forward": (.55, .18, .12), "cyclegan_small-backward": (.39, .14, .06),
+            "cyclegan_small-all": (.52, .17, .11),
+        }),
+        *_segmented("Zhu et al. 2017, table 5", "labels", {
+            "cyclegan_small-cycle": (.10, .05, .02), "cyclegan_small-gan": (.53, .11, .07),
+            "cyclegan_small-forward": (.49, .11, .07), "cyclegan_small-backward": (.01, .06, .01),
+            "cyclegan_small-all": (.58, .22, .16),
+        }),
+    )),
+    # Section 5.1.1, with DualGAN, which is of the same year, in the place of SimGAN and its kin.
+    "cyclegan_baselines": Suite("scenes", (
+        Row("CoGAN", "cogan_small"),
+        Row("BiGAN/ALI", "bigan_translator_small"),
+        Row("DualGAN", "dualgan_small"),
+        _cyclegan("CycleGAN", "all"),
+        _pix2pix("pix2pix, pairs", "pairs", direction="a2b"),
+        _pix2pix("pix2pix, pairs, the other way", "pairs_back", direction="b2a"),
+    ), (
+        *_segmented("Zhu et al. 2017, table 2", "photographs", {
+            "cogan_small": (.40, .10, .06), "bigan_translator_small": (.19, .06, .02),
+            "cyclegan_small-all": (.52, .17, .11), "pix2pix_small-pairs": (.71, .25, .18),
+        }),
+        *_segmented("Zhu et al. 2017, table 3", "labels", {
+            "cogan_small": (.45, .11, .08), "bigan_translator_small": (.41, .13, .07),
+            "cyclegan_small-all": (.58, .22, .16), "pix2pix_small-pairs_back": (.85, .40, .32),
+        }),
+    )),
 }

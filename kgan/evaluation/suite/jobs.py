@@ -77,7 +77,8 @@ class Training:
         return {**row.changes, **dict.fromkeys(row.shares, 0), "model": row.name, **data, **stages}
 
     def flags(self, steps, direction):
-        """Flags of `tools/train`; a model of one direction, of which it has a choice, gets that."""
+        """Flags of `tools/train`; a model of one direction, of which it has a choice, gets that
+        unless the row says one."""
         row, given = self.row, self.row.recipe.as_dict()
         flags = {
             **row.changes,
@@ -87,7 +88,7 @@ class Training:
             "sample_every": -(-steps // 4), "log_every": -(-steps // 40),
         }
         if "direction" in given and len(row.model.directions_of(row.recipe)) == 1:
-            flags["direction"] = direction
+            flags.setdefault("direction", direction)
         return flags
 
 
