@@ -47,6 +47,8 @@ class GAN(Translates, Trainer):
         labels_edited: the labels that it edits, each by directions of its own; () = it translates
             between two domains.
         trains: whether there is anything to train.
+        solves_by: of one that is not trained, the fields of every recipe that count when it
+            translates; those that its recipe adds do anyway.
         exports: whether a SavedModel can be made of it.
         graph: whether `translate` can be part of a TensorFlow graph.
         kept: its moving averages or best weights, a `kgan.models.kept.Kept`.
@@ -63,6 +65,7 @@ class GAN(Translates, Trainer):
     directions: ClassVar[dict] = {}
     labels_edited: ClassVar[tuple] = ()
     trains = True
+    solves_by: ClassVar[tuple] = ("data", "size", "batch", "seed")
     exports = True
     graph = True
     multiple = 1
