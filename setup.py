@@ -7,6 +7,7 @@ from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "kgan/__init__.py").read_text()).group(1)
+ONNX = ["onnx>=1.17", "onnxruntime>=1.20"]  # to read others' weights
 TOOLS = ("train", "translate", "edit", "evaluate", "export", "zoo", "benchmark", "demo")
 
 setup(
@@ -54,7 +55,10 @@ setup(
         "dicebear-styles>=10.6,<11",
         "resvg-py>=0.5",
     ],
-    extras_require={"dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.15"]},
+    extras_require={
+        "onnx": ONNX,
+        "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.15", *ONNX],
+    },
     entry_points={
         "console_scripts": [f"kgan-{tool} = kgan.cli.start:{tool}" for tool in TOOLS],
     },

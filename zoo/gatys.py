@@ -143,9 +143,9 @@ register(
 register(
     "gatys_small",
     Gatys,
-    GatysRecipe(size=128, reference="vgg_star_small.cifar10", units="relative", lambda_content=1.0,
-                lambda_style=1.0, lambda_tv=1.0, iterations=200, coarse_side=256,
-                fine_iterations=50),
+    GatysRecipe(size=128, reference="vgg_star_small.cifar10", units="relative",
+                content_layers="relu2_2", lambda_content=1.0, lambda_style=5.0, lambda_tv=10.0,
+                iterations=150, coarse_side=256, fine_iterations=50),
     card="gatys.md",
     phrase="style transfer by descent, the embedded reference of photographs; not trained",
     tiny=TINY,

@@ -14,7 +14,7 @@ pass through no median filter. Their super-resolution is not here: see `srresnet
 from dataclasses import dataclass
 
 from kgan.core.errors import UsageError
-from kgan.core.lazy import dfi, networks, ops, references, style, tf
+from kgan.core.lazy import dfi, fast_style, networks, ops, references, style, tf
 from kgan.core.recipe import knob
 from kgan.core.registry import register
 from kgan.data.signals import usual
@@ -74,6 +74,13 @@ class Johnson(GAN):
             nets["grams"] = networks.johnson.Grams([channels[tap] for tap in self._looks.style])
         return nets
 
+    @classmethod
+    def of_onnx(cls, recipe, operations):
+        operations = fast_style.today(operations)
+        model = cls(recipe.replace(**fast_style.fields(operations)), deployed_only=True)
+        fast_style.set_weights(model.g, operations)
+        return model
+
     def prepare(self, data):
         r = self.recipe
         references.load(self.reference, r.reference, r.vgg_weights, r.vgg_sha256, instead=OFFLINE)
@@ -106,8 +113,9 @@ PAPER = {
 }
 SMALL = {
     **PAPER, "size": 64, "batch": 8, "steps": 2000, "decay_from": 0.5,
-    "reference": "vgg_star_small.cifar10", "units": "relative", "lambda_style": 1.0,
-    "lambda_tv": 1.0, "style_size": 128, "filters": 8, "blocks": 3, "padding": "reflect",
+    "reference": "vgg_star_small.cifar10", "units": "relative", "content_layers": "relu2_2",
+    "style_layers": "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1", "lambda_style": 5.0,
+    "lambda_tv": 10.0, "style_size": 64, "filters": 8, "blocks": 3, "padding": "reflect",
     "upsample": "nearest",
 }
 TINY = {

@@ -24,6 +24,7 @@ class _Lazy:
 bounds = _Lazy("kgan.core.bounds")
 cycle = _Lazy("kgan.models.two_way")
 data = _Lazy("kgan.data")
+fast_style = _Lazy("kgan.models.fast_style")
 filelock = _Lazy("filelock")
 dfi = _Lazy("kgan.editing.dfi")
 labelled = _Lazy("kgan.models.labelled")

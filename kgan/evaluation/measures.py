@@ -239,6 +239,13 @@ def super_resolution(model, data, options):
     return measure_super_resolution(model, data, options.n or None, options.skipped)
 
 
+def style(model, data, options):
+    """How near to its style a model brings pictures and how much of their content it keeps."""
+    from kgan.evaluation.style import measure_style
+
+    return measure_style(model, data, options.n or None)
+
+
 def _between(model, data):
     """`translator` of a model that is ready for the two domains of a data set."""
     from kgan.data import attribute
@@ -300,4 +307,5 @@ USUAL = {
     "labels": Measure(labels),
     "segmentation": Measure(segmentation, heeds=("segmenter",)),
     "super_resolution": Measure(super_resolution),
+    "style": Measure(style),
 }

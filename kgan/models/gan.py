@@ -12,6 +12,7 @@ import contextlib
 import functools
 from typing import ClassVar
 
+from kgan.core.errors import UsageError
 from kgan.core.lazy import kept, keras, optimizers, tf
 from kgan.data.signals import at_size, usual
 from kgan.models.checks import check_networks
@@ -162,6 +163,19 @@ class GAN(Translates, Trainer):
 
     def inherit(self, source):
         """Called once before `prepare` with the model of `needs`."""
+
+    @classmethod
+    def of_onnx(cls, recipe, operations):
+        """A model of such a recipe with the weights of others' file.
+
+        Args:
+            recipe: where the file says nothing.
+            operations: what `kgan.models.onnx.read` found in it.
+
+        Raises:
+            UserError: the file is of another network, or such models read none.
+        """
+        raise UsageError(f"{cls.__name__} reads no ONNX files; johnson does.")
 
     def hold_out(self, data):
         """Splits the training pictures: (`Data` to train on, `Data` to validate with or None)."""
