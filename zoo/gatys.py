@@ -87,7 +87,8 @@ class Gatys(GAN):
     def __init__(self, recipe, precision="float32", deployed_only=False):
         super().__init__(recipe, "float32", deployed_only)
         self.trained = True
-        self._transfer = self._styles = None
+        self._transfer = None
+        self._styles = [style.read(name) for name in style.names(recipe.style)]
 
     @classmethod
     def signals_of(cls, recipe):
@@ -116,8 +117,6 @@ class Gatys(GAN):
             raise UsageError(f"{self.name_in_zoo} solves for each picture and cannot be part of a "
                              "graph: call translate outside of tf.function.")
         r = self.recipe
-        if self._styles is None:
-            self._styles = [style.read(name) for name in style.names(r.style)]
         shares = style.weights_of(r.style_weights, len(self._styles))
         result = np.empty(x.shape, np.float32)
         for i in progress(range(len(x)), len(x), "drawing pictures"):
@@ -130,7 +129,8 @@ class Gatys(GAN):
 
 
 TINY = {"size": 16, "batch": 2, "data": "avatars:Smiling,Eyeglasses?n=6&test=2", "style": "waves",
-        "reference": "vgg_star_small.avatars", "iterations": 2}
+        "reference": "vgg_star_small.avatars", "iterations": 2, "content_layers": "relu2_1",
+        "style_layers": "relu1_1,relu2_1"}
 
 register(
     "gatys",

@@ -95,7 +95,8 @@ class Johnson(GAN):
     def loss_terms(self, batch):
         r, see = self.recipe, style.maps(self.reference, self._looks.taps)
         made = self.g(batch["a"])
-        goal = dict(zip(self._looks.style, self.grams(), strict=True))
+        kept = (ops.convert_to_tensor(x) for x in self.grams.kept)
+        goal = dict(zip(self._looks.style, kept, strict=True))
         # What the content does not need of the second call is no part of the graph.
         content, like = style.distances(see(made), see(batch["a"]), goal, self._looks)
         terms = {"content": r.lambda_content * content, "style": r.lambda_style * like}

@@ -89,19 +89,27 @@ def run(path, pictures):
 
     Returns:
         (the pictures that were given, the result), float32 arrays.
+
+    Raises:
+        UserError: it cannot be run.
     """
     runtime = package("onnxruntime")
     options = runtime.SessionOptions()
     options.log_severity_level = 3
-    session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    one, *others = session.get_inputs()
-    if others or len(one.shape) != 4:
-        raise UserError(f"{path} takes other things than one batch of pictures.")
-    height, width = (side if isinstance(side, int) else None for side in one.shape[2:])
-    if (height or 1) > pictures.shape[2] or (width or 1) > pictures.shape[3]:
-        pictures = np.resize(pictures, (*pictures.shape[:2], height, width))
-    given = pictures[:, :, :height, :width]
-    return given, session.run(None, {one.name: given})[0]
+    try:
+        session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        one, *others = session.get_inputs()
+        if others or len(one.shape) != 4:
+            raise UserError(f"{path} takes other things than one batch of pictures.")
+        height, width = (side if isinstance(side, int) else None for side in one.shape[2:])
+        if (height or 1) > pictures.shape[2] or (width or 1) > pictures.shape[3]:
+            pictures = np.resize(pictures, (*pictures.shape[:2], height, width))
+        given = pictures[:, :, :height, :width]
+        return given, session.run(None, {one.name: given})[0]
+    except UserError:
+        raise
+    except Exception as error:  # of its own kinds
+        raise UserError(f"onnxruntime cannot run {path}: {printable(error, 200)}.") from None
 
 
 def package(name):

@@ -141,25 +141,28 @@ def changed(graph, what):
     """A file that is none that can be read, by one change."""
     if what == "Pad":
         graph.node[0].attribute[0].s = b"edge"
+    if what == "type":  # which only running it finds
+        wide = np.zeros((8,), np.float32)
+        graph.initializer[0].CopyFrom(onnx.numpy_helper.from_array(wide, graph.initializer[0].name))
     if what == "order":
         graph.node[2].op_type = "Sigmoid"
     if what == "more":
         graph.node.add(op_type="Relu", input=[graph.output[0].name], output=["end"])
     if what == "width":
         wide = np.zeros((6, 4, 3, 3), np.float32)
-        graph.initializer[5].CopyFrom(onnx.numpy_helper.from_array(wide, graph.initializer[5].name))
+        graph.initializer[7].CopyFrom(onnx.numpy_helper.from_array(wide, graph.initializer[7].name))
     if what == "elsewhere":
         graph.initializer[1].data_location = onnx.TensorProto.EXTERNAL
     if what == "values":
         value = np.full((4,), np.nan, np.float32)
-        graph.initializer[2].CopyFrom(
-            onnx.numpy_helper.from_array(value, graph.initializer[2].name))
+        graph.initializer[3].CopyFrom(
+            onnx.numpy_helper.from_array(value, graph.initializer[3].name))
 
 
 @pytest.mark.parametrize(("what", "says"), [
     ("Pad", "it pads by edge, not by reflection"), ("order", "its operation 3 is Sigmoid, where"),
     ("more", "operations, not"), ("width", "has arrays"), ("elsewhere", "lie in other files"),
-    ("values", "no finite numbers"),
+    ("values", "no finite numbers"), ("type", "onnxruntime cannot run"),
 ])
 def test_other_files_are_refused_in_words(tool, tmp_path, what, says):
     path = Builder(13, "reflect", "nearest").network(4, 1).write(tmp_path / "style.onnx")

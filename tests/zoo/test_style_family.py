@@ -1,6 +1,6 @@
 """Gatys' descent and Johnson's network: what they pay, what is kept of a style, tools, figures."""
 
-import json
+import dataclasses
 
 import numpy as np
 import pytest
@@ -33,8 +33,6 @@ def test_parameters_are_the_published_ones():
     assert make("g").count_params() == 1_679_235
     assert make("g", filters=16).count_params() == 424_899
     assert make("g", filters=8).count_params() == 108_771
-    others = make("g", padding="reflect", upsample="nearest", levels="plain")
-    assert others.count_params() == 1_679_235
 
 
 @pytest.mark.parametrize("how", [
@@ -140,7 +138,7 @@ def test_sizes_that_do_not_fit_are_said():
 # Gatys
 
 
-def test_pictures_are_drawn_one_by_one(tiny):
+def test_pictures_are_drawn_one_by_one():
     recipe = registry.recipe("gatys_small").replace(**registry.entry("gatys_small").tiny)
     model = weights.build("gatys_small", recipe)
     x = np.random.default_rng(0).integers(0, 256, (2, 20, 24, 3), np.uint8)
@@ -158,26 +156,35 @@ def test_the_tool_takes_styles_and_refuses_what_the_memory_does_not_hold(
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 20, 3), np.uint8)).save(face)
     Image.fromarray(pattern("waves", 32)).save(wave)
     flags = ["--model", "gatys_small", "--input", face.parent, "--reference",
-             "vgg_star_small.avatars", "--iterations", 2]
+             "vgg_star_small.avatars", "--iterations", 2, "--content_layers", "relu1_2",
+             "--style_layers", "relu1_1"]
     done = tool("translate", *flags, "--style", f"{wave},mosaic", "--style_weights", "2,1",
                 "--output", tmp_path / "out")
     assert done.code == 0, done.stderr
     made = np.asarray(Image.open(tmp_path / "out" / "face.png"))
     assert made.shape == (24, 20, 3) and np.any(made != np.asarray(Image.open(face)))
-    monkeypatch.setattr(translate, "available_memory", lambda: 1e6)
-    refused = tool("translate", *flags, "--output", tmp_path / "small")
-    assert refused.code == 1 and "24 pixels need 0.0 GB" in refused.stderr
-    assert "or say --max_side" in refused.stderr
     for more, says in ((["--style", "none.png"], "--style none.png"), (["--data", "x"], "--data"),
                        (["--style_weights", "1,2"], "--style_weights 1,2: one number")):
         wrong = tool("translate", *flags, *more, "--output", tmp_path / "none")
         assert wrong.code in (1, 2) and says in wrong.stderr
+    monkeypatch.setattr(translate, "available_memory", lambda: 1e6)
+    refused = tool("translate", *flags, "--output", tmp_path / "small")
+    assert refused.code == 1 and "24 pixels need 0.0 GB" in refused.stderr
+    assert "or say --max_side" in refused.stderr
 
 
 # Figures
 
 
-def test_distances_are_none_to_oneself():
+@pytest.fixture
+def quick(monkeypatch):
+    """`gatys_small` looks at two layers."""
+    entry = registry.entry("gatys_small")
+    two = entry.recipe.replace(content_layers="relu2_1", style_layers="relu1_1,relu2_1")
+    monkeypatch.setitem(registry._entries, "gatys_small", dataclasses.replace(entry, recipe=two))
+
+
+def test_distances_are_none_to_oneself(quick):
     recipe = registry.recipe("gatys_small").replace(style="waves")
     wave, faces = pattern("waves", 32), open_data(DATA, size=32).test["a"][np.arange(3)]
     far = Distances(recipe, (32, 32))
@@ -194,7 +201,7 @@ def test_evaluation_stands_beside_doing_nothing(tool, tmp_path):
     assert done.json["n"] == 3
 
 
-def test_a_suite_measures_all_rows_by_one_reference(tmp_path):
+def test_a_suite_measures_all_rows_by_one_reference(quick):
     kind, rows = KINDS["style"], SUITES["style"].rows
     asked = {"spec": DATA, "bad_images": "skip", "n": 2, "style": "waves"}
     nothing, _ = kind.measure({**asked, "size": 32}, "")
@@ -213,4 +220,3 @@ def test_a_suite_measures_all_rows_by_one_reference(tmp_path):
 def test_another_suite_takes_no_style(tool, tmp_path):
     refused = tool("evaluate", "--suite", "table1", "--style", "waves", "--output", tmp_path)
     assert refused.code == 2 and "--style is for models of a style; table1 has" in refused.stderr
-    assert json.dumps(SUITES["style"].rows[0].changes)
