@@ -122,7 +122,8 @@ SMALL = {
 TINY = {
     "data": "avatars:Smiling,Eyeglasses?n=24&test=8", "size": 16, "load_size": 0, "batch": 2,
     "steps": 20, "filters": 4, "blocks": 1, "style": "waves", "style_size": 16,
-    "reference": "vgg_star_small.avatars",
+    "reference": "vgg_star_small.avatars", "content_layers": "relu2_1",
+    "style_layers": "relu1_1,relu2_1",
 }
 
 register("johnson", Johnson, JohnsonRecipe(**PAPER), card="johnson.md", tiny=TINY,
