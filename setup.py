@@ -7,6 +7,8 @@ from setuptools import find_packages, setup
 
 HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "kgan/__init__.py").read_text()).group(1)
+ONNX = ["onnx>=1.17", "onnxruntime>=1.20"]  # to read others' weights
+VIDEO = ["av>=14"]  # PyAV: files of videos
 TOOLS = ("train", "translate", "edit", "evaluate", "export", "zoo", "benchmark", "demo")
 
 setup(
@@ -55,8 +57,9 @@ setup(
         "resvg-py>=0.5",
     ],
     extras_require={
-        "video": ["av>=14"],  # PyAV: files of videos
-        "dev": ["av>=14", "pytest>=8", "pytest-xdist>=3.6", "ruff>=0.15"],
+        "video": VIDEO,
+        "onnx": ONNX,
+        "dev": ["pytest>=8", "pytest-xdist>=3.6", "ruff>=0.15", *VIDEO, *ONNX],
     },
     entry_points={
         "console_scripts": [f"kgan-{tool} = kgan.cli.start:{tool}" for tool in TOOLS],

@@ -209,12 +209,29 @@ def attributes(labels, logits):
     return ops.mean(ops.binary_crossentropy(labels, _float32(logits), from_logits=True))
 
 
+def gram_matrix(maps):
+    """Products of each two maps of [n, h, w, c], summed over places, over c * h * w: [n, c, c]."""
+    maps = _float32(maps)
+    n, h, w, c = ops.shape(maps)
+    flat = ops.reshape(maps, (n, h * w, c))
+    return ops.matmul(ops.transpose(flat, (0, 2, 1)), flat) / ops.cast(c * h * w, "float32")
+
+
 def gram(x, y):
-    """Mean absolute difference of the Gram matrices of maps [n, h, w, c], divided by c * h * w."""
+    """Mean absolute difference of the Gram matrices of maps [n, h, w, c], see `gram_matrix`."""
+    return ops.mean(ops.abs(gram_matrix(x) - gram_matrix(y)))
 
-    def matrix(maps):
-        n, h, w, c = maps.shape
-        flat = ops.reshape(_float32(maps), (n, h * w, c))
-        return ops.matmul(ops.transpose(flat, (0, 2, 1)), flat) / (c * h * w)
 
-    return ops.mean(ops.abs(matrix(x) - matrix(y)))
+def relative_l2(x, truth):
+    """Squared differences over the squares of `truth`, of each item of a batch; the mean.
+
+    0 where they are alike, 1 for an `x` of zeros, whatever the scale of the numbers.
+
+    Args:
+        x: [n, ...].
+        truth: the same, or [1, ...] for all items.
+    """
+    x, truth = _float32(x), _float32(truth)
+    axes = tuple(range(1, len(x.shape)))
+    squares = ops.mean(ops.square(truth), axis=axes)
+    return ops.mean(ops.mean(ops.square(x - truth), axis=axes) / (squares + 1e-12))

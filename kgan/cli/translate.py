@@ -38,7 +38,6 @@ transparency is carried over. A model that takes maps of ids reads PNG files of 
 several signals wants a folder with a folder for each of them and files of the same names. A file of
 a video, or a folder of frames with an --output that ends in .mp4, .webm, .webp or .gif, is
 translated frame by frame into a video. A result that exists already stays, unless --overwrite."""
-SOLVER = ("data", "size", "batch", "seed")  # of every recipe, what models need that do not train
 
 
 @tool
@@ -93,7 +92,7 @@ def _untrained(name):
         entry = registry.entry(name)
         if not entry.model.trains:
             own = [f.name for f in dataclasses.fields(entry.recipe) if f.name not in base]
-            return entry.recipe, (*SOLVER, *own)
+            return entry.recipe, (*entry.model.solves_by, *own)
     return Recipe(), ()
 
 
@@ -237,12 +236,13 @@ def _function(model, direction):
         given = {signal.name: x for signal, x in zip(signals, images, strict=True)}
         return model.translate(given if len(given) > 1 else images[0], direction)
 
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))
     if not model.graph:
-        return run, None
+        return run, None if on_gpu else model.bytes_per_pixel(direction)
     inputs = [("int32", 1) if signal.ids else ("uint8", 3) for signal in signals]
     specs = [tf.TensorSpec([None, None, None, channels], dtype) for dtype, channels in inputs]
     function = tf.function(run, input_signature=specs, autograph=False)
-    if tf.config.list_physical_devices("GPU"):
+    if on_gpu:
         return function, None
     return function, bytes_per_pixel(run, inputs, model.multiple)
 

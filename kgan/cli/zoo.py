@@ -5,7 +5,7 @@ import pathlib
 import shlex
 import sys
 
-from kgan.cli import zoo_new
+from kgan.cli import zoo_import, zoo_new
 from kgan.cli.flags import Flags
 from kgan.core import registry
 from kgan.core.devices import quiet
@@ -18,11 +18,13 @@ from kgan.data import place, resolved
 from kgan.models.source import WEIGHTS, is_folder, packaged, resolve
 
 LARGEST = 8_000_000  # bytes of weights as float16
+PATHS = ("vgg_weights", "style")  # fields that may be paths of files
 
 ABOUT = """list            all names, their weights and what they are
   show NAME       card and recipe of a model
   verify [NAME]   check the sha256 of packaged weights
   pack RUN NAME.TAG   put a finished run's weights into the zoo (float16, with its figures)
+  import FILE     weights of an ONNX file as a folder --out, for --model (johnson)
   new NAME        begin a model of your own as a copy of --like
   check NAME      run the tests of every model for one (needs pytest)
   cache           what lies in the cache, how large, when last opened; --clear removes it"""
@@ -34,13 +36,16 @@ def main(arguments):
     flags.add("licence", "Apache-2.0", "pack: licence of the weights")
     flags.add("clear", False, "cache: remove all of it")
     flags.add("like", "cyclegan", "new: the model whose file is copied")
+    flags.add("model", "johnson", "import: the model that the file is one of")
+    flags.add("out", None, "import: the folder of the weights")
     words = flags.parse(arguments, positional=3)
     actions = {"list": (_list, 0, 0), "show": (_show, 1, 1), "verify": (_verify, 0, 1),
-               "pack": (_pack, 2, 2), "new": (zoo_new.new, 1, 1),
+               "pack": (_pack, 2, 2), "import": (zoo_import.import_file, 1, 1),
+               "new": (zoo_new.new, 1, 1),
                "check": (zoo_new.check, 1, 1), "cache": (_cache, 0, 0)}
     if not words:
-        raise UsageError("Say what: list, show NAME, verify [NAME], pack RUN NAME.TAG, new NAME, "
-                         "check NAME or cache.")
+        raise UsageError("Say what: list, show NAME, verify [NAME], pack RUN NAME.TAG, import "
+                         "FILE, new NAME, check NAME or cache.")
     if words[0] not in actions:
         raise UsageError(f"tools/zoo cannot {words[0]}. {nearest(words[0], actions)}")
     action, least, most = actions[words[0]]
@@ -48,6 +53,8 @@ def main(arguments):
         raise UsageError(f"tools/zoo {words[0]} takes {least} to {most} names; see --help.")
     if action is _pack:
         return _pack(*words[1:], licence=flags.licence)
+    if action is zoo_import.import_file:
+        return zoo_import.import_file(words[1], flags.model, flags.out)
     if action is _cache:
         return _cache(remove=flags.clear)
     if action is zoo_new.new:
@@ -191,7 +198,9 @@ def _without_paths(model):
     data = resolved(model.recipe.data)
     recipe = model.recipe.replace(data=_public(data, data))
     told = {name: pathlib.Path(value).name for name, field, value in leaves(recipe)
-            if (field.metadata["source"] or name == "vgg_weights") and is_folder(value)}
+            if (field.metadata["source"] or name in PATHS) and is_folder(value)}
+    if "style" in told:
+        told["style"] = ",".join(pathlib.Path(x).name for x in recipe.style.split(","))
     if "generator" in told:
         told["generator"] = generators.packaged(model.g) or told["generator"]
     if how := getattr(recipe, "generator_recipe", ""):

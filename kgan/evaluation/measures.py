@@ -265,6 +265,13 @@ def prediction(model, data, options):
     return measure_prediction(model, data, options.n or None)
 
 
+def style(model, data, options):
+    """How near to its style a model brings pictures and how much of their content it keeps."""
+    from kgan.evaluation.style import measure_style
+
+    return measure_style(model, data, options.n or None)
+
+
 def _between(model, data):
     """`translator` of a model that is ready for the two domains of a data set."""
     from kgan.data import attribute
@@ -327,4 +334,5 @@ USUAL = {
     "segmentation": Measure(segmentation, heeds=("segmenter",)),
     "super_resolution": Measure(super_resolution),
     "prediction": Measure(prediction),
+    "style": Measure(style),
 }

@@ -12,6 +12,7 @@ import contextlib
 import functools
 from typing import ClassVar
 
+from kgan.core.errors import UsageError
 from kgan.core.lazy import kept, keras, optimizers, tf
 from kgan.data.signals import at_size, usual
 from kgan.models.checks import check_networks
@@ -47,6 +48,8 @@ class GAN(Translates, Trainer):
         labels_edited: the labels that it edits, each by directions of its own; () = it translates
             between two domains.
         trains: whether there is anything to train.
+        solves_by: of one that is not trained, the fields of every recipe that count when it
+            translates; those that its recipe adds do anyway.
         exports: whether a SavedModel can be made of it.
         graph: whether `translate` can be part of a TensorFlow graph.
         kept: its moving averages or best weights, a `kgan.models.kept.Kept`.
@@ -63,6 +66,7 @@ class GAN(Translates, Trainer):
     directions: ClassVar[dict] = {}
     labels_edited: ClassVar[tuple] = ()
     trains = True
+    solves_by: ClassVar[tuple] = ("data", "size", "batch", "seed")
     exports = True
     graph = True
     multiple = 1
@@ -159,6 +163,19 @@ class GAN(Translates, Trainer):
 
     def inherit(self, source):
         """Called once before `prepare` with the model of `needs`."""
+
+    @classmethod
+    def of_onnx(cls, recipe, operations):
+        """A model of such a recipe with the weights of others' file.
+
+        Args:
+            recipe: where the file says nothing.
+            operations: what `kgan.models.onnx.read` found in it.
+
+        Raises:
+            UserError: the file is of another network, or such models read none.
+        """
+        raise UsageError(f"{cls.__name__} reads no ONNX files; johnson does.")
 
     def hold_out(self, data):
         """Splits the training pictures: (`Data` to train on, `Data` to validate with or None)."""

@@ -86,8 +86,14 @@ def build(spec, name="reference", taps=None, trainable=False):
 
     Returns:
         A `keras.Model`: float [n, h, w, 3] in [-1, 1] -> list of maps.
+
+    Raises:
+        UsageError: it has no such activations.
     """
-    network = networks.vgg_features(name, taps=taps or networks.vgg.TAPS, **shape(spec))
+    try:
+        network = networks.vgg_features(name, taps=taps or networks.vgg.TAPS, **shape(spec))
+    except ValueError as error:
+        raise UsageError(f"The reference {spec} lacks a layer: {error}.") from None
     network.trainable = trainable
     return network
 

@@ -58,6 +58,9 @@ class Translates:
         made = self.tiles(direction, tile).through(run, [np.asarray(x) for x in given])
         return tf.convert_to_tensor(made)
 
+    def bytes_per_pixel(self, direction):
+        """Memory that a direction takes for each pixel, where no graph says it; None = unknown."""
+
     def tiles(self, direction, side):
         """How pictures go through a direction in tiles of about `side` pixels.
 

@@ -9,6 +9,7 @@ from kgan.core.recipe import nearest
 from kgan.evaluation.measures import EMBEDDED
 from kgan.evaluation.suite.definitions import SUITES
 from kgan.evaluation.suite.kinds import KINDS
+from kgan.evaluation.suite.options import SuiteOptions
 from kgan.evaluation.suite.suite import Suite
 from kgan.models.inverting import Inverts
 
@@ -46,6 +47,10 @@ def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", reference
         if not kind.generator:
             raise UsageError(f"--generator is for encoders; {options.suite} has none.")
         rows = tuple(_on(row, options.generator) for row in rows)
+    if "style" in kind.asks:
+        rows = tuple(_in_style(row, options.style) for row in rows)
+    elif options.style != SuiteOptions.style:
+        raise UsageError(f"--style is for models of a style; {options.suite} has none.")
     if options.direction != "a2b" and not kind.paired:
         raise UsageError(f"--direction is for pairs; {options.suite} has none.")
     if (reference or keras_fid) and "reference" not in kind.asks:
@@ -69,7 +74,7 @@ def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", reference
         raise UserError(f"The suite cannot be written to {output}: {error.strerror}.") from None
     asked = {"n": n, "seeds": seeds, "bad_images": bad_images, "n_svm": options.n_svm,
              "reference": reference or (EMBEDDED if drawn else PHOTOGRAPHS),
-             "keras_fid": keras_fid}
+             "keras_fid": keras_fid, "style": options.style}
     asked = {name: asked[name] for name in kind.asks}
     suite = Suite(kind, rows, specs, output, options, asked, command)
     return suite.run([row for row in rows if not wanted or row.key in wanted])
@@ -80,6 +85,11 @@ def _on(row, generator):
     if not issubclass(row.model, Inverts):
         return row
     return dataclasses.replace(row, changes={**row.changes, "generator": generator})
+
+
+def _in_style(row, style):
+    """A row of a model of a style, in the one that is asked for."""
+    return dataclasses.replace(row, changes={**row.changes, "style": style})
 
 
 def _for_photographs(row):

@@ -223,6 +223,14 @@ SUITES = {
             for loss in ("mse", "vgg22", "vgg54")
         ),
     )),
+    # Gatys et al. 2016 against Johnson et al. 2016 (arXiv 1603.08155), figure 5: what descent comes
+    # to with its iterations, and a network in one pass.
+    "style": Suite("style", (
+        *(Row(f"descent, {n} iterations", "gatys_small", {"size": 64, "iterations": n}, tag=str(n))
+          for n in (10, 30, 100, 300)),
+        Row("a trained network", "johnson_small", repeated=True),
+        Row("a trained network, twice the width", "johnson_small", {"filters": 16}, tag="16"),
+    )),
     # Dosovitskiy, Brox 2016 (arXiv 1602.02644), the autoencoder by its losses, in small.
     "deepsim": Suite("codes", (
         _autoencoder("squared error", "l2", lambda_features=0.0, lambda_adversarial=0.0),

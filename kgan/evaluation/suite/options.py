@@ -23,6 +23,8 @@ class SuiteOptions(Knobs):
                       "features; 0 = all", low=0, group="run")
     generator: str = knob("", "suite: what all encoders invert, a name of the zoo or a run; empty "
                           "= each one's own", group="run")
+    style: str = knob("mosaic", "suite: of models of a style, which: a picture, or a pattern",
+                      group="run")
     direction: str = knob("a2b", "suite: of pairs, what is learnt", choices=("a2b", "b2a"),
                           group="run")
     only: str = knob("", "suite: names of the models to do now, joined by commas", group="run")

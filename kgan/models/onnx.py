@@ -1,0 +1,123 @@
+"""ONNX files of others: the operations of a graph and the arrays that they take, as data.
+
+Nothing of a file is run here. Its size, its operations and its arrays are bounded, and arrays that
+lie in other files are refused. Needs the package `onnx`: `pip install kgan[onnx]`.
+"""
+
+import math
+from dataclasses import dataclass
+
+from kgan.core.errors import UsageError, UserError, printable
+from kgan.core.hashing import sha256_of_file
+from kgan.core.lazy import np
+from kgan.core.reading import size_of
+
+LARGEST = 64_000_000  # bytes of a file
+MOST = 2000  # operations, and arrays
+PLUMBING = {  # what exporters compute sizes with; no network is told by it
+    "Cast", "Concat", "Constant", "ConstantOfShape", "Div", "Floor", "Gather", "Identity", "Mul",
+    "Reshape", "Shape", "Slice", "Transpose", "Unsqueeze",
+}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """An operation of a graph.
+
+    Attributes:
+        kind: its name in ONNX, as `Conv`.
+        arrays: the arrays that it takes beside what other operations make, in their order.
+        attributes: `{name: number, list of numbers or text}`.
+    """
+
+    kind: str
+    arrays: tuple
+    attributes: dict
+
+
+def read(path):
+    """(operations but for `PLUMBING`, in their order; the sha256 of the file).
+
+    Raises:
+        UserError: the file cannot be read, is too large or no ONNX file, or has what is not read
+            here; the package is missing.
+    """
+    onnx = package("onnx")
+    try:
+        size_of(path, LARGEST)
+        sha256 = sha256_of_file(path)
+        graph = onnx.load(str(path), load_external_data=False).graph
+        if max(len(graph.node), len(graph.initializer)) > MOST:
+            raise ValueError(f"it has more than {MOST:,} operations or arrays")
+        arrays = {x.name: _array(onnx, x) for x in graph.initializer}
+        found = []
+        for node in graph.node:
+            attributes = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute
+                          if a.type != onnx.AttributeProto.TENSOR}
+            if node.op_type == "Constant":
+                for a in node.attribute:
+                    if a.type == onnx.AttributeProto.TENSOR:
+                        arrays[node.output[0]] = _array(onnx, a.t)
+            elif node.op_type not in PLUMBING:
+                own = tuple(arrays[name] for name in node.input if name in arrays)
+                found.append(Operation(node.op_type, own, attributes))
+    except UserError:
+        raise
+    except Exception as error:  # a file of others, of which the parser throws what it likes
+        reason = getattr(error, "strerror", None) or f"{error}".split("\n")[0]
+        raise UserError(f"{path} cannot be read as an ONNX file: {printable(reason, 200)}."
+                        ) from None
+    return found, sha256
+
+
+def _array(onnx, tensor):
+    """The array of a tensor whose numbers lie in the file."""
+    count = math.prod(tensor.dims)
+    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+        raise ValueError("its arrays lie in other files; export it as one")
+    if min(tensor.dims, default=1) < 0 or count > LARGEST // 2:
+        raise ValueError(f"an array of it has {count:,} numbers")
+    return np.asarray(onnx.numpy_helper.to_array(tensor))
+
+
+def run(path, pictures):
+    """What a file makes of its one input, by `onnxruntime`.
+
+    Args:
+        path: of the file, which `read` has found to be what was looked for.
+        pictures: float32 [1, c, h, w]; cut to sides that the file fixes.
+
+    Returns:
+        (the pictures that were given, the result), float32 arrays.
+
+    Raises:
+        UserError: it cannot be run.
+    """
+    runtime = package("onnxruntime")
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3
+    try:
+        session = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        one, *others = session.get_inputs()
+        if others or len(one.shape) != 4:
+            raise UserError(f"{path} takes other things than one batch of pictures.")
+        height, width = (side if isinstance(side, int) else None for side in one.shape[2:])
+        if (height or 1) > pictures.shape[2] or (width or 1) > pictures.shape[3]:
+            pictures = np.resize(pictures, (*pictures.shape[:2], height, width))
+        given = pictures[:, :, :height, :width]
+        return given, session.run(None, {one.name: given})[0]
+    except UserError:
+        raise
+    except Exception as error:  # of its own kinds
+        raise UserError(f"onnxruntime cannot run {path}: {printable(error, 200)}.") from None
+
+
+def package(name):
+    """The package of this name, or a `UsageError` that says how to get it."""
+    import importlib
+
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise UsageError(f"Reading ONNX files needs the package {name}: pip install 'kgan[onnx]'."
+                         ) from None
