@@ -29,14 +29,30 @@ def measure_samples(real, made, *, reference, seed=0, skipped=None):
         skipped: see `kgan.metrics.figures.gather`.
 
     Returns:
+        What `set_distances`, `kgan.metrics.diversity.diversity` and `precision_recall` return.
+    """
+    features = _features(real, made, reference)
+    return {**set_distances(real, made, reference=reference, seed=seed, skipped=skipped,
+                            features=features), **gather({
+        "diversity": lambda: diversity(real, made, seed=seed),
+        "precision_recall": lambda: precision_recall(*features()),
+    }, skipped)}
+
+
+def set_distances(real, made, *, reference, seed=0, skipped=None, end="", features=None):
+    """Distances of made pictures from real ones as sets.
+
+    Args:
+        real, made, reference, seed, skipped: see `measure_samples`.
+        end: with which the names of the figures end.
+        features: what gives those of both sets, if they are needed elsewhere, too.
+
+    Returns:
         `frechet_<feature_name>`, `kid_<feature_name>` (also with `_std`), the Frechet distance of
         two halves of the real pictures, `real_frechet_<feature_name>`, and that of `made` thinned
-        to such a half, `half_frechet_<feature_name>`, to compare it with; and what
-        `kgan.metrics.diversity.diversity` and `precision_recall` return.
+        to such a half, `half_frechet_<feature_name>`, to compare it with.
     """
-    @functools.cache
-    def features():
-        return [reference_features(pictures, reference) for pictures in (real, made)]
+    features, name = features or _features(real, made, reference), feature_name(reference) + end
 
     def whole():
         return {f"frechet_{name}": frechet(*features())}
@@ -51,12 +67,12 @@ def measure_samples(real, made, *, reference, seed=0, skipped=None):
         return {f"real_frechet_{name}": frechet(first, second),
                 f"half_frechet_{name}": frechet(first, features()[1][: len(second)])}
 
-    name = feature_name(reference)
-    return gather({
-        f"frechet_{name}": whole, f"kid_{name}": kernel, f"real_frechet_{name}": halves,
-        "diversity": lambda: diversity(real, made, seed=seed),
-        "precision_recall": lambda: precision_recall(*features()),
-    }, skipped)
+    return gather({f"frechet_{name}": whole, f"kid_{name}": kernel,
+                   f"real_frechet_{name}": halves}, skipped)
+
+
+def _features(real, made, reference):
+    return functools.cache(lambda: [reference_features(x, reference) for x in (real, made)])
 
 
 def samples(model, data, count, seed=1):

@@ -227,11 +227,19 @@ def beside_pairs(kept, data, skipped=None):
 
 
 def pairs(model, data, options):
-    """Figures of a translator against the pictures that pairs hold, and its pictures."""
+    """Figures of a translator against the pictures that pairs hold, also as a set; its pictures."""
+    from kgan.evaluation.generation import set_distances
     from kgan.evaluation.pairs import measure_pairs
 
     figures, pictures = measure_pairs(model, data, options.n or None, options.skipped)
-    return {"n": sum(len(seen["truth"]) for seen in pictures.values()), **figures}, pictures
+    for direction, seen in pictures.items():
+        figures |= set_distances(seen["truth"], seen["output"], reference=options.reference,
+                                 end=f"_{direction}", skipped=options.skipped)
+    if options.inception:
+        figures |= _keras_fid({f"keras_fid_{direction}": (seen["truth"], seen["output"])
+                               for direction, seen in pictures.items()}, options.skipped)
+    count = sum(len(seen["truth"]) for seen in pictures.values())
+    return {"n": count, "reference": options.reference, **figures}, pictures
 
 
 def segmentation(model, data, options):
@@ -327,7 +335,7 @@ def translator(model, label=""):
 
 USUAL = {
     "edits": Measure(edits, heeds=("inception",)),
-    "pairs": Measure(pairs),
+    "pairs": Measure(pairs, heeds=("inception",)),
     "samples": Measure(samples, heeds=("inception", "recover", "projections")),
     "reconstructions": Measure(reconstructions, heeds=("projections",), at_size=True),
     "labels": Measure(labels),

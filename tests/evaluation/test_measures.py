@@ -10,7 +10,8 @@ from kgan.core.recipe import Recipe
 from kgan.data import Data
 from kgan.data.signals import Signal
 from kgan.evaluation.evaluate import _check_asked
-from kgan.evaluation.measures import USUAL, Measure, Options, beside_pairs
+from kgan.evaluation.features import reference_features
+from kgan.evaluation.measures import EMBEDDED, USUAL, Measure, Options, beside_pairs
 
 
 class Paired(Toy):
@@ -22,6 +23,10 @@ class Paired(Toy):
 
 class Sampling(Toy):
     measures = ("samples",)
+
+
+class Segmented(Paired):
+    measures = ("segmentation",)
 
 
 class Brightness(Paired):
@@ -46,11 +51,17 @@ def data():
 
 
 def test_pairs(data):
-    figures, pictures = white(Paired).measure(data, Options(n=3))
-    assert (figures["n"], figures["l1_a2b"], figures["identity_l1_a2b"]) == (3, 5, 5)
+    figures, pictures = white(Paired).measure(data, Options(n=4))
+    assert (figures["n"], figures["l1_a2b"], figures["identity_l1_a2b"]) == (4, 5, 5)
     assert figures["psnr_a2b"] == pytest.approx(20 * np.log10(255 / 5))
     assert figures["ssim_a2b"] == pytest.approx(1, abs=1e-3)
-    assert pictures["a2b"]["input"].shape == pictures["a2b"]["output"].shape == (3, 16, 16, 3)
+    assert pictures["a2b"]["input"].shape == pictures["a2b"]["output"].shape == (4, 16, 16, 3)
+    # Two sets of one picture each, over and over: their Frechet distance is that of their means.
+    means = [reference_features(x[:1], EMBEDDED)[0]
+             for x in (data.test["b"], pictures["a2b"]["output"])]
+    apart = np.sum((means[0] - means[1]) ** 2)
+    assert figures["frechet_vgg_star_small_avatars_a2b"] == pytest.approx(apart, rel=1e-3)
+    assert figures["real_frechet_vgg_star_small_avatars_a2b"] == pytest.approx(0, abs=1e-6)
 
 
 def test_unpaired_translators_are_set_beside_pairs_where_there_are(data):
@@ -93,7 +104,7 @@ def test_several_measures_are_joined_in_their_order(data):
 
 
 def test_options_that_no_measure_heeds_are_refused():
-    model = Paired(Recipe(size=16))
+    model = Segmented(Recipe(size=16))
     for options, flag in ((Options(inception=True), "--keras_fid"),
                           (Options(recover=(4, 10)), "--recover"),
                           (Options(projections=(4, 10)), "--projections")):

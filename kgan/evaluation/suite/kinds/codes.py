@@ -85,8 +85,7 @@ def _about_codes(content):
 
 
 def _measure_encoder(asked, run):
-    from kgan.evaluation.features import feature_name
-    from kgan.evaluation.generation import measure_samples, samples
+    from kgan.evaluation.generation import samples, set_distances
     from kgan.evaluation.measures import EMBEDDED, reconstructed
     from kgan.metrics.reconstruction import baselines
 
@@ -100,8 +99,7 @@ def _measure_encoder(asked, run):
     model, data = model_and_data(asked, run)
     real = held_out(data, asked)
     figures, made = reconstructed(model, real)
-    found = measure_samples(real, samples(model, data, len(real)), reference=EMBEDDED)
-    named = {k: v for k, v in found.items() if feature_name(EMBEDDED) in k}
+    named = set_distances(real, samples(model, data, len(real)), reference=EMBEDDED)
     return {"n": len(real), "figures": {**figures, **named}}, {"": made}
 
 

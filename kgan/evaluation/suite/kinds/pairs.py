@@ -103,8 +103,7 @@ def _measure_pairs(asked, run):
 
 
 def _measure_maps(asked, run):
-    from kgan.evaluation.features import feature_name
-    from kgan.evaluation.generation import measure_samples
+    from kgan.evaluation.generation import set_distances
     from kgan.evaluation.measures import EMBEDDED
     from kgan.evaluation.pairs import against, measure_pairs
     from kgan.report.sheet import to_uint8
@@ -121,8 +120,7 @@ def _measure_maps(asked, run):
         direction, kept = next(iter(seen.items()))
         truth, made = kept["truth"], kept["output"]
         figures = {name.removesuffix(direction): x for name, x in figures.items()}
-        found = measure_samples(truth, made, reference=EMBEDDED)
-        figures |= {f"{k}_": v for k, v in found.items() if feature_name(EMBEDDED) in k}
+        figures |= set_distances(truth, made, reference=EMBEDDED, end="_")
     figures = finite({name.removesuffix("_"): x for name, x in figures.items()})
     shown = {"": made} if "name" in asked else {"": to_uint8(given), "truth": truth}
     return {"n": len(truth), "figures": figures}, shown
