@@ -119,6 +119,26 @@ def total_variation(x):
     return _mean_sum(ops.abs(down)) + _mean_sum(ops.abs(right))
 
 
+def gradient_difference(made, truth, alpha=1.0):
+    """How much the steps between neighbouring pixels differ in size (GDL, Mathieu et al. 2016,
+    eq. 7): | |truth's| - |made's| |^alpha, the mean over the steps down and that over those to the
+    right, added.
+
+    Deviation: the paper sums over a picture; means make it the same at every size.
+
+    Args:
+        made, truth: [n, h, w, c], sides of at least 2.
+        alpha: 1 or more.
+    """
+    made, truth = _float32(made), _float32(truth)
+    found = 0.0
+    for axis in (1, 2):
+        steps = [ops.abs(ops.diff(x, axis=axis)) for x in (truth, made)]
+        apart = ops.abs(steps[0] - steps[1])
+        found += ops.mean(apart if alpha == 1.0 else ops.power(apart, alpha))
+    return found
+
+
 def _lsgan(logits, real):
     return ops.mean(ops.square(_float32(logits) - (1.0 if real else 0.0)))
 

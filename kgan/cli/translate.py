@@ -1,4 +1,5 @@
-"""`tools/translate`: pictures in, translated pictures out, of any size and with their alpha."""
+"""`tools/translate`: pictures in, translated pictures out, of any size and with their alpha; and
+videos, see `translate_video`."""
 
 import collections
 import dataclasses
@@ -11,6 +12,7 @@ from PIL import Image
 
 from kgan.cli.flags import Flags, scan
 from kgan.cli.results import Results, refuse_replacing
+from kgan.cli.translate_video import translate_video, video_job
 from kgan.core import registry
 from kgan.core.devices import quiet
 from kgan.core.errors import UsageError, UserError
@@ -27,13 +29,15 @@ from kgan.data.pictures import (
     resize_cover,
     write_png,
 )
+from kgan.models.predicting import names_of
 from kgan.models.source import resolve
 from kgan.models.translation import sources_of, translations
 
 ABOUT = """Translate a picture or all pictures of a folder. Results are PNG files of the same size;
 transparency is carried over. A model that takes maps of ids reads PNG files of ids; one that takes
-several signals wants a folder with a folder for each of them and files of the same names. A result
-that exists already stays, unless --overwrite."""
+several signals wants a folder with a folder for each of them and files of the same names. A file of
+a video, or a folder of frames with an --output that ends in .mp4, .webm, .webp or .gif, is
+translated frame by frame into a video. A result that exists already stays, unless --overwrite."""
 SOLVER = ("data", "size", "batch", "seed")  # of every recipe, what models need that do not train
 
 
@@ -41,14 +45,17 @@ SOLVER = ("data", "size", "batch", "seed")  # of every recipe, what models need 
 def main(arguments):
     flags = Flags("translate", ABOUT, "tools/translate --model cyclegan --input faces --output out")
     flags.add("model", "cyclegan", "a name of the zoo, or the folder of a run or of an export")
-    flags.add("input", None, "a picture or a folder of pictures (searched to the bottom)")
-    flags.add("output", None, "folder of the results; made if it does not exist")
+    flags.add("input", None, "a picture, a folder of pictures (searched to the bottom), or a video")
+    flags.add("output", None, "folder of the results; made if it does not exist; or a file of a "
+              "video")
     flags.add("direction", None, "a direction of the model, as a2b; default: its first")
     flags.add("max_side", 0, "shrink pictures whose longer side is longer, pixels; their results "
               "stay as small; 0 = never", low=0)
     flags.add("tile", 0, "translate in tiles of about so many pixels a side, which bounds the "
               "memory; the result is that of the whole, which not every model allows; 0 = whole",
               low=0)
+    flags.add("rate", 0.0, "frames a second of a video; 0 = as the input's, 25 of a folder of "
+              "frames", low=0, high=1000)
     flags.add("overwrite", False, "replace results that exist")
     recipe, knobs = _untrained(scan(arguments, "model"))
     flags.add_knobs(recipe, knobs)
@@ -57,20 +64,25 @@ def main(arguments):
         raise UsageError("--input and --output are needed; see tools/translate --help.")
     source, out = pathlib.Path(flags.input), pathlib.Path(flags.output)
     signals = _sources(flags.model, flags.direction)
-    if len(signals) > 1:
+    video = video_job(source, out)
+    history = _history(signals, source, video)
+    if video:
+        jobs, beside = [video], {}
+    elif len(signals) > 1:
         jobs, beside = jobs_of_several(source, out, [signal.name for signal in signals])
     else:
         jobs, beside = jobs_of(source, out), {}
     refuse_replacing([result for _, result in jobs], [picture for picture, _ in jobs])
     results = Results(jobs, overwrite=flags.overwrite)
     begun = time.perf_counter()
-    direction = flags.direction
+    direction, found = flags.direction, {}
     if results.left:
         quiet()
-        direction = _translate(flags, flags.read(recipe, knobs) if knobs else None, results, beside)
+        recipe = flags.read(recipe, knobs) if knobs else None
+        direction, found = _translate(flags, recipe, results, beside, video, history)
     return {
-        **results.summary(), "model": flags.model, "direction": direction, "output": str(out),
-        "seconds": round(time.perf_counter() - begun, 2),
+        **results.summary(), **found, "model": flags.model, "direction": direction,
+        "output": str(out), "seconds": round(time.perf_counter() - begun, 2),
     }
 
 
@@ -83,6 +95,28 @@ def _untrained(name):
             own = [f.name for f in dataclasses.fields(entry.recipe) if f.name not in base]
             return entry.recipe, (*SOLVER, *own)
     return Recipe(), ()
+
+
+def _history(signals, source, video):
+    """How many frames a direction takes that predicts the next; 0 = it takes a picture.
+
+    Raises:
+        UsageError: a video is to be translated that the model does not take, or the other way.
+    """
+    names = [signal.name for signal in signals]
+    frames = tuple(names) == names_of(len(names))
+    if frames and not video and source.exists() and not (source / names[0]).is_dir():
+        raise UsageError(f"The model predicts the frame behind {len(names)} others: give a video, "
+                         "or a folder of frames and an --output that ends in .mp4, .webm, .webp "
+                         "or .gif.")
+    if not video:
+        return 0
+    if frames:
+        return len(names)
+    if len(names) > 1 or signals[0].ids:
+        raise UsageError("Videos are for models that translate pictures or frames, and this one "
+                         f"takes {', '.join(signal.described() for signal in signals)}.")
+    return 0
 
 
 def _sources(name, direction):
@@ -139,8 +173,8 @@ def jobs_of(source, out):
     return list(targets.items())
 
 
-def _translate(flags, recipe, results, beside):
-    """Translates what is left; returns the direction."""
+def _translate(flags, recipe, results, beside, video, history):
+    """Translates what is left; returns the direction, and of a video how many `frames` it has."""
     from kgan.core.pixels import enlarge
     from kgan.models.weights import build, load
 
@@ -153,6 +187,12 @@ def _translate(flags, recipe, results, beside):
         raise UsageError(f"--direction {direction} is not one of {', '.join(model.directions)}.")
     tiles = model.tiles(direction, flags.tile) if flags.tile else None
     run, most = _function(model, direction)
+    if video:
+        with results.attempt(*video):
+            one = _of_frames(video[0], flags.max_side, model, most, tiles, run)
+            count = translate_video(*video, one, rate=flags.rate, history=history)
+            return direction, {"frames": count}
+        return direction, {}
     begun, live = time.perf_counter(), sys.stderr.isatty()
     for i, (picture, result) in enumerate(results.left, 1):
         with results.attempt(picture, result):
@@ -168,7 +208,23 @@ def _translate(flags, recipe, results, beside):
         if live:
             left = (time.perf_counter() - begun) / i * (len(results.left) - i)
             print(f"\r{i}/{len(results.left)}  {left:.0f} s left ", end="", file=sys.stderr)
-    return direction
+    return direction, {}
+
+
+def _of_frames(source, max_side, model, needed, tiles, run):
+    """A function of frames, uint8 [h, w, 3] each, that gives one; see `_read` for the arguments."""
+    def translate(*frames):
+        height, width = frames[0].shape[:2]
+        shrink = min(1.0, max_side / max(width, height)) if max_side else 1.0
+        size = [max(1, round(shrink * side)) for side in (width, height)]
+        _check_memory(source, size, model, needed, tiles)
+        if shrink < 1:
+            frames = [np.asarray(Image.fromarray(x).resize(size, Image.Resampling.BICUBIC))
+                      for x in frames]
+        given = [x[None] for x in frames]
+        return np.asarray(tiles.through(run, given) if tiles else run(*given))[0]
+
+    return translate
 
 
 def _function(model, direction):

@@ -153,17 +153,17 @@ def _videos(root):
     found = {name: ("film", {name: digest}) for name, digest in zip(names, digests, strict=True)}
     if not alone:
         listed = list_pictures(root, hashed=True).files
-        for file, digest in sorted(listed.items(), key=lambda item: _natural(item[0])):
+        for file, digest in sorted(listed.items(), key=lambda item: natural(item[0])):
             if not films.is_film(file):
                 folder = os.path.relpath(file.parent, root)
                 found.setdefault(folder, ("frames", {}))[1][os.path.relpath(file, root)] = digest
     if not found:
         raise UserError(f"{printable(root)}: there are no videos in it: expected a folder of "
                         "frames, a folder of frames for each video, or files (mp4, webm, gif).")
-    return dict(sorted(found.items(), key=lambda item: _natural(item[0])))
+    return dict(sorted(found.items(), key=lambda item: natural(item[0])))
 
 
-def _natural(name):
+def natural(name):
     """Sorts by numbers where there are some: frame 10 comes after frame 9."""
     return [(0, int(part), "") if part.isdigit() else (1, 0, part)
             for part in re.split(r"(\d+)", str(name))]

@@ -239,6 +239,13 @@ def super_resolution(model, data, options):
     return measure_super_resolution(model, data, options.n or None, options.skipped)
 
 
+def prediction(model, data, options):
+    """Figures of a model that predicts frames, and its frames."""
+    from kgan.evaluation.prediction import measure_prediction
+
+    return measure_prediction(model, data, options.n or None)
+
+
 def _between(model, data):
     """`translator` of a model that is ready for the two domains of a data set."""
     from kgan.data import attribute
@@ -300,4 +307,5 @@ USUAL = {
     "labels": Measure(labels),
     "segmentation": Measure(segmentation, heeds=("segmenter",)),
     "super_resolution": Measure(super_resolution),
+    "prediction": Measure(prediction),
 }

@@ -235,21 +235,22 @@ def _guarded(function, allowed, rows=None):
 
 
 def _checks(given, allowed, rows):
-    """Assertions on batches; those of four axes are pictures."""
+    """Assertions on batches; those of four axes are pictures, those of five clips of frames."""
     checks, count = [], tf.shape(given[0], tf.int64)[0]
     if rows is not None:
         checks.append(tf.debugging.Assert(
             count <= rows, [f"more than {rows} rows in one request, send fewer at once:", count]))
     for x in given:
-        if x.shape.rank != 4:
+        if x.shape.rank not in (4, 5) or allowed.max_pixels is None:
             continue
         shape = tf.shape(x, tf.int64)
-        seen = pixels.extended(shape[1:3], allowed.multiple, allowed.smallest)
+        frames = tf.reduce_prod(shape[1:-3])  # of each row, 1 of pictures
+        seen = pixels.extended(shape[-3:-1], allowed.multiple, allowed.smallest)
         checks.append(tf.debugging.Assert(
-            tf.reduce_all(shape[1:3] > 0),
+            tf.reduce_all(shape[-3:-1] > 0),
             ["images have sides of at least 1 (number, height, width, channels):", shape]))
         checks.append(tf.debugging.Assert(
-            tf.maximum(count, 1) * tf.reduce_prod(seen) <= allowed.max_pixels,
+            tf.maximum(count, 1) * frames * tf.reduce_prod(seen) <= allowed.max_pixels,
             [f"images have more than {allowed.max_pixels} pixels in all, send smaller or fewer at "
              f"once (sides count as at least {allowed.smallest}, in steps of {allowed.multiple}; "
              "number, height, width, channels):", shape]))

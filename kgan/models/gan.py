@@ -280,6 +280,15 @@ class GAN(Translates, Trainer):
                 shown[how.target] = batch[how.target]
         return shown
 
+    def show_moving(self, batch):
+        """What to look at as a moving picture for fixed inputs, of models of frames.
+
+        Returns:
+            `{title: float32 [n, frames, h, w, c] in [-1, 1]}`, {} = nothing; how many of the frames
+            were given, before those that it made.
+        """
+        return {}, 0
+
     # What Keras would keep a model by is not enough to make it again: a recipe is.
 
     def get_config(self):

@@ -8,7 +8,7 @@ so it opens from a disk, a web server or a zip file alike. It reads only files:
     metrics.jsonl    {"step", "stage", "numbers": what the stage has of its own, "seconds",
                      "seconds_left" or "seconds_left_at_most", "images_per_second", "learning_rate",
                      "terms"} a line
-    samples/         step_<number>.png, the same inputs in each
+    samples/         step_<number>.png, the same inputs in each; of frames also .webp, animated
     metrics.json     the final measures                                                 (optional)
     export/          the exported model                                                 (optional)
 
@@ -59,6 +59,7 @@ def write_page(run_dir):
         _header(about.get("model"), recipe.get("data"), run)
         + _facts(recipe, run, history)
         + _samples(run_dir)
+        + _moving(run_dir)
         + _curves(history)
         + _tables(recipe, run, _read_json(run_dir / "metrics.json"))
         + _footer(run_dir)
@@ -218,6 +219,20 @@ def _samples(run_dir):
     return (
         f"<h2>Newest samples</h2>\n{large}"
         f'<h2>Samples over the steps{note}</h2>\n<div class="thumbs">\n{small}</div>\n'
+    )
+
+
+def _moving(run_dir):
+    """The newest animation of frames, if there are any."""
+    names = sorted(path.name for path in (run_dir / "samples").glob("step_*.webp"))
+    if not names:
+        return ""
+    step = int(re.sub(r"[^0-9]", "", names[-1]))
+    return (
+        f'<h2>Newest frames</h2>\n<figure class="card newest"><a href="samples/{names[-1]}"><img '
+        f'src="samples/{names[-1]}" alt="frames that are given, then frames that are predicted">'
+        f"</a><figcaption>Step {step:,}. Frames that are given, then, framed, those that are "
+        "predicted of them.</figcaption></figure>\n"
     )
 
 

@@ -15,6 +15,7 @@ import tensorflow as tf
 from kgan.core.paths import replacing
 from kgan.core.progress import say
 from kgan.models.stages import steps_left
+from kgan.report.animation import save_clips
 from kgan.report.run_page import write_page
 from kgan.report.sheet import grid
 from kgan.training.divergence import NO_NUMBER, diverged
@@ -199,14 +200,16 @@ class Samples(Counting):
             self.draw(step)
 
     def draw(self, step):
-        """Writes `samples/step_….png` and the page."""
+        """Writes `samples/step_….png`, of frames an animated `.webp` beside it, and the page."""
         with self.model.kept.lent():
-            shown = self.model.show(self.batch)
+            shown, (moving, given) = self.model.show(self.batch), self.model.show_moving(self.batch)
         self._warn_if_idle(step, shown)
         sheet = grid(shown)
         path = self.run / "samples" / f"step_{step:06d}.png"
         with replacing(path) as new:
             sheet.save(new)
+        if moving:
+            save_clips(path.with_suffix(".webp"), moving, given)
         with self.writer.as_default(step):
             tf.summary.image("samples", keras.utils.img_to_array(sheet)[None] / 255.0)
         self.writer.flush()

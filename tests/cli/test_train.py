@@ -46,7 +46,7 @@ def _others(recipe, field):
         return ["avatars:Smiling,Bald", "8", "10", "Smiling,Bald"]
     if isinstance(value, int):
         return [value + recipe.size, value * 2, value // 2, value - 1, value + 1, 1]
-    return [0.25]
+    return [0.25, 1.5]
 
 
 def _within(field, value):
