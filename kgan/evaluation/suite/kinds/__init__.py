@@ -9,8 +9,9 @@ from kgan.evaluation.suite.kinds.edits import EDITS
 from kgan.evaluation.suite.kinds.features import FEATURES
 from kgan.evaluation.suite.kinds.generators import GENERATORS
 from kgan.evaluation.suite.kinds.pairs import MAPS, PAIRS
+from kgan.evaluation.suite.kinds.readout import READOUT
 from kgan.evaluation.suite.kinds.super_resolution import SUPER_RESOLUTION
 
 KINDS = {kind.name: kind
          for kind in (EDITS, PAIRS, MAPS, ENCODERS, CRG, GENERATORS, FEATURES, CODES,
-                      SUPER_RESOLUTION)}
+                      SUPER_RESOLUTION, READOUT)}
