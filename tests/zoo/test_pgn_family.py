@@ -150,7 +150,7 @@ def test_a_run_is_measured_by_frames_and_by_what_its_state_knows(run):
     assert {"psnr_1", "last_psnr_2", "r_angle", "pixels_r_angle", "r_pc4"} <= set(figures)
     assert (figures["readout_train"], figures["readout_test"]) == (12, 6)
     assert figures["readout_numbers"] == 8
-    assert all(-1 <= x <= 1 for name, x in figures.items() if "r_" in name[:9])
+    assert all(-1 <= x <= 1 for name, x in figures.items() if name.startswith(("r_", "pixels_r_")))
     loaded = weights.load(str(run), "required")
     with pytest.raises(UserError, match="nobody knows what they are made by"):
         data = open_data("bouncing:balls?n=12&test=2", size=16, signals=loaded.signals)
