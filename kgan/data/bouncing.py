@@ -123,6 +123,19 @@ def tracks(kind, places, ways, frames):
     return margin + free - np.abs(along % (2 * free) - free)
 
 
+def turned_ways(kind, places, ways, frame):
+    """How objects move in a frame, after what they bounced off: float64 [count, 2].
+
+    Args:
+        kind, places, ways: see `tracks`.
+        frame: which, 0 = the first.
+    """
+    margin = _margin(kind)
+    free = 1 - 2 * margin
+    back = (places - margin + frame * ways) % (2 * free) >= free
+    return np.where(back, -ways, ways)
+
+
 def draw(kind, middles, side, shown=()):
     """Draws frames.
 

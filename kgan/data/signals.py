@@ -139,9 +139,10 @@ def pairs_of(signals):
     return {group: members for group, members in groups.items() if len(members) > 1}
 
 
-def paired(signals):
-    """The signals if some of them are paired, which data must then answer; else None."""
-    return signals if pairs_of(signals) else None
+def answered(signals):
+    """The signals if data must answer them: some are paired, or are clips of frames; else None."""
+    clips = any(signal.kind == "frames" for signal in signals)
+    return signals if clips or pairs_of(signals) else None
 
 
 def grids(signals):

@@ -280,6 +280,13 @@ def style(model, data, options):
     return measure_style(model, data, options.n or None)
 
 
+def readout(model, data, options):
+    """What can be read from the state of a model of clips; no pictures."""
+    from kgan.evaluation.readout import measure_readout
+
+    return measure_readout(model, data, options.n or None, options.skipped), {}
+
+
 def _between(model, data):
     """`translator` of a model that is ready for the two domains of a data set."""
     from kgan.data import attribute
@@ -343,4 +350,5 @@ USUAL = {
     "super_resolution": Measure(super_resolution),
     "prediction": Measure(prediction),
     "style": Measure(style),
+    "readout": Measure(readout, at_size=True),
 }

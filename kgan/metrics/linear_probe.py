@@ -41,7 +41,7 @@ def linear_probe(train, train_labels, test, test_labels, *, seed=0):
     Raises:
         UserError: fewer than two classes in what is learnt from.
     """
-    train, test = _scaled(train, test)
+    train, test = scaled(train, test)
     rows = np.random.default_rng(seed).permutation(len(train))
     count = round(HELD_OUT * len(rows))
     held, kept = rows[:count], rows[count:]
@@ -113,8 +113,9 @@ def _both(labels):
     return np.flatnonzero(counts >= FEWEST)
 
 
-def _scaled(train, test):
-    """float32 copies by the training rows' means and deviations; what is constant becomes 0."""
+def scaled(train, test):
+    """float32 copies of features, [n, d] and [m, d], each brought to mean 0 and variance 1 over the
+    training rows and divided by the root of d; what is constant becomes 0."""
     mean = train.mean(0, dtype=np.float64)
     squares = sum(np.square(some - mean).sum(0) for some in parts(train, 256))
     deviation = np.sqrt(squares / len(train))

@@ -27,10 +27,12 @@ class Predicts:
 
     A model has `recipe.history` (frames that it sees) and `recipe.ahead` (frames that are predicted
     one after the other where it is shown, measured and served), takes its signals from `clip_of`,
-    its directions from `prediction`, and says `next_frame`.
+    its directions from `prediction`, and says `next_frame`. One that is `recurrent` looks at any
+    number of frames, and at all that it is given.
     """
 
     measures = ("prediction",)
+    recurrent = False
 
     @staticmethod
     def prediction(recipe, network):
@@ -49,8 +51,8 @@ class Predicts:
         """Predicts frames, one after the other.
 
         Args:
-            frames: [n, t, h, w, 3], t >= `recipe.history`, the last of which are looked at; uint8,
-                or float in [-1, 1].
+            frames: [n, t, h, w, 3], t >= `recipe.history`, the last of which are looked at (of a
+                `recurrent` model t >= 1, and all are); uint8, or float in [-1, 1].
             count: how many to make.
 
         Returns:
@@ -61,19 +63,22 @@ class Predicts:
             ValueError, TypeError: something else, see `kgan.core.pixels.checked`.
         """
         frames = tf.convert_to_tensor(frames)
-        history = self.recipe.history
-        if frames.shape.rank != 5 or (frames.shape[1] or history) < history:
+        history = 1 if self.recurrent else self.recipe.history
+        few = frames.shape.rank == 5 and frames.shape[1] is not None and frames.shape[1] < history
+        if frames.shape.rank != 5 or few:
             raise UsageError(f"{self.name_in_zoo} sees clips [n, {history} or more, h, w, 3], not "
                              f"{list(frames.shape)}.")
-        n, h, w = (tf.shape(frames)[i] for i in (0, 2, 3))
-        flat, dtype = pixels.given(tf.reshape(frames[:, -history:], [-1, h, w, frames.shape[4]]))
+        if not self.recurrent:
+            frames = frames[:, -history:]
+        n, t, h, w = tf.unstack(tf.shape(frames)[:4])
+        flat, dtype = pixels.given(tf.reshape(frames, [-1, h, w, frames.shape[4]]))
         flat = pixels.extend(flat, self.multiple, self.smallest)
         sides = tf.shape(flat)[1:3]
-        seen = tf.reshape(flat, [n, history, sides[0], sides[1], 3])
+        seen = tf.reshape(flat, [n, frames.shape[1] or t, sides[0], sides[1], 3])
         made = []
         for _ in range(count):
             made.append(tf.clip_by_value(tf.cast(self.next_frame(seen), tf.float32), -1.0, 1.0))
-            seen = tf.concat([seen[:, 1:], made[-1][:, tf.newaxis]], 1)
+            seen = tf.concat([seen if self.recurrent else seen[:, 1:], made[-1][:, tf.newaxis]], 1)
         return pixels.as_given(tf.stack(made, 1)[:, :, :h, :w], dtype)
 
     def show(self, batch):
@@ -90,13 +95,15 @@ class Predicts:
         return {"predicted": np.concatenate([clip, made], 1)}, clip.shape[1]
 
     def served(self):
-        """`predict`: clips uint8 [n, history, h, w, 3] -> the next `ahead` frames of each."""
+        """`predict`: clips uint8 [n, history, h, w, 3] -> the next `ahead` frames of each; of a
+        `recurrent` model clips of any length."""
         history, side = self.recipe.history, self.recipe.size
 
         def predict(frames):
             return {"frames": self.predict_frames(frames, self.recipe.ahead)}
 
-        spec = tf.TensorSpec([None, history, None, None, 3], tf.uint8, name="frames")
+        seen = None if self.recurrent else history
+        spec = tf.TensorSpec([None, seen, None, None, 3], tf.uint8, name="frames")
         example = np.zeros((1, history, side, side, 3), np.uint8)
         example[0, :, side // 4 : side // 2] = np.arange(history)[:, None, None, None] * 50
         function = tf.function(predict, input_signature=[spec], autograph=False)

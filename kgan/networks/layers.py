@@ -30,7 +30,7 @@ def together(network, *parts):
     return ops.split(result, ends, axis=0)
 
 
-def _sides(x):
+def sides_of(x):
     """The shape of a tensor, ints where they are known."""
     if x.shape.is_fully_defined():
         return x.shape.as_list()
@@ -51,7 +51,7 @@ def _reflected(x, padding):
 
     Its gradient is the inner part, to which that of the border is added.
     """
-    n, h, w, c = _sides(x)
+    n, h, w, c = sides_of(x)
     tall, wide = h + 2 * padding, w + 2 * padding
 
     def mirrored(side):
@@ -233,7 +233,7 @@ class CropFirst(keras.layers.Layer):
     """
 
     def call(self, x):
-        n, h, w, c = _sides(x)
+        n, h, w, c = sides_of(x)
         return tf.slice(x, [0, 1, 1, 0], [n, h - 1, w - 1, c])
 
     def compute_output_shape(self, shape):

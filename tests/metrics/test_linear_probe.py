@@ -49,7 +49,7 @@ def test_a_constant_feature_says_nothing():
 
 def test_scaled_rows_by_hand():
     x = np.array([[1.0, 9, 0, 5], [3, 9, 0, 5], [4, 9, 1, 5]])
-    train, test = module._scaled(x[:2], x[2:])
+    train, test = module.scaled(x[:2], x[2:])
     np.testing.assert_allclose(train, [[-0.5, 0, 0, 0], [0.5, 0, 0, 0]])
     np.testing.assert_allclose(test, [[1, 0, 0, 0]])
 
@@ -64,7 +64,7 @@ def test_test_rows_choose_nothing():
 @pytest.mark.parametrize("d", [30, 300])  # fewer and more features than rows
 def test_both_problems_have_one_answer(d):
     x, y = clusters(90, d=d, spread=1.0)
-    x, _ = module._scaled(x, x)
+    x, _ = module.scaled(x, x)
     margins = [module.LinearSVC(C=1.0, dual=dual, tol=1e-6, max_iter=10_000, random_state=0)
                .fit(x, y).decision_function(x) for dual in (True, False)]
     np.testing.assert_allclose(*margins, atol=1e-3)

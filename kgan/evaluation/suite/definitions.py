@@ -135,11 +135,19 @@ def _encoder(title, name, repeated=False):
     return Row(title, f"{name}_encoder_small", {"stop_patience": 0}, repeated=repeated)
 
 
+def _pgn(title, tag, **changes):
+    return Row(title, "pgn_small", changes, tag=tag)
+
+
 GROWTH = ("fade_images", "stable_images")  # of models that grow
 RECONSTRUCTED = {  # dhash, phash, whash, by Dogan, Keles 2020
     "crg_encoder": (.871, .848, .892), "crg_tg_encoder": (.846, .792, .855),
     "pioneer": (.852, .804, .864), "vae_gan": (.842, .779, .861), "alpha_gan": (.837, .756, .855),
     "age": (.832, .754, .863), "ali": (.759, .668, .745), "lr_encoder": (.697, .585, .674),
+}
+DECODED = {  # r of angle, speed, four components of identity, by Lotter, Kreiman, Cox 2015
+    "mse": (.994, .986, .877, .826, .723, .705), "al_mse": (.994, .990, .873, .828, .724, .686),
+    "autoencoder": (.943, .927, .834, .772, .655, .635),
 }
 SEEN = {"reference": "vgg_star_small.avatars", "vgg_scale": "measured"}  # of losses of features
 
@@ -242,6 +250,16 @@ SUITES = {
             "deepsim_autoencoder_small-l2": .346, "deepsim_autoencoder_small-l1": .357,
             "deepsim_autoencoder_small-deepsim": .523,
         }),
+    )),
+    # The table of latent variables of Lotter, Kreiman, Cox 2015 (arXiv 1511.06380), in small.
+    "pgn": Suite("readout", (
+        _pgn("PGN, MSE", "mse", lambda_adversarial=0.0),
+        Row("PGN, AL/MSE", "pgn_small", tag="al_mse", shares={"pretrain_steps": 0.75}),
+        _pgn("autoencoder, MSE", "autoencoder", target="last", lambda_adversarial=0.0),
+    ), tuple(
+        Published("Lotter, Kreiman, Cox 2015, latent variables", f"r_{name}", {
+            f"pgn_small-{tag}": values[i] for tag, values in DECODED.items()
+        }) for i, name in enumerate(("angle", "speed", "pc1", "pc2", "pc3", "pc4"))
     )),
     # Radford, Metz, Chintala 2016 (arXiv 1511.06434), section 5.1.
     "dcgan_features": Suite("features", _probed("dcgan_features_small")),

@@ -20,7 +20,7 @@ class SuiteOptions(Knobs):
     n_dfi: int = knob(100, "suite: pictures for models that are not trained, which are slow",
                       low=1, group="run")
     n_svm: int = knob(10_000, "suite: labelled training pictures of a linear classifier of "
-                      "features; 0 = all", low=0, group="run")
+                      "features, or clips that a readout learns from; 0 = all", low=0, group="run")
     generator: str = knob("", "suite: what all encoders invert, a name of the zoo or a run; empty "
                           "= each one's own", group="run")
     style: str = knob("mosaic", "suite: of models of a style, which: a picture, or a pattern",

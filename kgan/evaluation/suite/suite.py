@@ -31,7 +31,7 @@ from kgan.core.process import sigterm_as_ctrl_c
 from kgan.core.reading import json_or_empty
 from kgan.core.recipe import differences
 from kgan.data import attribute, open_data
-from kgan.data.signals import paired
+from kgan.data.signals import answered
 from kgan.evaluation.suite.jobs import (
     Job,
     Training,
@@ -105,7 +105,7 @@ class Suite:
     def _open(self):
         """Draws or decodes all data before any clock runs, and notes what they are."""
         first, seen = self.rows[0], {}
-        self.size, signals = first.recipe.size, paired(first.model.signals_of(first.recipe))
+        self.size, signals = first.recipe.size, answered(first.model.signals_of(first.recipe))
         self.like = {"like": [first.name, first.changes]} if signals else {}
         for spec in self.specs:
             data = open_data(spec, size=self.size, bad_images=self.asked["bad_images"],

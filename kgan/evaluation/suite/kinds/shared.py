@@ -9,13 +9,13 @@ from kgan.core import registry
 from kgan.core.batches import parts
 from kgan.core.lazy import np
 from kgan.data import Data, open_data
-from kgan.data.signals import paired
+from kgan.data.signals import answered
 
 
 def open_asked(asked, size, load_size=0, seed=0, signals=()):
     """The data that were asked for; see `kgan.data.open_data`."""
     return open_data(
-        asked["spec"], size=size, load_size=load_size or None, signals=paired(signals),
+        asked["spec"], size=size, load_size=load_size or None, signals=answered(signals),
         seed=0 if asked["spec"].startswith("avatars:") else seed, bad_images=asked["bad_images"],
     )
 
