@@ -31,9 +31,9 @@ LEAST = 32  # of the discriminators
 
 @dataclass(frozen=True)
 class VideoGANRecipe(Recipe):
-    data: str = knob("bouncing:balls", "videos to train on: video:PATH (a folder of frames, of "
-                     "folders of frames or of files), bouncing:balls, bouncing:glyphs, "
-                     "avatars:turning", group="data")
+    data: str = knob("avatars:turning", "videos to train on: video:PATH (a folder of frames, of "
+                     "folders of frames or of files), avatars:turning, bouncing:balls, "
+                     "bouncing:glyphs", group="data")
     history: int = knob(4, "frames that the next one is made of", low=1, high=16)
     ahead: int = knob(2, "frames that are predicted one after the other where they are shown, "
                       "measured and served", low=1, high=16)
@@ -184,7 +184,8 @@ register(
 register(
     "video_gan_small", VideoGAN, VideoGANRecipe(
         **PAPER, filters=24, discriminator_filters=16, first="he", optimizer="adam",
-        learning_rate=1e-3, last_rate=1e-4, discriminator_rate=2e-4, steps=4000,
+        learning_rate=5e-4, last_rate=5e-5, discriminator_rate=2e-4, lambda_adversarial=0.002,
+        steps=4000,
     ), card="video_gan.md", tiny=TINY,
     phrase="the next frames of a video, narrow, for a CPU",
 )

@@ -5,7 +5,8 @@ After Mathieu et al. 2016 (section 4) and the evaluation of the authors' code:
 - A pixel moves where the optical flow from the frame before to the true one is longer than `MOVES`.
   The code asks whether a channel of the flow, drawn in colours, is below 0.2, which is 0.8 of full
   saturation; here full saturation is a flow of 1 px. Their flow is another method's; this one is
-  scikit-image's iterative Lucas-Kanade.
+  scikit-image's iterative Lucas-Kanade, which says nothing in flat surfaces: pixels count where
+  they or a neighbour change.
 - Pixels that rest are black in both pictures, and means go over all pixels, as in the code: the
   fewer move, the higher the figures. Compare them on the same frames alone.
 - Sharpness: 10 log10 of 2^2 over the mean difference of the sizes of the gradients, along each axis
@@ -23,6 +24,7 @@ from kgan.metrics import pictures
 
 MOVES = 0.8  # px
 RADIUS = 5  # of the flow's window, px
+NEAR = 1  # px around what changes, beyond which the flow is that of nothing
 EQUAL = 100.0  # dB of equal pictures
 
 
@@ -36,15 +38,15 @@ def moving(before, after, least=MOVES):
     if np.array_equal(before, after):
         return np.zeros(after.shape[:2], bool)
     down, right = optical_flow_ilk(rgb2gray(after), rgb2gray(before), radius=RADIUS)
-    changed = _near((before != after).any(-1))  # flat and still pixels have no flow
+    changed = _near((before != after).any(-1))  # flat and still pixels have no flow of their own
     return (np.hypot(down, right) > least) & changed
 
 
 def _near(mask):
-    """Pixels with one of a mask within the window of the flow."""
-    wide = np.pad(mask, RADIUS)
+    """Pixels with one of a mask at most `NEAR` away, along each axis."""
+    wide = np.pad(mask, NEAR)
     for axis in (0, 1):
-        views = np.lib.stride_tricks.sliding_window_view(wide, 2 * RADIUS + 1, axis)
+        views = np.lib.stride_tricks.sliding_window_view(wide, 2 * NEAR + 1, axis)
         wide = views.any(-1)
     return wide
 
