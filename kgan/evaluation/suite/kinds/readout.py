@@ -30,6 +30,8 @@ def _about(content):
         ("PC1 to PC4", "The components along which the attributes of drawn faces differ most; the "
                        "paper's are those of another generator of faces."),
         ("Pixels", "Of all frames that are seen, 32 px at most, in 256 principal components."),
+        ("Steps", "A row with a discriminator learns from the squared error alone in the first "
+                  "three quarters of its steps, which costs less: its time is below the budget."),
         ("Bold", "The best of a column."),
     ]
 
