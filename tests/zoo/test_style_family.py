@@ -220,3 +220,10 @@ def test_a_suite_measures_all_rows_by_one_reference(quick):
 def test_another_suite_takes_no_style(tool, tmp_path):
     refused = tool("evaluate", "--suite", "table1", "--style", "waves", "--output", tmp_path)
     assert refused.code == 2 and "--style is for models of a style; table1 has" in refused.stderr
+
+
+def test_descent_and_network_of_the_suite_have_one_aim():
+    aims = {tuple(row.recipe.as_dict()[name] for name in (
+        "reference", "units", "content_layers", "style_layers", "lambda_content", "lambda_style",
+        "lambda_tv")) for row in SUITES["style"].rows}
+    assert len(aims) == 1
