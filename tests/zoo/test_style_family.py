@@ -100,6 +100,7 @@ def test_what_the_network_pays(tiny, batch, units):
     assert "variation" not in tiny("johnson", lambda_tv=0.0).loss_terms(batch)["generator"]
 
 
+@pytest.mark.slow  # two trainings; how runs go on is tested by toys
 def test_the_style_is_looked_at_once_and_kept_with_the_run(tmp_path, tiny):
     wave = tmp_path / "style.png"
     Image.fromarray(pattern("waves", 32)).save(wave)
