@@ -115,7 +115,7 @@ PAPER = {
 SMALL = {
     **PAPER, "size": 64, "batch": 8, "steps": 2000, "decay_from": 0.5,
     "reference": "vgg_star_small.cifar10", "units": "relative", "content_layers": "relu2_2",
-    "style_layers": "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1", "lambda_style": 5.0,
+    "style_layers": "relu1_1,relu2_1,relu3_1,relu4_1,relu5_1", "lambda_style": 1.0,
     "lambda_tv": 10.0, "style_size": 64, "filters": 8, "blocks": 3, "padding": "reflect",
     "upsample": "nearest",
 }

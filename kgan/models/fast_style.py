@@ -2,7 +2,7 @@
 
 PyTorch's examples have trained and exported such networks: `c9s1-32, d64, d128, R128 x5, u64, u32,
 c9s1-3` with instance norm, every convolution padded by reflection, nearest neighbours before the
-convolutions of `u`, levels of 0..255 in and out; the ONNX model zoo has five of them. Others have
+convolutions of `u`, levels of 0..255 in and out; some are in the ONNX model zoo. Others have
 16 or 8 filters, zeros as padding or transposed convolutions. What a file is follows from its
 operations, which must be these and no others.
 """

@@ -100,6 +100,7 @@ def test_what_the_network_pays(tiny, batch, units):
     assert "variation" not in tiny("johnson", lambda_tv=0.0).loss_terms(batch)["generator"]
 
 
+@pytest.mark.slow  # two trainings; how runs go on is tested by toys
 def test_the_style_is_looked_at_once_and_kept_with_the_run(tmp_path, tiny):
     wave = tmp_path / "style.png"
     Image.fromarray(pattern("waves", 32)).save(wave)
@@ -220,3 +221,10 @@ def test_a_suite_measures_all_rows_by_one_reference(quick):
 def test_another_suite_takes_no_style(tool, tmp_path):
     refused = tool("evaluate", "--suite", "table1", "--style", "waves", "--output", tmp_path)
     assert refused.code == 2 and "--style is for models of a style; table1 has" in refused.stderr
+
+
+def test_descent_and_network_of_the_suite_have_one_aim():
+    aims = {tuple(row.recipe.as_dict()[name] for name in (
+        "reference", "units", "content_layers", "style_layers", "lambda_content", "lambda_style",
+        "lambda_tv")) for row in SUITES["style"].rows}
+    assert len(aims) == 1

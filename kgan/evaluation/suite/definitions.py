@@ -234,7 +234,8 @@ SUITES = {
     # Gatys et al. 2016 against Johnson et al. 2016 (arXiv 1603.08155), figure 5: what descent comes
     # to with its iterations, and a network in one pass.
     "style": Suite("style", (
-        *(Row(f"descent, {n} iterations", "gatys_small", {"size": 64, "iterations": n}, tag=str(n))
+        *(Row(f"descent, {n} iterations", "gatys_small",
+              {"size": 64, "iterations": n, "lambda_style": 1.0}, tag=str(n))
           for n in (10, 30, 100, 300)),
         Row("a trained network", "johnson_small", repeated=True),
         Row("a trained network, twice the width", "johnson_small", {"filters": 16}, tag="16"),
