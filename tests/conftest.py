@@ -33,6 +33,7 @@ from kgan.core.recipe import Machine, Recipe, knob
 from kgan.models.encoding import Encodes
 from kgan.models.gan import GAN
 from kgan.models.inverting import Inverts
+from kgan.models.latent import LatentGAN
 from kgan.training.run import RunOptions, train
 
 tf.config.set_logical_device_configuration(
@@ -80,8 +81,7 @@ def each_name(trained=False, exported=False):
 
     A name of the same class and tiny recipe as a shorter name's is slow, and so is a `_small` one
     beside the name without it; of encoders of a generator, one of the same class, or of one made
-    from it; of exports, which hold no discriminator, one of the same class that takes as many
-    inputs, and of those that encode, which have the same signatures, all but one.
+    from it; of exports, which hold no discriminator, one with the same signatures.
 
     Args:
         trained: leave out those that are not trained.
@@ -94,9 +94,11 @@ def each_name(trained=False, exported=False):
             continue
         look = (entry.model, repr(sorted(entry.tiny.items())))
         if exported:
-            encodes = issubclass(entry.model, Encodes)
-            look = (Encodes if encodes else entry.model, entry.tiny.get("condition"),
-                    encodes and entry.model.label_names_of(entry.recipe))
+            kind, recipe = entry.model, entry.recipe.replace(**entry.tiny)
+            served = (kind.forward, tuple(kind.directions_of(recipe)), kind.signals_of(recipe))
+            look = (kind if issubclass(kind, LatentGAN) else served, entry.tiny.get("condition"))
+            if issubclass(kind, Encodes):
+                look = (Encodes, kind.label_names_of(recipe))
         derived = False
         if issubclass(entry.model, Inverts) and not exported:
             line = entry.model.mro()

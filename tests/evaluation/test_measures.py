@@ -111,4 +111,4 @@ def test_options_that_no_measure_heeds_are_refused():
         with pytest.raises(UsageError, match=flag):
             _check_asked("toy", model, options)
     _check_asked("toy", Sampling(Recipe(size=16)), Options(inception=True, recover=(4, 10)))
-    assert {name for name in USUAL if USUAL[name].at_size} == {"reconstructions"}
+    assert {name for name in USUAL if USUAL[name].at_size} == {"reconstructions", "readout"}

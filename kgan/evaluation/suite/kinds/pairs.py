@@ -85,6 +85,7 @@ def _measure_pairs(asked, run):
     if "name" in asked:
         model, data = model_and_data(asked, run)
         figures, pictures = model.measure(data, Options(n=asked["n"]))
+        figures.pop("reference")  # in the names of the figures
         seen, strips = pictures[direction], {"": pictures[direction]["output"]}
     else:
         data = open_asked(asked, asked["size"])
