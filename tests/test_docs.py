@@ -65,6 +65,12 @@ def test_packaged_weights_are_whole_small_and_described(full):
     if "psnr_a2b" in figures and not translates:  # what learns from pairs
         assert f"{figures['psnr_a2b']:.1f} dB | {figures['l1_a2b']:.1f}/255" in card
         return
+    if "identity_style" in figures:
+        assert f"| {figures['content']:.2f} | {figures['style']:.2f} |" in card
+        return
+    if "psnr_1" in figures:  # predicted frames
+        assert f"{figures['psnr_1']:.1f} dB" in card and f"{figures['last_psnr_1']:.1f} dB" in card
+        return
     if latent:  # an encoder's reconstructions, a generator's variety
         shown = figures["dhash"] if encodes else figures["dhash_ratio"]
         assert f"{shown:.3f}" in card

@@ -127,6 +127,7 @@ TINY = {
 }
 
 register("johnson", Johnson, JohnsonRecipe(**PAPER), card="johnson.md", tiny=TINY,
+         weights=("waves", "mosaic"),
          phrase="one style by one network, with a loss of VGG-16's features, at 256 px")
 register("johnson_small", Johnson, JohnsonRecipe(**SMALL), card="johnson.md", tiny=TINY,
          phrase="one style by one network of a quarter of the width, at 64 px, for a CPU")
