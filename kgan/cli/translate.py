@@ -188,8 +188,9 @@ def _translate(flags, recipe, results, beside, video, history):
     run, most = _function(model, direction)
     if video:
         with results.attempt(*video):
-            one = _of_frames(video[0], flags.max_side, model, most, tiles, run)
-            count = translate_video(*video, one, rate=flags.rate, history=history)
+            one = _of_frames(video[0], model, most, tiles, run)
+            count = translate_video(*video, one, rate=flags.rate, history=history,
+                                    fit=lambda frame: _shrunk(frame, flags.max_side))
             return direction, {"frames": count}
         return direction, {}
     begun, live = time.perf_counter(), sys.stderr.isatty()
@@ -210,16 +211,19 @@ def _translate(flags, recipe, results, beside, video, history):
     return direction, {}
 
 
-def _of_frames(source, max_side, model, needed, tiles, run):
+def _shrunk(frame, max_side):
+    """A frame whose longer side is `max_side` at most; 0 = as it is."""
+    height, width = frame.shape[:2]
+    if not 0 < max_side < max(width, height):
+        return frame
+    size = [max(1, round(max_side / max(width, height) * side)) for side in (width, height)]
+    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC))
+
+
+def _of_frames(source, model, needed, tiles, run):
     """A function of frames, uint8 [h, w, 3] each, that gives one; see `_read` for the arguments."""
     def translate(*frames):
-        height, width = frames[0].shape[:2]
-        shrink = min(1.0, max_side / max(width, height)) if max_side else 1.0
-        size = [max(1, round(shrink * side)) for side in (width, height)]
-        _check_memory(source, size, model, needed, tiles)
-        if shrink < 1:
-            frames = [np.asarray(Image.fromarray(x).resize(size, Image.Resampling.BICUBIC))
-                      for x in frames]
+        _check_memory(source, frames[0].shape[1::-1], model, needed, tiles)
         given = [x[None] for x in frames]
         return np.asarray(tiles.through(run, given) if tiles else run(*given))[0]
 
