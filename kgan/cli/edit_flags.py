@@ -16,7 +16,7 @@ DESCENT = ("refine", "method", "rate", "reference", "feature_weight", "seed")
 NEEDS = {  # flags that nothing heeds but beside one of these
     "steps": ("between", "strokes"), "path": ("between", "strokes"),
     "candidates": ("strokes",), "edit_steps": ("strokes",), "stay": ("strokes",),
-    "transfer": ("strokes",), "style": ("object",), "name": ("pair", "without"),
+    "transfer": ("strokes",), "style": ("object",),
     "method": ("refine",), "rate": ("refine",), "feature_weight": ("reference",),
 }
 

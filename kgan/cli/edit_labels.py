@@ -11,16 +11,16 @@ import time
 import numpy as np
 
 from kgan.cli.edit_flags import others
+from kgan.cli.edit_jobs import drawn
 from kgan.cli.edit_jobs import jobs as jobs_from
 from kgan.cli.journal import Journal
 from kgan.cli.results import Results, refuse_replacing
 from kgan.core import registry
-from kgan.core.batches import parts
 from kgan.core.devices import quiet
 from kgan.core.errors import UsageError
 from kgan.core.pixels import array_to_uint8
 from kgan.data.pictures import write_png
-from kgan.models.encoding import BATCH, Encodes
+from kgan.models.encoding import Encodes
 from kgan.models.labelled import in_turn, refuse_without_labels, with_labels
 from kgan.models.latent import LatentGAN
 from kgan.models.source import with_weights
@@ -120,12 +120,8 @@ def _batches(model, flags, results):
         for paths, shown, codes in Coder(model).read_all(list(strips), results.skip):
             yield [strips[path] for path in paths], list(map(str, paths)), shown, codes, None
         return
-    codes, left = model.codes(flags.samples, flags.seed).numpy(), {s for _, s in results.left}
-    rows = [(i, strip) for i, (_, strip) in enumerate(jobs_from(flags, pathlib.Path(flags.output)))
-            if strip in left]
-    for some in parts(rows, BATCH):
-        chosen, strips = zip(*some, strict=True)
-        yield list(strips), [None] * len(strips), None, codes[list(chosen)], list(chosen)
+    for strips, codes, numbers in drawn(model, flags, results):
+        yield strips, [None] * len(strips), None, codes, numbers
 
 
 def _made(model, codes, numbers, sets):

@@ -211,13 +211,18 @@ def _translate(flags, recipe, results, beside, video, history):
     return direction, {}
 
 
-def _shrunk(frame, max_side):
-    """A frame whose longer side is `max_side` at most; 0 = as it is."""
-    height, width = frame.shape[:2]
-    if not 0 < max_side < max(width, height):
-        return frame
-    size = [max(1, round(max_side / max(width, height) * side)) for side in (width, height)]
-    return np.asarray(Image.fromarray(frame).resize(size, Image.Resampling.BICUBIC))
+def _within(width, height, max_side):
+    """[width, height] of what is shrunk so that no side is longer than `max_side`; 0 = any."""
+    shrink = min(1.0, max_side / max(width, height)) if max_side else 1.0
+    return [max(1, round(shrink * side)) for side in (width, height)]
+
+
+def _shrunk(picture, max_side):
+    """A picture, uint8 [h, w] or [h, w, 3], whose longer side is `max_side` at most; 0 = any."""
+    size = _within(*picture.shape[1::-1], max_side)
+    if size == [*picture.shape[1::-1]]:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
 
 
 def _of_frames(source, model, needed, tiles, run):
@@ -266,8 +271,7 @@ def _read(paths, max_side, model, direction, needed, tiles=None):
         BrokenPicture: it cannot be read, or what is free of the memory does not suffice.
     """
     picture, (width, height) = paths[0], picture_size(paths[0])
-    shrink = min(1.0, max_side / max(width, height)) if max_side else 1.0
-    size = [max(1, round(shrink * side)) for side in (width, height)]
+    size = _within(width, height, max_side)
     _check_memory(picture, size, model, needed, tiles)
     signals, given, alpha = sources_of(model.directions[direction], model.signals), [], None
     for signal, path in zip(signals, paths, strict=True):
@@ -275,11 +279,10 @@ def _read(paths, max_side, model, direction, needed, tiles=None):
         if x.shape[:2] != (height, width):
             raise BrokenPicture(path, f"is {x.shape[1]}x{x.shape[0]}, and {picture.name} beside it "
                                 f"{width}x{height}")
-        if shrink < 1 and signal.ids:
+        if signal.ids:
             x = resize_cover(x, size[::-1])
-        elif shrink < 1:
-            x, its = (None if y is None else np.asarray(Image.fromarray(y).resize(
-                size, Image.Resampling.BICUBIC)) for y in (x, its))
+        else:
+            x, its = (None if y is None else _shrunk(y, max_side) for y in (x, its))
         check_classes(signal, x, path)
         given.append(x.astype(np.int32) if signal.ids else x)
         alpha = its if alpha is None else alpha
