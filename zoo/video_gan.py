@@ -68,7 +68,7 @@ class VideoGANRecipe(Recipe):
                              "coarsest of four scales has an eighth of it.")
         if self.lambda_adversarial and self.mismatched and self.batch // self.accumulate < 2:
             raise UsageError("--mismatched shows frames of other clips: a share of a batch must "
-                             "have 2 clips at least, also that of a device.")
+                             "have 2 clips at least.")
         if not self.lambda_distance + self.lambda_gdl + self.lambda_adversarial:
             raise UsageError("Nothing to learn from: --lambda_distance, --lambda_gdl or "
                              "--lambda_adversarial must be above 0.")
@@ -152,6 +152,9 @@ class VideoGAN(Predicts, GAN):
 
         found = {"real": paid(losses.real_loss, true), "fake": paid(losses.fake_loss, made)}
         if self.recipe.mismatched:
+            if truth.shape[0] == 1:  # else its own past would be another clip's
+                raise UsageError("--mismatched needs 2 clips at least on each device: a larger "
+                                 "--batch, or --nomismatched.")
             others = [ops.roll(t, 1, axis=0) for t in true]
             found["fake"] = 0.5 * found["fake"]
             found["mismatched"] = 0.5 * paid(losses.fake_loss, others)

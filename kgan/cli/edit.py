@@ -11,7 +11,15 @@ import time
 
 import numpy as np
 
-from kgan.cli.edit_flags import edit_flags, factored, ks_of, listed, named_by, pairs_of
+from kgan.cli.edit_flags import (
+    edit_flags,
+    factored,
+    ks_of,
+    listed,
+    named_by,
+    pairs_of,
+    refuse_unheeded,
+)
 from kgan.cli.edit_grids import edit_between, sort_pictures
 from kgan.cli.edit_jobs import batches, coder_of, descent, jobs, writing
 from kgan.cli.edit_labels import edit_labels
@@ -35,6 +43,7 @@ from kgan.models.source import resolve
 def main(arguments):
     flags = edit_flags()
     words = flags.parse(arguments, positional=None)
+    refuse_unheeded(flags)
     if flags.object:
         return edit_objects(flags)
     if flags.label:

@@ -11,6 +11,15 @@ from kgan.editing.inversion import FEATURE_WEIGHT, METHODS
 from kgan.editing.strips import LENGTH, SAFE
 from kgan.models.latent import LatentGAN
 
+COMMON = ("model", "output", "overwrite")  # what every kind of edit heeds
+DESCENT = ("refine", "method", "rate", "reference", "feature_weight", "seed")
+NEEDS = {  # flags that nothing heeds but beside one of these
+    "steps": ("between", "strokes"), "path": ("between", "strokes"),
+    "candidates": ("strokes",), "edit_steps": ("strokes",), "stay": ("strokes",),
+    "transfer": ("strokes",), "style": ("object",),
+    "method": ("refine",), "rate": ("refine",), "feature_weight": ("reference",),
+}
+
 ABOUT = """Edit pictures by moving their codes, along directions or by strokes: for each a strip of
 itself, its reconstruction and its edits. Pictures are cut to their central square and resized to
 the model's size, as for training. A result that exists already stays, unless --overwrite."""
@@ -83,6 +92,25 @@ def edit_flags():
     flags.add("separate", False, "also write each picture of a strip as a file of its own")
     flags.add("overwrite", False, "replace results that exist")
     return flags
+
+
+def others(flags, *heeded):
+    """The flags that are said beside `heeded` and `COMMON`, in the order of the help."""
+    names = [name for group in flags.headings.values() for name in group]
+    return [name for name in names
+            if flags.values[name].present and name not in (*COMMON, *heeded)]
+
+
+def refuse_unheeded(flags):
+    """Refuses flags that nothing would heed.
+
+    Raises:
+        UsageError: what such a flag needs is not said.
+    """
+    for name, needs in NEEDS.items():
+        if flags.values[name].present and not any(flags.values[need].value for need in needs):
+            raise UsageError(f"--{name} does nothing without {' or '.join(f'--{n}' for n in needs)}"
+                             ": say that, too, or leave it out; see tools/edit --help.")
 
 
 def pairs_of(values, words, flag="pair"):

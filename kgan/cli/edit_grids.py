@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 
+from kgan.cli.edit_flags import DESCENT, others
 from kgan.cli.edit_jobs import coder_of, descent
 from kgan.cli.journal import Journal
 from kgan.cli.results import Results, refuse_replacing
@@ -19,9 +20,6 @@ from kgan.core.paths import replacing
 from kgan.data.pictures import write_png
 from kgan.editing.grids import Order, interpolated
 from kgan.report.sheet import draw_strip
-
-OTHERS = ("input", "samples", "direction", "pair", "without", "with", "orthogonal", "save", "plot",
-          "k", "object", "style", "sort", "panel", "strokes")  # than --between
 
 
 def edit_between(flags, ends):
@@ -61,7 +59,7 @@ def edit_between(flags, ends):
 
 def _jobs(flags, ends):
     """(the folder, [((A, B), strip)]), checked."""
-    given = [name for name in OTHERS if flags.values[name].present]
+    given = others(flags, "between", "steps", "path", "separate", *DESCENT)
     if given or not flags.output:
         raise UsageError("--between takes --output, --steps, --path, --separate and descent alone"
                          f"{f', not --{given[0]}' if given else ''}; see tools/edit --help.")

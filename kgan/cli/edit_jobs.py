@@ -46,17 +46,23 @@ def jobs(flags, out):
 def batches(coder, flags, results):
     """Yields (strips, sources, pictures or None, codes) of what is left to do."""
     if flags.samples:
-        codes = coder.model.codes(flags.samples, flags.seed).numpy()
-        left = {strip for _, strip in results.left}
-        rows = [(i, strip) for i, (_, strip) in enumerate(jobs(flags, pathlib.Path(flags.output)))
-                if strip in left]
-        for some in parts(rows, BATCH):
-            chosen, strips = zip(*some, strict=True)
-            yield list(strips), [None] * len(strips), None, codes[list(chosen)]
+        for strips, codes, _ in drawn(coder.model, flags, results):
+            yield strips, [None] * len(strips), None, codes
         return
     strips = dict(results.left)
     for paths, shown, codes in coder.read_all([path for path, _ in results.left], results.skip):
         yield [strips[path] for path in paths], [str(path) for path in paths], shown, codes
+
+
+def drawn(model, flags, results):
+    """Yields (strips, codes, their numbers) of what is left of `--samples`."""
+    codes = model.codes(flags.samples, flags.seed).numpy()
+    left = {strip for _, strip in results.left}
+    rows = [(i, strip) for i, (_, strip) in enumerate(jobs(flags, pathlib.Path(flags.output)))
+            if strip in left]
+    for some in parts(rows, BATCH):
+        numbers, strips = map(list, zip(*some, strict=True))
+        yield strips, codes[numbers], numbers
 
 
 @contextlib.contextmanager

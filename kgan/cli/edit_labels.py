@@ -10,16 +10,17 @@ import time
 
 import numpy as np
 
+from kgan.cli.edit_flags import others
+from kgan.cli.edit_jobs import drawn
+from kgan.cli.edit_jobs import jobs as jobs_from
 from kgan.cli.journal import Journal
 from kgan.cli.results import Results, refuse_replacing
-from kgan.cli.translate import jobs_of
 from kgan.core import registry
-from kgan.core.batches import parts
 from kgan.core.devices import quiet
 from kgan.core.errors import UsageError
 from kgan.core.pixels import array_to_uint8
 from kgan.data.pictures import write_png
-from kgan.models.encoding import BATCH, Encodes
+from kgan.models.encoding import Encodes
 from kgan.models.labelled import in_turn, refuse_without_labels, with_labels
 from kgan.models.latent import LatentGAN
 from kgan.models.source import with_weights
@@ -37,12 +38,11 @@ def edit_labels(flags):
         UserError: the model has no labels, or not these.
     """
     sets = [_wanted(text) for text in flags.label]
-    if bool(flags.input) == bool(flags.samples) or not flags.output or any((
-        flags.direction, flags.pair, flags.without, flags.values["with"].value, flags.k,
-        flags.orthogonal, flags.save, flags.plot, flags.refine,
-    )):
+    given = others(flags, "label", "input", "samples", "seed", "separate")
+    if bool(flags.input) == bool(flags.samples) or not flags.output or given:
         raise UsageError("--label takes --output and either --input or --samples, --seed and "
-                         "--separate alone; see tools/edit --help.")
+                         f"--separate alone{f', not --{given[0]}' if given else ''}; see "
+                         "tools/edit --help.")
     found = with_weights(flags.model)
     kind = registry.entry(found.name).model
     latent = issubclass(kind, LatentGAN)
@@ -54,7 +54,7 @@ def edit_labels(flags):
         raise UsageError(f"{flags.model} has no encoder: edit what it draws, --samples 8, or take "
                          "one that has, as icgan.")
     out = pathlib.Path(flags.output)
-    jobs = _jobs(flags, out)
+    jobs = jobs_from(flags, out)
     read = [picture for picture, _ in jobs if picture]
     refuse_replacing([path for _, strip in jobs for path in (strip, *_files(flags, sets, strip))],
                      read)
@@ -81,13 +81,6 @@ def _wanted(text):
                              "joined by commas.")
         found[name] = int(value)
     return found
-
-
-def _jobs(flags, out):
-    if not flags.samples:
-        return jobs_of(pathlib.Path(flags.input), out)
-    digits = len(str(flags.samples - 1))
-    return [(None, out / f"sample_{i:0{digits}}.png") for i in range(flags.samples)]
 
 
 def _files(flags, sets, strip):
@@ -127,12 +120,8 @@ def _batches(model, flags, results):
         for paths, shown, codes in Coder(model).read_all(list(strips), results.skip):
             yield [strips[path] for path in paths], list(map(str, paths)), shown, codes, None
         return
-    codes, left = model.codes(flags.samples, flags.seed).numpy(), {s for _, s in results.left}
-    rows = [(i, strip) for i, (_, strip) in enumerate(_jobs(flags, pathlib.Path(flags.output)))
-            if strip in left]
-    for some in parts(rows, BATCH):
-        chosen, strips = zip(*some, strict=True)
-        yield list(strips), [None] * len(strips), None, codes[list(chosen)], list(chosen)
+    for strips, codes, numbers in drawn(model, flags, results):
+        yield strips, [None] * len(strips), None, codes, numbers
 
 
 def _made(model, codes, numbers, sets):

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 
+from kgan.cli.edit_flags import others
 from kgan.cli.journal import Journal
 from kgan.cli.results import Results, refuse_replacing
 from kgan.cli.translate import check_classes, jobs_of_several
@@ -36,9 +37,10 @@ def edit_objects(flags):
     if not issubclass(kind, Styled):
         raise UsageError(f"{flags.model} is not drawn from label maps: --object is for models as "
                          "pix2pixhd.")
-    if not flags.input or not flags.output or flags.direction or flags.pair or flags.without:
-        raise UsageError("--object takes --input, --output and --style alone; see tools/edit "
-                         "--help.")
+    given = others(flags, "object", "style", "input")
+    if not flags.input or not flags.output or given:
+        raise UsageError("--object takes --input, --output and --style alone"
+                         f"{f', not --{given[0]}' if given else ''}; see tools/edit --help.")
     one, numbers = _number(flags.object, "object"), [
         _number(word, "style") for word in (flags.style or "").split(",") if word]
     source, out = pathlib.Path(flags.input), pathlib.Path(flags.output)

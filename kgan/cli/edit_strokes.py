@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 
+from kgan.cli.edit_flags import DESCENT, others
 from kgan.cli.edit_jobs import batches, coder_of, descent, jobs, writing
 from kgan.cli.journal import Journal
 from kgan.cli.results import Results, refuse_replacing
@@ -21,8 +22,8 @@ from kgan.editing.strokes import painted as with_strokes
 from kgan.editing.strokes import read_strokes
 from kgan.report.sheet import draw_rows, draw_strip
 
-OTHERS = ("direction", "pair", "without", "with", "orthogonal", "save", "plot", "k", "between",
-          "panel", "sort", "object", "style", "label")  # than --strokes
+HEEDED = ("input", "samples", "strokes", "candidates", "edit_steps", "stay", "transfer", "steps",
+          "path", "separate")  # beside descent
 COLUMNS = 8  # of candidates
 
 
@@ -70,7 +71,7 @@ def edit_strokes(flags, words):
 
 
 def _check(flags, words):
-    wrong = [f"--{name}" for name in OTHERS if flags.values[name].present] + words[:1]
+    wrong = [f"--{name}" for name in others(flags, *HEEDED, *DESCENT)] + words[:1]
     if wrong:
         raise UsageError(f"--strokes does not go with {wrong[0]}; see tools/edit --help.")
     if bool(flags.input) == bool(flags.samples) or not flags.output:

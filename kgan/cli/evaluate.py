@@ -79,3 +79,7 @@ def _check(flags):
         if flags.values[name].present:
             raise UsageError(f"--{name} is for one model, not for --suite." if flags.suite else
                              f"--{name} goes with --suite.")
+    for name, needs in (("recover_steps", "recover"), ("projection_steps", "projections")):
+        if flags.values[name].present and not flags.values[needs].value:
+            raise UsageError(f"--{name} does nothing without --{needs}: say that, too, or leave it "
+                             "out.")

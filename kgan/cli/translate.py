@@ -188,8 +188,9 @@ def _translate(flags, recipe, results, beside, video, history):
     run, most = _function(model, direction)
     if video:
         with results.attempt(*video):
-            one = _of_frames(video[0], flags.max_side, model, most, tiles, run)
-            count = translate_video(*video, one, rate=flags.rate, history=history)
+            one = _of_frames(video[0], model, most, tiles, run)
+            count = translate_video(*video, one, rate=flags.rate, history=history,
+                                    fit=lambda frame: _shrunk(frame, flags.max_side))
             return direction, {"frames": count}
         return direction, {}
     begun, live = time.perf_counter(), sys.stderr.isatty()
@@ -210,16 +211,24 @@ def _translate(flags, recipe, results, beside, video, history):
     return direction, {}
 
 
-def _of_frames(source, max_side, model, needed, tiles, run):
+def _within(width, height, max_side):
+    """[width, height] of what is shrunk so that no side is longer than `max_side`; 0 = any."""
+    shrink = min(1.0, max_side / max(width, height)) if max_side else 1.0
+    return [max(1, round(shrink * side)) for side in (width, height)]
+
+
+def _shrunk(picture, max_side):
+    """A picture, uint8 [h, w] or [h, w, 3], whose longer side is `max_side` at most; 0 = any."""
+    size = _within(*picture.shape[1::-1], max_side)
+    if size == [*picture.shape[1::-1]]:
+        return picture
+    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC))
+
+
+def _of_frames(source, model, needed, tiles, run):
     """A function of frames, uint8 [h, w, 3] each, that gives one; see `_read` for the arguments."""
     def translate(*frames):
-        height, width = frames[0].shape[:2]
-        shrink = min(1.0, max_side / max(width, height)) if max_side else 1.0
-        size = [max(1, round(shrink * side)) for side in (width, height)]
-        _check_memory(source, size, model, needed, tiles)
-        if shrink < 1:
-            frames = [np.asarray(Image.fromarray(x).resize(size, Image.Resampling.BICUBIC))
-                      for x in frames]
+        _check_memory(source, frames[0].shape[1::-1], model, needed, tiles)
         given = [x[None] for x in frames]
         return np.asarray(tiles.through(run, given) if tiles else run(*given))[0]
 
@@ -262,8 +271,7 @@ def _read(paths, max_side, model, direction, needed, tiles=None):
         BrokenPicture: it cannot be read, or what is free of the memory does not suffice.
     """
     picture, (width, height) = paths[0], picture_size(paths[0])
-    shrink = min(1.0, max_side / max(width, height)) if max_side else 1.0
-    size = [max(1, round(shrink * side)) for side in (width, height)]
+    size = _within(width, height, max_side)
     _check_memory(picture, size, model, needed, tiles)
     signals, given, alpha = sources_of(model.directions[direction], model.signals), [], None
     for signal, path in zip(signals, paths, strict=True):
@@ -271,11 +279,10 @@ def _read(paths, max_side, model, direction, needed, tiles=None):
         if x.shape[:2] != (height, width):
             raise BrokenPicture(path, f"is {x.shape[1]}x{x.shape[0]}, and {picture.name} beside it "
                                 f"{width}x{height}")
-        if shrink < 1 and signal.ids:
+        if signal.ids:
             x = resize_cover(x, size[::-1])
-        elif shrink < 1:
-            x, its = (None if y is None else np.asarray(Image.fromarray(y).resize(
-                size, Image.Resampling.BICUBIC)) for y in (x, its))
+        else:
+            x, its = (None if y is None else _shrunk(y, max_side) for y in (x, its))
         check_classes(signal, x, path)
         given.append(x.astype(np.int32) if signal.ids else x)
         alpha = its if alpha is None else alpha

@@ -43,7 +43,7 @@ def video_job(source, out):
     return None
 
 
-def translate_video(source, result, run, *, rate=0, history=0):
+def translate_video(source, result, run, *, rate=0, history=0, fit=None):
     """Writes the translation of a video.
 
     Args:
@@ -53,6 +53,8 @@ def translate_video(source, result, run, *, rate=0, history=0):
         rate: frames a second; 0 = the file's, 25 of a folder.
         history: 0 = `run` takes a frame and makes its translation; else so many frames, and makes
             the next one.
+        fit: brings a frame, once it is read, to what `run` takes, as by shrinking it; None = as it
+            is.
 
     Returns:
         How many frames were written.
@@ -70,6 +72,7 @@ def translate_video(source, result, run, *, rate=0, history=0):
             if frame.shape != first:
                 raise BrokenPicture(str(source), f"frame {writer.count + 1} is {frame.shape[1]}x"
                                     f"{frame.shape[0]}, and the first {first[1]}x{first[0]}")
+            frame = fit(frame) if fit else frame
             if not history:
                 writer.add(_rgb(run(frame)))
                 continue

@@ -32,7 +32,7 @@ class Facts:
     """What a file says of its video.
 
     Attributes:
-        width, height: upright, in pixels.
+        width, height: of the frames as they are stored, before they are turned upright, in pixels.
         rate: frames a second, a `fractions.Fraction`.
         count: frames; 0 = it does not say.
     """
@@ -88,7 +88,8 @@ class Writer:
 
     def __init__(self, path, rate):
         self.path, self.count = pathlib.Path(path), 0
-        self._rate = fractions.Fraction(rate).limit_denominator(100_000)
+        least = fractions.Fraction(1, 100_000)
+        self._rate = max(least, fractions.Fraction(rate).limit_denominator(100_000))
         self._stream, self._stack = None, contextlib.ExitStack()
 
     def __enter__(self):

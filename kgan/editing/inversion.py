@@ -107,7 +107,8 @@ def invert(
                            feature_weight)
     if method == "lbfgs":  # which calls it from Python
         objective = tf.function(objective, autograph=False, reduce_retracing=True)
-    first, history = _errors(decode, codes, targets, batch), np.zeros(0)
+    first = _errors(decode, codes, targets, batch) if method == "lbfgs" else None
+    history = np.zeros(0)
     if steps and len(codes):
         try:
             codes, history = solve.minimise(

@@ -146,7 +146,8 @@ def mask(stroke, size):
     side = size * FINER
     drawn = Image.new("L", (side, side))
     draw = ImageDraw.Draw(drawn)
-    radius, points = stroke.reach * side, [(x * side, y * side) for x, y in stroke.points]
+    radius = max(stroke.reach * side, 0.5)  # what is drawn has a pixel at least
+    points = [(x * side, y * side) for x, y in stroke.points]
     if stroke.tool == "warp":
         x, y = points[1]
         draw.rectangle((x - radius, y - radius, x + radius - 1, y + radius - 1), fill=255)

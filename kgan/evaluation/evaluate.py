@@ -78,6 +78,10 @@ def _check_asked(name, model, options):
     if options.projections[0] and "projections" not in heeded:
         raise UsageError("--projections is for generators and encoders; "
                          f"{name} is a {model.name_in_zoo}.")
+    if options.projections[0]:
+        from kgan.evaluation.projections import refuse
+
+        refuse(model)  # before all else is measured
     if options.inception and "inception" not in heeded:
         raise UsageError("--keras_fid is for translators and generators; "
                          f"{name} is a {model.name_in_zoo}.")

@@ -34,12 +34,9 @@ def measure_projections(model, real, steps, reference, seed=1):
         graph of descent is counted once. The pictures are `{kind: {"input", way, ...}}`.
 
     Raises:
-        UsageError: the generator needs labels, or codes of it have no prior.
+        UsageError: see `refuse`.
     """
-    if model.conditions or not model.prior:
-        what = "needs labels beside codes" if model.conditions else "has no prior of codes"
-        raise UsageError(f"{model.name_in_zoo} {what}: --projections is for generators without "
-                         "labels, and their encoders.")
+    refuse(model)
     coder = Coder(model, reference=reference)
     codes = np.asarray(model.codes(len(real), seed))
     figures = {"pictures": len(real), "steps": steps, "reference": reference,
@@ -55,6 +52,18 @@ def measure_projections(model, real, steps, reference, seed=1):
             shown[f"project {kind}"][way] = made
             figures[kind][way] = _figures(coder, given, made, found, truth) | {"seconds": spent}
     return figures, shown
+
+
+def refuse(model):
+    """Refuses models that are not compared.
+
+    Raises:
+        UsageError: the generator needs labels, or codes of it have no prior.
+    """
+    if model.conditions or not model.prior:
+        what = "needs labels beside codes" if model.conditions else "has no prior of codes"
+        raise UsageError(f"{model.name_in_zoo} {what}: --projections is for generators without "
+                         "labels, and their encoders.")
 
 
 def _ways(coder, given, steps, seed):

@@ -45,6 +45,9 @@ def fields(operations):
         raise UserError(f"{LIKE}: it has {len(kinds)} operations, not {len(expected)}.")
     for one in operations:
         _check(one)
+    least = 72 * found["filters"] ** 2 * (1 + 4 * found["blocks"])  # of d128 and the R128s
+    if sum(array.size for one in operations for array in one.arrays) < least:
+        raise UserError(f"{LIKE}: its layers are not as wide as its first one says.")
     return found
 
 

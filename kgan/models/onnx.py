@@ -1,7 +1,8 @@
 """ONNX files of others: the operations of a graph and the arrays that they take, as data.
 
-Nothing of a file is run here. Its size, its operations and its arrays are bounded, and arrays that
-lie in other files are refused. Needs the package `onnx`: `pip install kgan[onnx]`.
+`read` runs nothing of a file: its size, its operations and its arrays are bounded, and arrays that
+lie in other files are refused. `run` has onnxruntime run one that was read. Needs the packages
+`onnx` and `onnxruntime`: `pip install kgan[onnx]`.
 """
 
 import math
@@ -14,6 +15,7 @@ from kgan.core.reading import size_of
 
 LARGEST = 64_000_000  # bytes of a file
 MOST = 2000  # operations, and arrays
+LONGEST = 2048  # pixels of a side that a file fixes
 PLUMBING = {  # what exporters compute sizes with; no network is told by it
     "Cast", "Concat", "Constant", "ConstantOfShape", "Div", "Floor", "Gather", "Identity", "Mul",
     "Reshape", "Shape", "Slice", "Transpose", "Unsqueeze",
@@ -85,7 +87,7 @@ def run(path, pictures):
 
     Args:
         path: of the file, which `read` has found to be what was looked for.
-        pictures: float32 [1, c, h, w]; cut to sides that the file fixes.
+        pictures: float32 [1, c, h, w]; repeated and cut to sides that the file fixes.
 
     Returns:
         (the pictures that were given, the result), float32 arrays.
@@ -101,10 +103,13 @@ def run(path, pictures):
         one, *others = session.get_inputs()
         if others or len(one.shape) != 4:
             raise UserError(f"{path} takes other things than one batch of pictures.")
-        height, width = (side if isinstance(side, int) else None for side in one.shape[2:])
-        if (height or 1) > pictures.shape[2] or (width or 1) > pictures.shape[3]:
-            pictures = np.resize(pictures, (*pictures.shape[:2], height, width))
-        given = pictures[:, :, :height, :width]
+        sides = [side if isinstance(side, int) else own
+                 for side, own in zip(one.shape[2:], pictures.shape[2:], strict=True)]
+        if not 0 < min(sides) <= max(sides) <= LONGEST:
+            raise UserError(f"{path} takes pictures of {sides[1]}x{sides[0]} pixels, not sides of "
+                            f"1 to {LONGEST}.")
+        given = np.pad(pictures, [(0, 0), (0, 0), *((0, max(0, side - own)) for side, own in zip(
+            sides, pictures.shape[2:], strict=True))], "wrap")[:, :, : sides[0], : sides[1]]
         return given, session.run(None, {one.name: given})[0]
     except UserError:
         raise

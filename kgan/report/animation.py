@@ -26,8 +26,8 @@ def clips_sheets(clips, given):
         said = f"frame {t + 1}" if t < given else f"frame +{t + 1 - given}"
         rows = []
         for title, some in clips.items():
-            said = f"{title}, {said}" if len(clips) > 1 else said
-            rows.append(grid({said + " " * i: _marked(one[t], t >= given)[None]  # titles differ
+            head = f"{title}, {said}" if len(clips) > 1 else said
+            rows.append(grid({head + " " * i: _marked(one[t], t >= given)[None]  # titles differ
                               for i, one in enumerate(some)}))
         sheet = Image.new("RGB", (max(r.width for r in rows), sum(r.height for r in rows)), "white")
         top = 0

@@ -543,6 +543,14 @@ def test_a_way_between_drawn_and_kept_codes_of_a_generator(tool, runs, model, tm
     (["--between", "1"], "--between takes two ends"),
     (["--between", "1", "none.png"], "There is no picture none.png"),
     (["--between", "1", "2", "--direction", "Smiling"], "not --direction"),
+    (["--between", "1", "2", "--n_sigma", "1"], "not --n_sigma"),
+    *((["--samples", "2", "--direction", "Smiling", *flag], f"{flag[0]} does nothing without {by}")
+      for by, flag in (
+          ("--strokes", ["--candidates", "4"]), ("--strokes", ["--stay", "1"]),
+          ("--strokes", ["--edit_steps", "9"]), ("--between or --strokes", ["--steps", "4"]),
+          ("--between or --strokes", ["--path", "line"]), ("--object", ["--style", "1"]),
+          ("--refine", ["--method", "lbfgs"]), ("--reference", ["--feature_weight", "1"]))),
+    (["--samples", "2", "--direction", "Smiling", "--notransfer"], "--transfer does nothing"),
     (["--between", "1,2", "--between", "1,2"], "one file"),
     (["--between", "1", "{short}"], "holds 3 numbers, not the 8 of a code"),
     (["--between", "1", "{words}"], "holds no code"),

@@ -104,6 +104,7 @@ def test_labels_of_drawn_pictures(tool, models, tmp_path):
     ("icgan", ["--samples", "1", "--label", "Smiling=2"], 2, "say NAME=1, with it, or NAME=0"),
     ("icgan", ["--samples", "1", "--direction", "Smiling"], 2, "--label takes --output and"),
     ("icgan", [], 2, "--label takes --output and"),
+    ("icgan", ["--samples", "1", "--panel"], 2, "alone, not --panel; see"),
 ])
 def test_what_is_refused(tool, models, faces, tmp_path, name, flags, code, says):
     flags = [faces if flag == "FACES" else flag for flag in flags]

@@ -176,6 +176,8 @@ def test_a_run_whose_data_have_changed_is_marked(tool, encoder, monkeypatch):
          "--reference and --keras_fid are for one model"),
         (["--suite", "crg", "--palette", "cmp"], "--palette is for one model"),
         (["--minutes", "3"], "--minutes goes with --suite"),
+        (["--projection_steps", "3"], "--projection_steps does nothing without --projections"),
+        (["--recover_steps", "3"], "--recover_steps does nothing without --recover"),
     ],
 )
 def test_flags_that_would_be_ignored_are_refused(tool, flags, says):

@@ -138,6 +138,10 @@ def test_a_model_of_frames_predicts_each_of_those_before(tool, folder, tmp_path)
     assert len(made) == 9 and near(made[1], frame(1), 8)
     seen = np.stack([frame(3), frame(4)])[None]
     assert near(made[5], model.predict_frames(seen)[0, 0], 8)
+    small = tmp_path / "small.gif"  # those that are only seen are shrunk, too
+    done = tool("translate", "--model", tmp_path / "weights", "--input", folder, "--output", small,
+                "--max_side", 12)
+    assert done.code == 0 and {one.shape for one in films.frames(small)} == {(8, 12, 3)}
     done = tool("translate", "--model", tmp_path / "weights", "--input", folder, "--output",
                 tmp_path / "out")
     assert done.code == 2 and "give a video, or a folder of frames and an --output" in done.stderr

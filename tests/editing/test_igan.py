@@ -72,6 +72,9 @@ def test_masks_cover_what_is_painted():
     assert (square[10:14, 2:6] == 1).all() and square.sum() == pytest.approx(16, abs=2)
     dot = mask(Stroke("sketch", ((0.5, 0.5),), 0.25), 64)
     assert dot.sum() == pytest.approx(math.pi * 16**2, rel=0.02)
+    for tool in ("sketch", "warp"):  # finer than a pixel
+        thin = mask(Stroke(tool, ((0.5, 0.5), (0.6, 0.5)), 1e-5), SIZE)
+        assert 0 < thin.sum() < 2
 
 
 def test_a_warp_moves_what_is_there():

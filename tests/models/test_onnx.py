@@ -194,6 +194,17 @@ def test_a_result_that_differs_is_refused(tool, tmp_path, monkeypatch):
     assert done.code == 1 and "it is another network" in done.stderr
 
 
+def test_what_would_take_too_much_memory_is_refused(tool, tmp_path):
+    built = Builder(13, "zero", "nearest").network(4, 1)
+    with pytest.raises(UserError, match="takes pictures of 8x5000 pixels, not sides of 1 to 2048"):
+        files.run(built.write(tmp_path / "style.onnx", (5000, 8)), np.zeros((1, 3, 8, 8), "f"))
+    built = Builder(13, "zero", "nearest").network(4, 1)
+    built.arrays[1].CopyFrom(onnx.numpy_helper.from_array(
+        np.zeros((4000, 3, 9, 9), np.float32), built.arrays[1].name))
+    done = tool("zoo", "import", built.write(tmp_path / "wide.onnx"), "--out", tmp_path / "out")
+    assert done.code == 1 and "not as wide as its first one says" in done.stderr
+
+
 def test_a_missing_package_is_one_line():
     with pytest.raises(UsageError, match=r"needs the package no_such_package: pip install"):
         files.package("no_such_package")

@@ -102,6 +102,8 @@ def test_what_the_players_pay(model, clip):
     assert float(judged["fake"]) == pytest.approx(0.5 * opinion(made, 1), rel=1e-4)
     others = [np.roll(t, 1, 0) for t in true]
     assert float(judged["mismatched"]) == pytest.approx(0.5 * opinion(others, 1), rel=1e-4)
+    with pytest.raises(UsageError, match="2 clips at least on each device"):
+        model.discriminator_terms({"clip": clip[:1]})
 
 
 def test_variants_are_fields(tiny, clip):

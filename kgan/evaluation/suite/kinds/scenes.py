@@ -31,8 +31,9 @@ def _about(content):
         ("Accuracy, IoU", "Of photographs that were made of maps, as a network sees them that was "
                           "trained to segment the real training photographs; of made maps, the "
                           "class whose colour is nearest. Void classes count for nothing."),
-        ("Pairs", "Only pix2pix saw pairs: it says what could be reached with them. All others "
-                  "drew maps and photographs apart from each other, from the same set."),
+        ("Pairs", "Rows of pix2pix, where there are some, saw pairs and say what could be reached "
+                  "with them. All others drew maps and photographs apart from each other, from the "
+                  "same set."),
         ("Bold", "The best of a column."),
     ]
 
