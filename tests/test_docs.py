@@ -65,6 +65,9 @@ def test_packaged_weights_are_whole_small_and_described(full):
     if "psnr_a2b" in figures and not translates:  # what learns from pairs
         assert f"{figures['psnr_a2b']:.1f} dB | {figures['l1_a2b']:.1f}/255" in card
         return
+    if "pixel_accuracy_labels2photos" in figures:
+        assert f"{100 * figures['pixel_accuracy_labels2photos']:.1f} %" in card
+        return
     if "identity_style" in figures:
         assert f"| {figures['content']:.2f} | {figures['style']:.2f} |" in card
         return

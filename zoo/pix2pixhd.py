@@ -297,7 +297,7 @@ TINY = {
 
 register(
     "pix2pixhd", Pix2PixHD, Pix2PixHDRecipe(size=512, width=1024, batch=1, steps=595_000),
-    card="pix2pixhd.md", tiny=TINY,
+    card="pix2pixhd.md", tiny=TINY, weights=("avatars_parts_64",),
     phrase="photographs of label and instance maps, the paper's networks at 1024x512",
 )
 register(
