@@ -181,7 +181,7 @@ TINY = {"data": "bouncing:balls?n=12&test=6&count=1", "size": 32, "load_size": 0
 
 register(
     "video_gan", VideoGAN, VideoGANRecipe(**PAPER, learning_rate=0.04, steps=500_000),
-    card="video_gan.md", tiny=TINY,
+    card="video_gan.md", tiny=TINY, weights=("avatars_turning",),
     phrase="the next frames of a video, the paper's networks on pieces of 32 px",
 )
 register(
