@@ -99,10 +99,11 @@ class CoGAN(GAN):
         real, fake = self.judge(batch, made)
         found = {x: self.nets[f"e_{x}"](ops.stop_gradient(made[x])) for x in "ab"}
         return {
-            "generator": {"adversarial": losses.real_loss("bce", fake), **self.decay("generator")},
+            "generator": {"adversarial": losses.real_loss("bce", fake),
+                          **self.decay("generator", self.recipe.decay)},
             "discriminator": {"real": losses.real_loss("bce", real),
                               "fake": losses.fake_loss("bce", fake),
-                              **self.decay("discriminator")},
+                              **self.decay("discriminator", self.recipe.decay)},
             "encoder": {f"code_{x}": losses.l2(z, found[x]) for x in "ab"},
         }
 
@@ -111,12 +112,6 @@ class CoGAN(GAN):
         maps = [self.nets[f"d_{x}"](ops.concatenate([real[x], made[x]])) for x in "ab"]
         of_a, fake_a, of_b, fake_b = ops.split(self.d(ops.concatenate(maps)), 4)
         return ops.concatenate([of_a, of_b]), ops.concatenate([fake_a, fake_b])
-
-    def decay(self, player):
-        """The term of weight decay; none if it has no weight."""
-        kernels = [v for v in self.variables_of(player) if v.name == "kernel"]
-        weight = self.recipe.decay
-        return {"decay": weight * losses.weight_decay(kernels)} if weight else {}
 
     # Deployment
 

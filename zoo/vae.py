@@ -116,15 +116,8 @@ class VAE(Variational):
         return {"autoencoder": {
             "divergence": r.lambda_kl * divergence,
             "picture": losses.l2_sum(batch["a"], made) / (2.0 * r.deviation**2),
-            **self.decay("autoencoder"),
+            **self.decay("autoencoder", r.weight_decay),
         }}
-
-    def decay(self, player):
-        """The term of weight decay of a player, if there is one."""
-        if not self.recipe.weight_decay:
-            return {}
-        kernels = [v for v in self.variables_of(player) if v.name == "kernel"]
-        return {"decay": self.recipe.weight_decay * losses.weight_decay(kernels)}
 
 
 class VAEGAN(VAE):
@@ -151,18 +144,18 @@ class VAEGAN(VAE):
             "encoder": {
                 "divergence": r.lambda_kl * divergence,
                 "similarity": r.lambda_similarity * similarity,
-                **self.decay("encoder"),
+                **self.decay("encoder", r.weight_decay),
             },
             "generator": {
                 "similarity": r.gamma * similarity,
                 "adversarial": r.lambda_adversarial * sum(fools),
-                **self.decay("generator"),
+                **self.decay("generator", r.weight_decay),
             },
             "discriminator": {
                 "real": r.real_share * losses.real_loss("bce", real),
                 "fake": (1.0 - r.real_share) / len(fakes) * sum(
                     losses.fake_loss("bce", fake) for fake in fakes),
-                **self.decay("discriminator"),
+                **self.decay("discriminator", r.weight_decay),
             },
         }
 

@@ -13,7 +13,7 @@ import functools
 from typing import ClassVar
 
 from kgan.core.errors import UsageError
-from kgan.core.lazy import kept, keras, optimizers, tf
+from kgan.core.lazy import kept, keras, losses, optimizers, tf
 from kgan.data.signals import at_size, usual
 from kgan.models.checks import check_networks
 from kgan.models.stages import Phase, Stage
@@ -254,6 +254,11 @@ class GAN(Translates, Trainer):
             `{player: {term: float32 scalar, the mean over the batch, already weighted}}`.
         """
         raise NotImplementedError
+
+    def decay(self, player, weight):
+        """`{"decay": weight times half the squares of a player's kernels}`; `{}` of weight 0."""
+        kernels = [v for v in self.variables_of(player) if v.name == "kernel"]
+        return {"decay": weight * losses.weight_decay(kernels)} if weight else {}
 
     def batch_spec(self, count=None):
         """`{name of a signal: tf.TensorSpec}` of a batch of `count`, in this stage."""
