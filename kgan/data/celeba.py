@@ -19,8 +19,8 @@ from kgan.core.recipe import nearest
 from kgan.data.folders import existing_folder, split_options
 from kgan.data.pictures import printable
 from kgan.data.reader import Reader
+from kgan.data.spec import filters_of
 
-DOMAINS = {"a": "without", "b": "with"}
 CROPS = {  # (width, height, left, top, side); None: the central square, whatever the shape
     "178": None,
     "160": (178, 218, 9, 29, 160),
@@ -35,29 +35,39 @@ TREE = """expected
 
 
 def open_celeba(rest, *, size, load_size=None, seed=0, bad_images="skip"):
-    """Opens `PATH?attribute=NAME[&crop=178|160|148|128|108]`.
+    """Opens `PATH?attribute=NAME[&and=NAME:1,NAME:0][&crop=178|160|148|128|108]`.
 
-    Domain "a" are the pictures without the attribute, "b" those with it. Without `attribute` it is
-    one set of all pictures with the labels of all attributes. All pictures are decoded into one
-    cache for each crop, which serves every attribute.
+    Domain "a" are the pictures without the attribute, "b" those with it. `a=NAME&b=NAME` in its
+    place are pictures with the one and without the other. Without both it is one set with the
+    labels of all attributes. `and=` keeps the pictures that have (1) and have not (0) what it
+    names. All pictures are decoded into one cache for each crop, which serves every choice.
 
     Args and returns: as `kgan.data.folders.open_folder`.
 
     Raises:
         UserError: files missing or damaged, or no picture on one side of the attribute.
-        UsageError: an unknown attribute, with the nearest names.
+        UsageError: an unknown attribute, with the nearest names; options that exclude each other.
     """
-    path, options = split_options(rest, {"attribute": None, "crop": tuple(CROPS)})
-    crop = options.get("crop", "178")
+    spec = f"celeba:{rest}"
+    path, options = split_options(rest, dict.fromkeys(("attribute", "a", "b", "and"))
+                                  | {"crop": tuple(CROPS)})
+    crop = options.pop("crop", "178")
     root = existing_folder(path)
     names, labels = read_attributes(_table(root, "list_attr_celeba", "Anno"))
-    column = attribute_index(options.get("attribute"), names, f"celeba:{rest}")
-    about = "all labels" if column is None else names[column]
+    wanted = {
+        domain: {attribute_index(name, names, spec): value for name, value in values.items()}
+        for domain, values in filters_of(options, spec).items()
+    }
+    about = {
+        domain: ", ".join(f"{names[column]} {'yes' if value else 'no'}"
+                          for column, value in values.items()) or "all"
+        for domain, values in wanted.items()
+    }
     partition = _table(root, "list_eval_partition", "Eval", needed=False)
     splits = read_partition(partition) if partition else None
     reader = Reader(size, load_size, seed, bad_images, CROPS[crop])
     folder, files = _pictures(root, reader)
-    reader.lines.append(f"CelebA in {printable(root)}: {about}; crop {crop} of 178x218")
+    reader.lines.append(f"CelebA in {printable(root)}: crop {crop} of 178x218")
     labelled = {file: digest for file, digest in files.items() if file.name in labels}
     if len(labelled) < max(len(files), len(labels)):
         reader.lines.append(
@@ -72,18 +82,17 @@ def open_celeba(rest, *, size, load_size=None, seed=0, bad_images="skip"):
         parts = [labelled, None]
     if not labelled:
         raise UserError(f"{printable(folder)}: none of its pictures is in the list of attributes")
-    spec = f"celeba:{rest}"
-    if column is None:
-        found = _labelled(parts, folder, reader, labels)
-        return reader.data(spec, **found, label_names=tuple(names))
-    train, test = _by_attribute(parts, folder, reader, lambda file: labels[file.name][column])
-    return reader.data(spec, train=train, test=test)
+
+    def has(file, values):
+        return all(labels[file.name][column] == value for column, value in values.items())
+
+    all_labels = labels if len(wanted) == 1 else None
+    found = _domains(parts, folder, reader, wanted, has, about, all_labels)
+    return reader.data(spec, **found, label_names=tuple(names) if all_labels else ())
 
 
 def attribute_index(wanted, names, spec):
-    """The position of an attribute among `names`, None of none; a UsageError names the nearest."""
-    if not wanted:
-        return None
+    """The position of an attribute among `names`; a UsageError names the nearest."""
     if wanted not in names:
         raise UsageError(f"{spec}: no attribute {wanted!r}. {nearest(wanted, names)}")
     return names.index(wanted)
@@ -155,50 +164,38 @@ def _pictures(root, reader):
     raise UserError(f"{printable(root)}: no pictures in img_align_celeba/; {TREE}")
 
 
-def _by_attribute(parts, folder, reader, has):
-    """Training and test Images of both domains; `parts` are the files of both, or all and None."""
+def _domains(parts, folder, reader, wanted, has, about, labels):
+    """`{"train", "test"}` of a `Data`, and its `"labels"` if those of the pictures are given.
+
+    Args:
+        parts: the files of training and test, or all and None.
+        wanted: `{domain: values}`; a picture belongs to it if `has(file, values)`.
+        about: `{domain: words}`.
+    """
     scanned = reader.read(parts[0], folder, reader.load_size)
     tested = reader.read(parts[1], folder, reader.size) if parts[1] else None
-    train, test = {}, {}
-    for domain, word in DOMAINS.items():
-        rows = _side(scanned, has, domain)
+    train, test, known = {}, {}, {}
+    for domain, values in wanted.items():
+        rows = _rows_of(scanned, has, values)
         if tested:
-            test_scan, test_rows = tested, _side(tested, has, domain)
+            test_scan, test_rows = tested, _rows_of(tested, has, values)
             named = _at(scanned, rows), _at(tested, test_rows)
         else:
             rows, test_scan, test_rows, named = reader.split(
-                scanned, folder, domain, rows, what=f"domain {domain} ({word} the attribute)"
+                scanned, folder, domain, rows, what=f"domain {domain} ({about[domain]})"
             )
         if not (len(rows) and len(test_rows)):
-            raise UserError(
-                f"{printable(folder)}: no training or no test picture {word} the attribute"
-            )
-        reader.say(f"train {domain} ({word})", named[0], scanned)
-        reader.say(f"test {domain} ({word})", named[1], test_scan, held_out=not tested)
-        reader.add(f"train {domain}", named[0], scanned, folder)
-        reader.add(f"test {domain}", named[1], test_scan, folder)
+            raise UserError(f"{printable(folder)}: no training or no test picture with "
+                            f"{about[domain]}")
+        reader.say(f"train {domain} ({about[domain]})", named[0], scanned)
+        reader.say(f"test {domain} ({about[domain]})", named[1], test_scan, held_out=not tested)
         train[domain], test[domain] = scanned.images(rows), test_scan.images(test_rows)
-    return train, test
-
-
-def _labelled(parts, folder, reader, labels):
-    """All pictures as one domain: `{"train", "test", "labels"}` of a `Data`."""
-    scanned = reader.read(parts[0], folder, reader.load_size)
-    if parts[1]:
-        tested = reader.read(parts[1], folder, reader.size)
-        named = list(scanned.files), list(tested.files)
-        rows = test_rows = None
-    else:
-        rows, tested, test_rows, named = reader.split(scanned, folder, "a", what="the set")
-    reader.say("train", named[0], scanned)
-    reader.say("test", named[1], tested, held_out=not parts[1])
-    known = [np.array([labels[f.name] for f in files], np.float32) for files in named]
-    reader.add("train", named[0], scanned, folder, known[0].astype(int).tolist())
-    reader.add("test", named[1], tested, folder, known[1].astype(int).tolist())
-    return {
-        "train": {"a": scanned.images(rows)}, "test": {"a": tested.images(test_rows)},
-        "labels": {"train": known[0], "test": known[1]},
-    }
+        for split, files, scan in zip(("train", "test"), named, (scanned, test_scan), strict=True):
+            if labels:
+                known[split] = np.array([labels[f.name] for f in files], np.float32)
+            reader.add(f"{split} {domain}", files, scan, folder,
+                       known[split].astype(int).tolist() if labels else None)
+    return {"train": train, "test": test, "labels": known or None}
 
 
 def _at(scanned, rows):
@@ -206,6 +203,5 @@ def _at(scanned, rows):
     return [files[row] for row in rows]
 
 
-def _side(scanned, has, domain):
-    wanted = domain == "b"
-    return np.array([i for i, file in enumerate(scanned.files) if has(file) == wanted], np.int64)
+def _rows_of(scanned, has, values):
+    return np.array([i for i, file in enumerate(scanned.files) if has(file, values)], np.int64)

@@ -14,6 +14,7 @@ FACES = ("avatars:Smiling,Eyeglasses,No_Beard,Wearing_Hat,Black_Hair,Brown_Hair,
 # Of `avatars:`, what is no attribute and holds what belongs together, see `avatar_pairs`.
 AVATAR_PAIRS = ("edges", "parts", "x2", "x4")
 TURNING = "turning"  # likewise; clips of frames, see `avatar_turning`
+DOMAINS = {"a": "without", "b": "with"}  # of pictures with an attribute and without
 FRAMES = ("video:PATH", "bouncing:balls", "bouncing:glyphs", f"avatars:{TURNING}")
 
 
@@ -28,6 +29,53 @@ def attribute(spec):
         return dict(urllib.parse.parse_qsl(query)).get("attribute", "")
     known = (*AVATAR_PAIRS, TURNING)
     return where if source == "avatars" and where not in known else ""
+
+
+def filters_of(options, spec):
+    """What pictures of each domain have and have not, by the options of a specification.
+
+    Args:
+        options: `{"attribute": NAME}`, `{"a": NAME, "b": NAME}` or neither, with an `"and"` of
+            NAME:1,NAME:0 or without.
+        spec: the specification, for messages.
+
+    Returns:
+        `{domain: {attribute: bool}}`, of one domain, `"a"`, where no attribute tells two apart.
+
+    Raises:
+        UsageError: options that exclude each other or say the same twice; values that are not 0 or
+            1.
+    """
+    attribute, a, b = (options.get(name) for name in ("attribute", "a", "b"))
+    if (attribute and (a or b)) or bool(a) != bool(b) or (a and a == b):
+        raise UsageError(f"{spec}: give attribute=NAME, or a=NAME and b=ANOTHER.")
+    domains = {"a": {attribute: False}, "b": {attribute: True}} if attribute else (
+        {"a": {a: True, b: False}, "b": {a: False, b: True}} if a else {"a": {}})
+    fixed = {}
+    for part in filter(None, options.get("and", "").split(",")):
+        name, _, value = part.partition(":")
+        if value not in ("0", "1") or name in fixed:
+            raise UsageError(f"{spec}: and={printable(part)} should be and=NAME:1 or NAME:0, more "
+                             "of them with commas, each once.")
+        fixed[name] = value == "1"
+    for values in domains.values():
+        if both := set(values) & set(fixed):
+            raise UsageError(f"{spec}: {printable(min(both))} tells the domains apart; and= is for "
+                             "others.")
+    return {domain: {**values, **fixed} for domain, values in domains.items()}
+
+
+def labelled(spec):
+    """The same pictures as one set with the labels of all attributes; `""` if they have none.
+
+    `celeba:PATH?attribute=Smiling&crop=160` gives `celeba:PATH?crop=160`; what `and=` leaves out is
+    in again.
+    """
+    source, where, _, query = _parts(spec)
+    if source != "celeba":
+        return ""
+    crop = "&".join(part for part in query.split("&") if part.startswith("crop="))
+    return f"{source}:{where}{'?' * bool(crop)}{crop}"
 
 
 def resolved(spec):

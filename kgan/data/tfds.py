@@ -21,10 +21,11 @@ from kgan.core.hashing import digest_of
 from kgan.core.paths import cache_dir
 from kgan.core.recipe import nearest
 from kgan.data import pictures, scan, stored
-from kgan.data.celeba import DOMAINS, attribute_index
+from kgan.data.celeba import attribute_index
 from kgan.data.contents import read_contents
 from kgan.data.folders import split_options
 from kgan.data.pictures import BrokenPicture, printable
+from kgan.data.spec import DOMAINS
 from kgan.data.split import hold_out
 from kgan.data.types import Data
 

@@ -7,6 +7,7 @@ from PIL import Image
 from kgan.core.errors import UsageError, UserError
 from kgan.data import open_data, scan
 from kgan.data.celeba import open_celeba, read_attributes, read_partition
+from kgan.data.spec import labelled
 
 NAMES = ["Eyeglasses", "Male", "Smiling"]
 SMILING = {2, 3, 5, 7, 8}  # numbers of the pictures
@@ -72,7 +73,7 @@ def test_official_split_and_both_label_forms(root, suffix):
     assert numbers(data.test["a"]) == [9, 10] and numbers(data.test["b"]) == [8]
     assert data.train["a"][np.arange(3)].max() < 130  # the white ends are cut off
     text = "\n".join(data.summary)
-    assert "train b (with): 3 pictures (all 20x30): 000002.jpg" in text
+    assert "train b (Smiling yes): 3 pictures (all 20x30): 000002.jpg" in text
 
 
 @pytest.mark.parametrize("load_size", [8, 12])
@@ -184,3 +185,45 @@ def test_tables(tmp_path):
     (tmp_path / "empty.txt").write_text("")
     with pytest.raises(UserError, match="is empty"):
         read_attributes(tmp_path / "empty.txt")
+
+
+def test_one_value_to_another(root):
+    """Pictures with both, or with neither, are in no domain."""
+    data = open_celeba(f"{root}?a=Smiling&b=Male", size=8)
+    assert sorted(numbers(data.train["a"]) + numbers(data.test["a"])) == [3, 5, 7]
+    assert sorted(numbers(data.train["b"]) + numbers(data.test["b"])) == [4, 6, 10]
+    assert data.labels is None and data.label_names == ()
+    partition(root)
+    with pytest.raises(UserError, match="with Eyeglasses yes, Smiling no"):
+        open_celeba(f"{root}?a=Smiling&b=Eyeglasses", size=8)
+
+
+def test_only_those_that_have_and_have_not(root):
+    data = open_celeba(f"{root}?and=Male:0,Smiling:1", size=8)
+    assert sorted(numbers(data.train["a"]) + numbers(data.test["a"])) == [3, 5, 7]
+    assert data.label_names == tuple(NAMES)
+    assert data.labels["train"].tolist() == [has(n) for n in numbers(data.train["a"])]
+    two = open_celeba(f"{root}?attribute=Smiling&and=Male:0", size=8)
+    assert sorted(numbers(two.train["a"]) + numbers(two.test["a"])) == [1, 9]
+    assert sorted(numbers(two.train["b"]) + numbers(two.test["b"])) == [3, 5, 7]
+    assert data.digest != open_celeba(f"{root}", size=8).digest
+
+
+@pytest.mark.parametrize("options, said", [
+    ("attribute=Smiling&a=Male&b=Smiling", "attribute=NAME, or a=NAME"),
+    ("a=Male", "a=NAME and b=ANOTHER"),
+    ("a=Male&b=Male", "a=NAME and b=ANOTHER"),
+    ("and=Male", "NAME:1 or NAME:0"),
+    ("and=Male:0,Male:1", "each once"),
+    ("attribute=Male&and=Male:1", "tells the domains apart"),
+    ("and=Mail:1", "Did you mean Male"),
+])
+def test_choices_that_make_no_sense(root, options, said):
+    with pytest.raises(UsageError, match=said):
+        open_celeba(f"{root}?{options}", size=8)
+
+
+def test_the_same_pictures_with_all_labels():
+    assert labelled("celeba:x?attribute=Smiling&crop=160&and=Male:0") == "celeba:x?crop=160"
+    assert labelled("celeba:x?a=Male&b=Young") == "celeba:x"
+    assert labelled("folder:x") == labelled("avatars:Smiling") == ""
