@@ -9,10 +9,20 @@ on disk under the user's cache directory.
 
 from kgan.core.errors import UsageError, UserError
 from kgan.data.signals import Signal, pictures_of
-from kgan.data.spec import AVATAR_PAIRS, FRAMES, TURNING, attribute, place, resolved
+from kgan.data.spec import (
+    AVATAR_PAIRS,
+    FRAMES,
+    TURNING,
+    attribute,
+    labelled,
+    place,
+    resolved,
+    told_apart_by,
+)
 from kgan.data.types import Data
 
-__all__ = ["Data", "Signal", "attribute", "open_data", "place", "resolved"]
+__all__ = ["Data", "Signal", "attribute", "labelled", "open_data", "place", "resolved",
+           "told_apart_by"]
 
 
 def open_data(spec, *, size, seed=0, load_size=None, bad_images="skip", signals=None):

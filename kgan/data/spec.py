@@ -65,6 +65,16 @@ def filters_of(options, spec):
     return {domain: {**values, **fixed} for domain, values in domains.items()}
 
 
+def told_apart_by(spec):
+    """The attributes that tell the domains of a specification apart, as a tuple.
+
+    One of `attribute=` and the like, two of `a=` and `b=`, none of others.
+    """
+    options = dict(part.partition("=")[::2] for part in _parts(spec)[3].split("&"))
+    two = (options.get("a"), options.get("b"))
+    return two if all(two) else tuple(filter(None, [attribute(spec)]))
+
+
 def labelled(spec):
     """The same pictures as one set with the labels of all attributes; `""` if they have none.
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from kgan.data import open_data
 from kgan.data.avatars import ATTRIBUTES
-from kgan.editing.directions import from_pairs, moved, projections, spread
+from kgan.editing.directions import from_pairs, spread
 from kgan.evaluation.judge import domain_classifier
+from kgan.evaluation.label_edits import to_the_middle
 from kgan.metrics import pictures as distance
 from kgan.metrics.latent_editing import attribute_moves, latent_edit_error
 
@@ -106,10 +107,7 @@ def _measure(encode, decode, directions, name, what, data, judges, n):
     domain = "a" if (what == "add") != inverse else "b"
     rows = np.arange(min(n or len(data.test[domain]), len(data.test[domain])))
     original, truth = data.test[domain][rows], data.truth[domain][rows]
-    direction, codes = directions[name], encode(original)
-    middle = direction.mean_with if what == "add" else direction.mean_without
-    k = middle - projections(codes, direction.vector)
-    reconstruction, edited = decode(codes), decode(moved(codes, [(direction, k)]))
+    reconstruction, edited, k = to_the_middle(encode, decode, directions[name], what, original)
     others = [x for x in judges if x == name or not (_on_top(x) and _on_top(name))]
     before, after = (
         np.stack([_probability(judges[x], x, pictures) for x in others], axis=1)

@@ -10,12 +10,17 @@ import functools
 import numpy as np
 
 from kgan.core.batches import in_parts
+from kgan.data import labelled, open_data, told_apart_by
 from kgan.evaluation.features import feature_name, reference_features
+from kgan.evaluation.judge import label_judge
 from kgan.metrics import pictures as distance
 from kgan.metrics.c2st import c2st
 from kgan.metrics.distribution import frechet, kid
-from kgan.metrics.figures import gather
+from kgan.metrics.figures import gather, rough
+from kgan.metrics.latent_editing import attribute_moves
 from kgan.models.translation import DIRECTIONS
+
+MOST = 5  # attributes that are named for changing beside the edited ones
 
 
 def measure_edits(translate, data, classifier, n=None, directions=DIRECTIONS, skipped=None):
@@ -33,8 +38,9 @@ def measure_edits(translate, data, classifier, n=None, directions=DIRECTIONS, sk
         (figures, pictures). Figures, each also with `identity_` in front:
         `edit_accuracy_<direction>`: share of pictures that the classifier puts in the target
         domain; `log_loss_<direction>`: mean of its -log p(target domain), nats, lower is better;
-        and where the data set knows the truth, `preservation_l1_<direction>`: mean absolute change,
-        in levels of 255, outside the pixels that the true edit changes, and `preservation_l1`, its
+        both also with `real_` in front, of the real pictures of the target domain; and where the
+        data set knows the truth, `preservation_l1_<direction>`: mean absolute change, in levels of
+        255, outside the pixels that the true edit changes, and `preservation_l1`, its
         mean over the directions; in the direction in which the true picture is unique, if the
         translator has it, `counterfactual_psnr` and `counterfactual_ssim` to the true picture, and
         `region_l1`: mean absolute difference to it, in levels, inside the pixels that the true edit
@@ -52,15 +58,69 @@ def measure_edits(translate, data, classifier, n=None, directions=DIRECTIONS, sk
             kept[direction]["truth"] = data.truth[domain][np.arange(len(held))]
     for prefix, which in (("", "output"), ("identity_", "input")):
         for direction, seen in kept.items():
-            _, target = DIRECTIONS[direction]
-            hit = classifier.is_b(seen[which]) == (target == "b")
-            figures[f"{prefix}edit_accuracy_{direction}"] = float(np.mean(hit))
-            figures[f"{prefix}log_loss_{direction}"] = classifier.log_loss(
-                seen[which], target
-            )
+            figures |= judged(seen[which], classifier, direction, prefix)
         if data.truth:
             figures |= _against_truth(kept, which, prefix, data.deterministic, skipped)
+    for direction in kept:
+        target = data.test[DIRECTIONS[direction][1]]
+        real = target[np.arange(min(n or len(target), len(target)))]
+        figures |= judged(real, classifier, direction, "real_")
     return figures, kept
+
+
+def judged(pictures, classifier, direction, prefix=""):
+    """`edit_accuracy_<direction>` and `log_loss_<direction>` of pictures, as `measure_edits` has
+    them."""
+    _, target = DIRECTIONS[direction]
+    hit = classifier.is_b(pictures) == (target == "b")
+    return {f"{prefix}edit_accuracy_{direction}": float(np.mean(hit)),
+            f"{prefix}log_loss_{direction}": classifier.log_loss(pictures, target)}
+
+
+def also_changed(kept, data):
+    """`measure_flips` of pictures whose source knows more attributes than the edited, else `{}`.
+
+    `rough_flips` says which of the attributes that it names its judge knows too badly.
+    """
+    spec = labelled(data.spec)
+    if not spec:
+        return {}
+    judge = label_judge(open_data(spec, size=data.test["a"].shape[1]))
+    figures = measure_flips(kept, judge, told_apart_by(data.spec))
+    named = {name for key, found in figures.items() if key.startswith("most_") for name in found}
+    if said := rough({name: judge.accuracy[name] for name in sorted(named)}):
+        figures["rough_flips"] = said
+    return figures
+
+
+def measure_flips(kept, judge, edited):
+    """Which attributes change beside those that are edited, where no true edit is known.
+
+    Args:
+        kept: the pictures that `measure_edits` returned.
+        judge: a `kgan.evaluation.judge.LabelJudge`.
+        edited: the attributes that tell the domains apart: one that B has and A has not, or that
+            of A and that of B.
+
+    Returns:
+        Of each direction: `flips_<direction>`: share of pictures whose other attributes cross
+        0.5, mean over these; `most_flipped_<direction>`: `{name: share}` of the five that do so
+        most; `change_l1_<direction>`: mean absolute change of the pictures, in levels of 255.
+    """
+    figures = {}
+    for direction, seen in kept.items():
+        _, target = DIRECTIONS[direction]
+        goal = edited[-1] if target == "b" else edited[0]
+        names = [name for name in judge.names if name == goal or name not in edited]
+        columns = [judge.names.index(name) for name in names]
+        before, after = (judge.probabilities(seen[which])[:, columns]
+                         for which in ("input", "output"))
+        flips = attribute_moves(before, after, names, goal)
+        most = sorted(flips["flips"].items(), key=lambda item: -item[1])[:MOST]
+        figures |= {f"flips_{direction}": flips["mean_flips"],
+                    f"most_flipped_{direction}": dict(most),
+                    f"change_l1_{direction}": distance.l1(seen["output"], seen["input"])}
+    return figures
 
 
 def _against_truth(kept, which, prefix, deterministic, skipped):

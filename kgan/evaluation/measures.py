@@ -123,24 +123,32 @@ def reconstructions(model, data, options):
     figures, made = reconstructed(model, real, options.skipped)
     figures |= baselines(real, data.train["a"], skipped=options.skipped)
     pictures = {"reconstruct": {"input": real, "output": made}}
-    if data.spec.startswith("avatars:") and model.attributes:
-        figures["edits"] = _avatar_edits(model, options.n)
+    edits = _latent_edits(model, data, options.n)
+    if edits:
+        figures["edits"] = edits
         shown = list(model.attributes)[:5]
         pictures["add"] = {name: _edited(model, real[:8], name) for name in shown}
     _projections(model, real, options, figures, pictures)
     return {"n": len(real), **figures}, pictures
 
 
-def _avatar_edits(model, n):
+def _latent_edits(model, data, n):
+    """Figures of edits along the directions that come with an encoder; `{}` where nobody knows
+    what they should be."""
     from kgan.core.pixels import array_to_uint8
     from kgan.evaluation.avatar_edits import measure_avatar_edits
+    from kgan.evaluation.label_edits import measure_label_edits
 
     def decode(codes):
         return array_to_uint8(in_parts(model.decode, codes, 64))
 
-    return measure_avatar_edits(
-        model.encode_all, decode, model.attributes, size=model.recipe.size, n=n or None
-    )
+    if model.attributes and data.spec.startswith("avatars:"):
+        return measure_avatar_edits(
+            model.encode_all, decode, model.attributes, size=model.recipe.size, n=n or None
+        )
+    if model.attributes and data.labels and not data.exclusive:
+        return measure_label_edits(model.encode_all, decode, model.attributes, data, n or None)
+    return {}
 
 
 def _edited(model, pictures, name):
@@ -176,7 +184,12 @@ def reconstructed(model, real, skipped=None):
 def edits(model, data, options):
     """Figures of a translator between two sets, also against pairs where there are; its pictures.
     """
-    from kgan.evaluation.edits import DIRECTIONS, measure_distribution, measure_edits
+    from kgan.evaluation.edits import (
+        DIRECTIONS,
+        also_changed,
+        measure_distribution,
+        measure_edits,
+    )
     from kgan.evaluation.judge import domain_classifier
 
     translate, directions = _between(model, data)
@@ -184,8 +197,11 @@ def edits(model, data, options):
     figures, pictures = measure_edits(
         translate, data, classifier, options.n or None, directions, skipped
     )
+    if classifier.rough:
+        figures["rough"] = classifier.rough
     if data.paired:
         figures |= beside_pairs(pictures, data, skipped)
+    figures |= also_changed(pictures, data)
     if options.inception:
         figures |= _keras_fid({
             f"keras_fid_{direction}": (_all(data.test[DIRECTIONS[direction][1]]), seen["output"])

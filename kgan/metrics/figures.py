@@ -4,6 +4,8 @@ import sys
 
 from kgan.core.errors import UserError
 
+SURE = 0.9  # accuracy of a judge, below which its figures are said to be rough
+
 
 def gather(measures, skipped=None):
     """Figures of several measures.
@@ -29,3 +31,10 @@ def gather(measures, skipped=None):
             skipped[name] = str(error)
             print(f"left out {name}: {error}", file=sys.stderr)
     return found
+
+
+def rough(accuracy):
+    """A line that names the judges that are right too rarely, of `{name: accuracy}`; `""`: none."""
+    named = [f"{name} {100 * x:.1f} %" for name, x in accuracy.items() if x < SURE]
+    return (f"rough, for judges are right on less than {100 * SURE:.0f} % of real held-out "
+            f"pictures: {', '.join(named)}" if named else "")

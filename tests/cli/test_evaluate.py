@@ -169,11 +169,11 @@ def test_a_run_whose_data_have_changed_is_marked(tool, encoder, monkeypatch):
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (["--suite", "crg", "--keras_fid"], "--keras_fid are for one model"),
+        (["--suite", "crg", "--keras_fid"], "crg has no figures that heed --keras_fid"),
         (["--suite", "crg", "--recover", "3"], "--recover is for one model"),
         (["--suite", "crg", "--model", "cyclegan"], "--model is for one model"),
-        (["--suite", "crg", "--reference", "vgg19"],
-         "--reference and --keras_fid are for one model"),
+        (["--suite", "pgn", "--reference", "vgg19"], "pgn has no figures that heed --reference"),
+        (["--dry_run"], "--dry_run goes with --suite"),
         (["--suite", "crg", "--palette", "cmp"], "--palette is for one model"),
         (["--minutes", "3"], "--minutes goes with --suite"),
         (["--projection_steps", "3"], "--projection_steps does nothing without --projections"),

@@ -194,7 +194,7 @@ def test_one_value_to_another(root):
     assert sorted(numbers(data.train["b"]) + numbers(data.test["b"])) == [4, 6, 10]
     assert data.labels is None and data.label_names == ()
     partition(root)
-    with pytest.raises(UserError, match="with Eyeglasses yes, Smiling no"):
+    with pytest.raises(UserError, match="with Smiling no, Eyeglasses yes"):
         open_celeba(f"{root}?a=Smiling&b=Eyeglasses", size=8)
 
 

@@ -7,7 +7,8 @@ import pytest
 
 from kgan.data import Data
 from kgan.evaluation import judge as classifier
-from kgan.evaluation.judge import domain_classifier
+from kgan.evaluation.judge import domain_classifier, label_judge
+from kgan.metrics.figures import rough
 
 
 def pictures(count, level, seed, side=16):
@@ -26,6 +27,7 @@ def bright_and_dark(side=16, spec="fake:brightness"):
 @pytest.fixture(autouse=True)
 def short(monkeypatch, tmp_path):
     monkeypatch.setattr(classifier, "_STEPS", 30)
+    monkeypatch.setattr(classifier, "_LABEL_STEPS", 40)
     monkeypatch.setenv("KGAN_CACHE", str(tmp_path))
 
 
@@ -149,3 +151,37 @@ def test_a_deep_metadata_is_none_and_what_is_said_of_data_is_printable(trained, 
     path.write_text('{"accuracy": ' + "[" * 100_000)
     domain_classifier(data, stream=said)
     assert len(trained) == 2
+
+
+def labelled(side=16):
+    """Pictures that are bright or dark and, apart from that, red or not; red is rare."""
+    random = np.random.default_rng(0)
+
+    def drawn(count):
+        labels = np.stack([random.random(count) < 0.5, random.random(count) < 0.2], 1)
+        x = random.integers(0, 60, (count, side, side, 3)) + 120 * labels[:, 0, None, None, None]
+        x[..., 0] += 70 * labels[:, 1, None, None]
+        return {"a": np.uint8(x)}, np.float32(labels)
+
+    (train, known), (test, held) = drawn(80), drawn(60)
+    return Data("fake:two", train, test, labels={"train": known, "test": held},
+                label_names=("bright", "red"))
+
+
+def test_a_judge_of_labels_learns_each_and_is_kept(capsys, monkeypatch):
+    found, data = label_judge(labelled()), labelled()
+    assert found.names == ("bright", "red") and min(found.accuracy.values()) > 0.9
+    seen = found.probabilities(data.test["a"]) > 0.5
+    assert np.mean(seen == (data.labels["test"] > 0.5)) > 0.9
+    assert found.probabilities(data.test["a"][:0]).shape == (0, 2)
+    assert "60 held-out pictures, mean over attributes" in capsys.readouterr().err
+    monkeypatch.setattr(classifier, "_train_labels", lambda network, data: 1 / 0)
+    again = label_judge(labelled())
+    assert np.allclose(again.probabilities(data.test["a"]), found.probabilities(data.test["a"]))
+
+
+def test_a_judge_that_is_often_wrong_says_so():
+    assert rough({"a": 0.95, "b": 0.9}) == ""
+    assert rough({"a": 0.95, "b": 0.871}).endswith("pictures: b 87.1 %")
+    assert classifier.DomainClassifier(None, 0.8).rough.endswith("the classifier 80.0 %")
+    assert classifier.DomainClassifier(None, 0.97).rough == ""

@@ -8,7 +8,8 @@ import pytest
 from kgan.core import registry
 from kgan.core.errors import UserError
 from kgan.data import Data
-from kgan.evaluation.edits import measure_distribution, measure_edits
+from kgan.evaluation import edits
+from kgan.evaluation.edits import also_changed, measure_distribution, measure_edits
 from kgan.evaluation.features import reference_features
 from kgan.metrics import c2st
 from kgan.metrics import pictures as distance
@@ -63,7 +64,8 @@ def edit(pictures, direction):
 
 def test_a_perfect_translator(data):
     figures, pictures = measure_edits(edit, data, Marked())
-    assert figures.keys() == {p + m for p in ("", "identity_") for m in MEASURES}
+    assert figures.keys() == {p + m for p in ("", "identity_") for m in MEASURES} | {
+        f"real_{m}" for m in MEASURES[:4]}
     sure = pytest.approx(-np.log(0.9))
     assert [figures[m] for m in MEASURES] == [
         1, 1, sure, sure, 0, 0, 0, 0, 100, pytest.approx(1)
@@ -168,6 +170,8 @@ def test_data_without_truth_gives_the_accuracies_alone(data):
         "log_loss_a2b": sure, "log_loss_b2a": sure,
         "identity_edit_accuracy_a2b": 0.0, "identity_edit_accuracy_b2a": 0.0,
         "identity_log_loss_a2b": wrong, "identity_log_loss_b2a": wrong,
+        "real_edit_accuracy_a2b": 1.0, "real_edit_accuracy_b2a": 1.0,
+        "real_log_loss_a2b": sure, "real_log_loss_b2a": sure,
     }
     assert "truth" not in pictures["a2b"]
 
@@ -230,3 +234,42 @@ def test_too_few_pictures_of_one_direction_cost_the_other_nothing(data, short):
     }
     names = {f"identity_c2st_{m}_a2b" for m in ("log_loss", "accuracy")}
     assert found.keys() == names | {f"{name}_std" for name in names}
+
+
+class Corners:
+    """Sees three attributes: whether the corners of a picture are white, but for the last."""
+
+    names, accuracy = ("Old", "Smiling", "Tired"), {"Old": 0.8, "Smiling": 0.95, "Tired": 0.99}
+
+    def probabilities(self, pictures):
+        corners = [pictures[:, 0, 0, 0], pictures[:, -1, 0, 0], pictures[:, 0, -1, 0]]
+        return np.stack([c == 255 for c in corners], axis=1).astype(float)
+
+
+def test_what_else_an_edit_changes(monkeypatch):
+    opened = []
+    monkeypatch.setattr(edits, "open_data", lambda spec, size: opened.append((spec, size)))
+    monkeypatch.setattr(edits, "label_judge", lambda data: Corners())
+    given = np.zeros((4, 8, 8, 3), np.uint8)
+    made = given.copy()
+    made[:, -1, 0] = 255  # all smile
+    made[:2, 0, 0] = 255  # and half of them grow old
+    data = Data("celeba:x?attribute=Smiling&crop=160", {}, {"a": given, "b": made})
+    figures = also_changed({"a2b": {"input": given, "output": made}}, data)
+    assert opened == [("celeba:x?crop=160", 8)]
+    assert figures["flips_a2b"] == 0.25  # of two others, half of the pictures in one
+    assert figures["most_flipped_a2b"] == {"Old": 0.5, "Tired": 0.0}
+    assert figures["change_l1_a2b"] == pytest.approx(255 * (4 + 2) / (4 * 64))
+    assert figures["rough_flips"].endswith("pictures: Old 80.0 %")
+    two = Data("celeba:x?a=Old&b=Smiling", {}, {"a": given, "b": made})
+    figures = also_changed({"b2a": {"input": made, "output": given}}, two)
+    assert figures["most_flipped_b2a"] == {"Tired": 0.0}  # both of the others were to change
+    assert also_changed({}, Data("folder:x", {}, {"a": given})) == {}
+
+
+def test_real_pictures_beside_results(data):
+    figures, _ = measure_edits(edit, data, Marked(), 30)
+    assert figures["real_edit_accuracy_a2b"] == figures["real_edit_accuracy_b2a"] == 1
+    assert figures["real_log_loss_a2b"] == pytest.approx(-np.log(0.9))
+    idle, _ = measure_edits(lambda pictures, direction: pictures, data, Marked(), 30)
+    assert idle["edit_accuracy_a2b"] == 0 and idle["real_edit_accuracy_a2b"] == 1

@@ -28,7 +28,7 @@ from kgan.evaluation.suite import jobs as suite_job
 from kgan.evaluation.suite import suite
 from kgan.evaluation.suite import time as suite_time
 from kgan.evaluation.suite.compare import _for_photographs, _on, compare
-from kgan.evaluation.suite.definitions import SUITES, Row, Suite
+from kgan.evaluation.suite.definitions import SUITES, Row, Suite, at_paper_size
 from kgan.evaluation.suite.kinds import KINDS
 from kgan.evaluation.suite.options import SuiteOptions
 from kgan.metrics.c2st import c2st
@@ -134,8 +134,13 @@ def flags_of(call):
 
 def test_a_suite_goes_through_and_is_not_done_again(tiny, mean_face, tmp_path, monkeypatch):
     run = tiny(TOY, BAD, mean_face)
+    planned = run("--dry_run").json
+    assert planned["dry_run"] and len(planned["jobs"]) == 7  # timing, 2 trainings, 4 measurings
+    assert not (tmp_path / "suite.json").exists()
     done = run()
     assert done.code == 0, done.stderr
+    assert list(run("--dry_run").json["jobs"]) == [
+        f"train toy-bad on {SMILES}, seed 0", f"measure toy-bad on {SMILES}, seed 0"]
     assert done.json["page"] == str(tmp_path / "index.html")
     # What fails is a row with its reason, and the rest goes on.
     folder = "avatars-Smiling-n=24-test=20"
@@ -390,7 +395,7 @@ def test_a_suite_of_pairs(tiny, pairs, tmp_path):
     (data,) = json.loads((tmp_path / "suite.json").read_text())["data"]
     (l1,) = (row["mean"] for row in data["rows"])
     wanted = {"psnr_b2a", "ssim_b2a", "l1_b2a", "colours_l_b2a", "c2st_log_loss_b2a",
-              "frechet_vgg_star_small_avatars_b2a"}
+              "frechet_vgg_star_small_cifar10_b2a"}
     assert wanted <= l1.keys()
     a = open_data(pairs, size=16).test["a"][np.arange(20)]
     nothing = data["sanity"]["figures"]
@@ -434,11 +439,16 @@ def test_a_suite_names_models_of_the_zoo(name):
     assert not missing, f"--suite {name} has rows of models that nobody registers: {missing}"
     keys = {row.key for row in SUITES[name].rows}
     assert all(published.values.keys() <= keys for published in SUITES[name].published)
+    large = [at_paper_size(row) for row in SUITES[name].rows]
+    assert len({row.key for row in large}) == len(large)
+    for row, small in zip(large, SUITES[name].rows, strict=True):
+        assert row.name != small.name and row.model is small.model
+        assert row.recipe.steps > small.recipe.steps or not row.trains
 
 
 def test_the_other_suites_can_be_trained():
     for name, count, size in (("encoders", 6, 64), ("crg", 10, 64), ("generators", 7, 64),
-                              ("dcgan_features", 2, 32), ("dcgan_features_paper", 2, 32)):
+                              ("dcgan_features", 2, 32)):
         rows = SUITES[name].rows
         assert len({row.key for row in rows}) == len(rows) == count
         assert {row.recipe.size for row in rows} == {size}
@@ -447,7 +457,7 @@ def test_the_other_suites_can_be_trained():
     assert paid == ["l2", "l2", "ssim", "l1", "l2", "l2"]
     assert [r.key for r in SUITES["crg"].rows if r.repeated] == [
         "crg_encoder_small", "crg_tg_encoder_small"]
-    trained, fresh = SUITES["dcgan_features_paper"].rows
+    trained, fresh = SUITES["dcgan_features"].rows
     assert (trained.trains, fresh.trains) == (True, False)
 
 
@@ -583,15 +593,16 @@ def test_a_suite_of_generators(tiny, pocket, tmp_path):
     assert f"Frechet, {name}" in text and "in features of vgg_star_small.cifar10" in text
     assert "Keras' Inception" not in text.partition("## How")[0]
     assert text.count("| real pictures <sup>1</sup> |") == 1
-    known = {"sanity": {}, "rows": [{"mean": {"keras_fid": 1.0, "frechet_x": 1.0}}]}
+    figures = ("keras_fid", "frechet_x", "kid_x", "recall", "precision")
+    known = {"sanity": {}, "rows": [{"mean": dict.fromkeys(figures, 1.0)}]}
     (table,) = KINDS["generators"].tables(known)
     assert [c.figure for c in table.columns] == [
         "frechet_x", "kid_x", "keras_fid", "precision", "recall"]
 
 
-def test_a_reference_is_for_generators(tiny, tmp_path, monkeypatch):
+def test_inception_is_for_generators(tiny, tmp_path, monkeypatch):
     refused = tiny(Row("CRG", "crg_encoder_small"), kind="crg", data=FACES)("--keras_fid")
-    assert refused.code == 2 and "a suite of generators; tiny is none" in refused.stderr
+    assert refused.code == 2 and "tiny has no figures that heed --keras_fid" in refused.stderr
     run = tiny(Row("Pocket", "pggan_small", {"size": 16}), kind="generators", data=FACES)
     monkeypatch.setattr(suite, "open_data", functools.partial(at_16_px, suite.open_data))
     calls = recorded(monkeypatch)

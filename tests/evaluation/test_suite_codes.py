@@ -14,7 +14,8 @@ FACES = "avatars:Smiling,Eyeglasses?n=48&test=20"
 
 
 def test_codes_are_read_and_reconstructions_measured():
-    asked = {"spec": FACES, "bad_images": "skip", "n": 12, "n_svm": 40}
+    asked = {"spec": FACES, "bad_images": "skip", "n": 12, "n_svm": 40,
+             "reference": "vgg_star_small.avatars"}
     pixels, _ = KINDS["codes"].measure({**asked, "size": 32}, "")
     (row,) = (row for row in SUITES["deepsim"].rows if row.tag == "l1")
     changes = {**registry.entry(row.name).tiny, **row.changes}
@@ -28,7 +29,7 @@ def test_codes_are_read_and_reconstructions_measured():
     mse = np.square((strips[""].astype(float) - test) / 127.5).mean()
     assert figures["mse"] == pytest.approx(mse, rel=1e-3) and "code_error" not in figures
     kind = KINDS["codes"]
-    (table,) = kind.tables({})
+    (table,) = kind.tables({"rows": [{"mean": found["figures"]}], "sanity": {}})
     assert {c.figure for c in table.columns} <= set(figures)
     training = {"run": None, "n": 12, "step": 1, "seconds": 1.0}
     row = {"title": "L1", "key": "l1", "trainings": [training], "failed": [], "joint": False,

@@ -7,7 +7,7 @@ import re
 from kgan.core.errors import UsageError, UserError
 from kgan.core.recipe import nearest
 from kgan.evaluation.measures import EMBEDDED
-from kgan.evaluation.suite.definitions import SUITES
+from kgan.evaluation.suite.definitions import SUITES, at_paper_size
 from kgan.evaluation.suite.kinds import KINDS
 from kgan.evaluation.suite.options import SuiteOptions
 from kgan.evaluation.suite.suite import Suite
@@ -28,13 +28,14 @@ def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", reference
         n: held-out pictures of each domain that are measured; 0 = all.
         seeds: classifiers of each two-sample test; 0 leaves it out.
         bad_images: see `kgan.data.open_data`.
-        reference: of generators, in whose features sets are compared; "" = the embedded one that
-            knows drawn faces, or the one that knows photographs.
+        reference: in whose features sets are compared; "" = the embedded one that knows drawn
+            faces, or the one that knows photographs.
         keras_fid: of generators, also the Frechet distance in Keras' InceptionV3.
         command: the call, for the page.
 
     Returns:
-        What the tool prints: `{"status": "done" or "interrupted", ..., "failed": {job: reason}}`.
+        What the tool prints: `{"status": "done" or "interrupted", ..., "failed": {job: reason}}`,
+        or what is to be done, `kgan.evaluation.suite.suite.Suite.plan`.
 
     Raises:
         UsageError: an unknown suite, row or data set, or a folder begun with other settings.
@@ -43,6 +44,8 @@ def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", reference
     if options.suite not in SUITES:
         raise UsageError(f"There is no suite {options.suite}. {nearest(options.suite, SUITES)}")
     kind, rows = KINDS[SUITES[options.suite].kind], SUITES[options.suite].rows
+    if options.size == "paper":
+        rows = tuple(map(at_paper_size, rows))
     if options.generator:
         if not kind.generator:
             raise UsageError(f"--generator is for encoders; {options.suite} has none.")
@@ -53,9 +56,9 @@ def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", reference
         raise UsageError(f"--style is for models of a style; {options.suite} has none.")
     if options.direction != "a2b" and not kind.paired:
         raise UsageError(f"--direction is for pairs; {options.suite} has none.")
-    if (reference or keras_fid) and "reference" not in kind.asks:
-        raise UsageError("--reference and --keras_fid are for one model or a suite of generators; "
-                         f"{options.suite} is none.")
+    for name, given in (("reference", reference), ("keras_fid", keras_fid)):
+        if given and name not in kind.asks:
+            raise UsageError(f"{options.suite} has no figures that heed --{name}.")
     wanted, known = set(re.findall(r"[^,\s]+", options.only)), {row.key for row in rows}
     for name in sorted(wanted - known):
         raise UsageError(f"{options.suite} has no model {name}. {nearest(name, known)}")
@@ -69,7 +72,8 @@ def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", reference
         rows = tuple(map(_for_photographs, rows))
     output = pathlib.Path(output)
     try:
-        output.mkdir(parents=True, exist_ok=True)
+        if not options.dry_run:
+            output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"The suite cannot be written to {output}: {error.strerror}.") from None
     asked = {"n": n, "seeds": seeds, "bad_images": bad_images, "n_svm": options.n_svm,
@@ -77,7 +81,8 @@ def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", reference
              "keras_fid": keras_fid, "style": options.style}
     asked = {name: asked[name] for name in kind.asks}
     suite = Suite(kind, rows, specs, output, options, asked, command)
-    return suite.run([row for row in rows if not wanted or row.key in wanted])
+    chosen = [row for row in rows if not wanted or row.key in wanted]
+    return suite.plan(chosen) if options.dry_run else suite.run(chosen)
 
 
 def _on(row, generator):

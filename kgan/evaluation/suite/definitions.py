@@ -1,6 +1,6 @@
 """Suites: which models a table compares. `tools/evaluate --suite NAME` trains and measures them."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kgan.core import registry
 
@@ -19,6 +19,7 @@ class Row:
         scaled: names of fields that are as many times larger or smaller as the steps are, as how
             long a level grows; steps of all stages are timed then.
         repeated: it gets `--training_seeds` trainings, others one.
+        paper: changes of the recipe of the paper's size; None = the same.
         joint: one training on faces with the labels of all data sets, with the time of all.
         trained: False = it is measured with its first weights.
     """
@@ -29,6 +30,7 @@ class Row:
     tag: str = ""
     shares: dict = field(default_factory=dict)
     scaled: tuple = ()
+    paper: dict | None = None
     repeated: bool = False
     joint: bool = False
     trained: bool = True
@@ -89,12 +91,10 @@ class Suite:
     published: tuple = ()
 
 
-def _probed(name):
-    """The rows of a discriminator's features."""
-    return (
-        Row("DCGAN", name),
-        Row("the same network, not trained", name, tag="untrained", trained=False),
-    )
+def at_paper_size(row):
+    """A row by the recipe of the paper's size in place of the small one."""
+    return replace(row, name=row.name.removesuffix("_small"),
+                   changes=row.changes if row.paper is None else row.paper)
 
 
 def _autoencoder(title, tag, **changes):
@@ -157,7 +157,7 @@ SUITES = {
     "table1": Suite("edits", (
         Row("DFI", "dfi_small"),
         Row("DCGAN", "dcgan_translator_small"),
-        Row("CycleGAN", "cyclegan_small", {"batch": 4, "ema": 0.99}, repeated=True),
+        Row("CycleGAN", "cyclegan_small", {"batch": 4, "ema": 0.99}, paper={}, repeated=True),
         Row("StarGAN", "stargan_small", joint=True),
         Row("VGG-GAN", "vgg_gan_small"),
         Row("VGG*-GAN", "vgg_star_gan_small"),
@@ -183,7 +183,7 @@ SUITES = {
         Row("deep convolutional, L2", "deep_conv_encoder_small", {"loss": "l2"}),
         *(
             Row(f"transfer, {loss.upper()}", "transfer_encoder_small",
-                {"loss": loss, "learning_rate": rate}, tag=loss)
+                {"loss": loss, "learning_rate": rate}, tag=loss, paper={"loss": loss})
             for loss, rate in (("ssim", 1e-3), ("l1", 2e-4), ("l2", 2e-4))
         ),
         Row("extended transfer, L2", "extended_transfer_encoder_small", {"loss": "l2"}),
@@ -211,9 +211,11 @@ SUITES = {
     "generators": Suite("generators", (
         Row("PGGAN", "pggan_small", {"discriminator_steps": 1, "discriminator_rate": 1.0,
                                      "fade_images": 8_000, "stable_images": 16_000},
-            tag="original", scaled=GROWTH),
+            tag="original", scaled=GROWTH,
+            paper={"discriminator_steps": 1, "discriminator_rate": 1.0, "fade_images": 400_000,
+                   "stable_images": 400_000}),
         Row("modified PGGAN", "pggan_small", {"spectral": True, "learning_rate": 1e-3},
-            tag="modified", scaled=GROWTH),
+            tag="modified", scaled=GROWTH, paper={"spectral": True}),
         Row("modified PGGAN, no spectral norm", "pggan_small", scaled=GROWTH),
         Row("Pioneer", "pioneer_small", scaled=GROWTH),
         Row("AGE", "age_small"),
@@ -224,10 +226,11 @@ SUITES = {
     # it in the first half of their steps.
     "srgan_losses": Suite("super_resolution", (
         Row("SRResNet-MSE", "srresnet_small", tag="mse"),
-        Row("SRResNet-VGG22", "srresnet_small", {**SEEN, "content": "vgg22"}, tag="vgg22"),
+        Row("SRResNet-VGG22", "srresnet_small", {**SEEN, "content": "vgg22"}, tag="vgg22",
+            paper={"content": "vgg22"}),
         *(
             Row(f"SRGAN-{loss.upper()}", "srgan_small", {**SEEN, "content": loss}, tag=loss,
-                shares={"pretrain_steps": 0.5}, repeated=True)
+                shares={"pretrain_steps": 0.5}, paper={"content": loss}, repeated=True)
             for loss in ("mse", "vgg22", "vgg54")
         ),
     )),
@@ -235,7 +238,8 @@ SUITES = {
     # to with its iterations, and a network in one pass.
     "style": Suite("style", (
         *(Row(f"descent, {n} iterations", "gatys_small",
-              {"size": 64, "iterations": n, "lambda_style": 1.0}, tag=str(n))
+              {"size": 64, "iterations": n, "lambda_style": 1.0}, tag=str(n),
+              paper={"iterations": n, "lambda_style": 1.0})
           for n in (10, 30, 100, 300)),
         Row("a trained network", "johnson_small", repeated=True),
         Row("a trained network, twice the width", "johnson_small", {"filters": 16}, tag="16"),
@@ -263,8 +267,11 @@ SUITES = {
         }) for i, name in enumerate(("angle", "speed", "pc1", "pc2", "pc3", "pc4"))
     )),
     # Radford, Metz, Chintala 2016 (arXiv 1511.06434), section 5.1.
-    "dcgan_features": Suite("features", _probed("dcgan_features_small")),
-    "dcgan_features_paper": Suite("features", _probed("dcgan_features")),
+    "dcgan_features": Suite("features", (
+        Row("DCGAN", "dcgan_features_small"),
+        Row("the same network, not trained", "dcgan_features_small", tag="untrained",
+            trained=False),
+    )),
     # Isola, Zhu, Zhou, Efros 2017 (arXiv 1611.07004), section 4.2, in small.
     "pix2pix_losses": Suite("pairs", (
         _pix2pix("L1", "l1", lambda_adversarial=0.0),

@@ -30,6 +30,7 @@ class Job:
         done: `done()` says whether there is nothing to do.
         do: does it and returns why it failed, or `""`.
         needs: the names of the jobs that must have been done.
+        seconds: what it takes, if that is known beforehand.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Job:
     done: object
     do: object
     needs: tuple = ()
+    seconds: float | None = None
 
 
 def folder_of(spec):

@@ -66,18 +66,22 @@ class Suite:
     def __init__(self, kind, rows, specs, output, options, asked, command):
         self.kind, self.rows, self.specs, self.output = kind, rows, specs, output
         self.options, self.asked = options, asked
+        first = rows[0]  # of a size and signals that all have
+        self.size, self.signals = first.recipe.size, answered(first.model.signals_of(first.recipe))
+        self.like = {"like": [first.name, first.changes]} if self.signals else {}
         self.joint, self.seen = "", {}
         self.timed = {}  # what the last timing said of each step
         # seconds of the last of each kind
         self.spent = {"time": 40.0, "measure": 90.0, "generator": 900.0}
         known = json_or_empty(output / "suite.json")
-        names = ("suite", "minutes", "precision", *["generator"] * kind.generator,
+        names = ("suite", "size", "minutes", "precision", *["generator"] * kind.generator,
                  *["direction"] * kind.paired)
         self.settings = {name: getattr(options, name) for name in names}
         for name, value in known.get("settings", {}).items():
             if self.settings.get(name) != value:
                 raise UsageError(f"{output} was begun with --{name} {shlex.quote(str(value))}: go "
                                  "on with that or choose another --output.")
+        self.known = known.get("data", [])
         self.timings, self.failures = known.get("timings", {}), known.get("failures", {})
         self.commands = list(dict.fromkeys([*known.get("commands", []), command]))
 
@@ -102,14 +106,31 @@ class Suite:
                   if j.name in self.failures and not self._broken(j)}
         return {"status": "done", **result, "failed": failed}
 
+    def plan(self, chosen):
+        """What is left to do for the chosen rows and about what it takes; opens no data.
+
+        Returns:
+            `{"status": "done", "dry_run": True, "jobs": {what: minutes}, "minutes": of all}`.
+        """
+        self.joint = joint_spec(self.specs)
+        self.seen = {spec: {"direction": self.options.direction} for spec in self.specs} | {
+            data["spec"]: data for data in self.known}
+        left = {}
+        for job in self.jobs(chosen):
+            if not job.done() and (job.kind != "time" or not left):  # the first times all
+                left[job.text] = self._seconds(job) / 60
+        for text, minutes in left.items():
+            print(f"{minutes:6.0f} min  {printable(text)}", file=sys.stderr)
+        print(f"{sum(left.values()):6.0f} min  in all, on one machine", file=sys.stderr)
+        return {"status": "done", "dry_run": True, "minutes": round(sum(left.values()), 1),
+                "jobs": {text: round(minutes, 1) for text, minutes in left.items()}}
+
     def _open(self):
         """Draws or decodes all data before any clock runs, and notes what they are."""
-        first, seen = self.rows[0], {}
-        self.size, signals = first.recipe.size, answered(first.model.signals_of(first.recipe))
-        self.like = {"like": [first.name, first.changes]} if signals else {}
+        seen = {}
         for spec in self.specs:
             data = open_data(spec, size=self.size, bad_images=self.asked["bad_images"],
-                             signals=signals)
+                             signals=self.signals)
             if lack := self.kind.lacks(data):
                 raise UserError(f"{spec} {lack}")
             direction = data.deterministic or self.options.direction
@@ -138,7 +159,7 @@ class Suite:
         return [name for name in job.needs if name in self.failures]
 
     def _seconds(self, job):
-        return 60 * self.options.minutes + 40 if job.kind == "train" else self.spent[job.kind]
+        return self.spent[job.kind] if job.seconds is None else job.seconds
 
     # What there is to do
 
@@ -180,7 +201,7 @@ class Suite:
         below = [job for job in [self._below(t)] if job]
         train = Job(t.name, "train", f"train {t.row.key} on {t.data}, seed {t.seed}",
                     lambda: self._trained(t), functools.partial(self._train, t),
-                    (t.timing, *(job.name for job in below)))
+                    (t.timing, *(job.name for job in below)), 60 * t.minutes + 40)
         return [*below, train]
 
     def _below(self, t):

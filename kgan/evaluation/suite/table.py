@@ -197,9 +197,10 @@ def orders(content):
     for published in suite.published if suite else ():
         for data in content["data"]:
             figure = published.figure.format(data["direction"])
-            rows = [(row["title"], published.values[row["key"]], row["mean"][figure])
+            values = {_sizeless(key): value for key, value in published.values.items()}
+            rows = [(row["title"], values[_sizeless(row["key"])], row["mean"][figure])
                     for row in data["rows"]
-                    if row["key"] in published.values and figure in row["mean"]]
+                    if _sizeless(row["key"]) in values and figure in row["mean"]]
             rows.sort(key=lambda row: -row[1])
             pairs = [(x, y) for x in rows for y in rows if x[1] > y[1]]
             wrong = [f"{y[0]} is before {x[0]}" for x, y in pairs if x[2] <= y[2]]
@@ -210,6 +211,11 @@ def orders(content):
                     f"{published.source}: {order}. On {data['spec']} {len(pairs) - len(wrong)} of "
                     f"{len(pairs)} pairs stand in that order{here}.")))
     return told
+
+
+def _sizeless(key):
+    """The key of a row, the same for both sizes of its recipe."""
+    return key.replace("_small", "")
 
 
 def write_table(output, content):

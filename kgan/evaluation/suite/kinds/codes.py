@@ -7,7 +7,7 @@ linear classifier reads from their codes and what these keep.
 import dataclasses
 
 from kgan.data.spec import FACES
-from kgan.evaluation.suite.kinds.kind import Column, Kind, Table, two_domains
+from kgan.evaluation.suite.kinds.kind import Column, Kind, Table, filled, two_domains
 from kgan.evaluation.suite.kinds.shared import (
     distances,
     held_out,
@@ -27,8 +27,7 @@ USUAL_SSIM = Column("SSIM", "ssim", 4, True)
 CODE = Column("code error", "code_error", 3, False)
 SHARP = Column("sharpness", "sharpness", 3, True, 1.0)
 DHASH, PHASH, WHASH = (Column(h, h, 3, True) for h in ("dhash", "phash", "whash"))
-FRECHET = Column("samples' Frechet, vgg_star_small.avatars", "frechet_vgg_star_small_avatars", 3,
-                 False)
+FRECHET = Column("samples' Frechet, {net}", "frechet_{net}", 3, False)
 SUMS = (L2, L1, SSIM_LOSS, UNLIKE, MSE, MAE, DHASH, CODE)
 HASHES = (DHASH, PHASH, WHASH, MAE, MSE, USUAL_SSIM, SHARP, CODE, FRECHET)
 READ = (
@@ -36,7 +35,7 @@ READ = (
     Column("numbers", "features", 0, None),
     Column("labelled pictures", "train", 0, None),
     MSE, MAE, USUAL_SSIM, DHASH,
-    Column("Frechet, vgg_star_small.avatars", "frechet_vgg_star_small_avatars", 3, False),
+    Column("Frechet, {net}", "frechet_{net}", 3, False),
 )
 
 
@@ -55,7 +54,8 @@ def _about_encoders(content):
         ("Code error", "Mean squared difference of z and E(G(z)) over draws from the prior, over "
                        "the mean square of z: 1 = knows nothing."),
         ("Frechet", "Between held-out pictures and as many that the generator makes of codes from "
-                    "the prior, in features of vgg_star_small.avatars: not the published FID."),
+                    f"the prior, in features of {content['asked']['reference']}: not the "
+                    "published FID."),
         ("Bold", "The best of a column."),
     ]
 
@@ -79,14 +79,14 @@ def _about_codes(content):
         ("Labels", "The autoencoders see pictures alone, all of the training part; the SVM as many "
                    "labelled ones as the table says (--n_svm)."),
         ("The rest", "Reconstructions beside their originals, values in [-1, 1]; Frechet between "
-                     "the two sets, in features of vgg_star_small.avatars."),
+                     f"the two sets, in features of {content['asked']['reference']}."),
         ("Bold", "The best of a column."),
     ]
 
 
 def _measure_encoder(asked, run):
     from kgan.evaluation.generation import samples, set_distances
-    from kgan.evaluation.measures import EMBEDDED, reconstructed
+    from kgan.evaluation.measures import reconstructed
     from kgan.metrics.reconstruction import baselines
 
     if "name" not in asked:
@@ -99,7 +99,7 @@ def _measure_encoder(asked, run):
     model, data = model_and_data(asked, run)
     real = held_out(data, asked)
     figures, made = reconstructed(model, real)
-    named = set_distances(real, samples(model, data, len(real)), reference=EMBEDDED)
+    named = set_distances(real, samples(model, data, len(real)), reference=asked["reference"])
     return {"n": len(real), "figures": {**figures, **named}}, {"": made}
 
 
@@ -118,11 +118,12 @@ def _measure_codes(asked, run):
     figures = linear_probes(*labelled(data, model.encode_all, asked))
     real = held_out(data, asked)
     more, made = reconstructed(model, real)
-    return {"n": len(real), "figures": {**figures, **more, **distances(real, made)}}, {"": made}
+    figures |= more | distances(real, made, asked)
+    return {"n": len(real), "figures": figures}, {"": made}
 
 
 ENCODERS = Kind(
-    name="encoders", data=f"{FACES}?n=8500&test=1500", asks=("n", "bad_images"),
+    name="encoders", data=f"{FACES}?n=8500&test=1500", asks=("n", "bad_images", "reference"),
     lacks=two_domains,
     tables=lambda data: [Table("", SUMS, "mse")],
     sanity=(
@@ -133,16 +134,17 @@ ENCODERS = Kind(
     measure=_measure_encoder,
 )
 CRG = dataclasses.replace(
-    ENCODERS, name="crg", tables=lambda data: [Table("", HASHES, "mse")], about=_about_crg
+    ENCODERS, name="crg", about=_about_crg,
+    tables=lambda data: [Table("", filled(HASHES, data), "mse")],
 )
 CODES = Kind(
-    name="codes", data=f"{FACES}?n=8500&test=1500", asks=("n", "n_svm", "bad_images"),
+    name="codes", data=f"{FACES}?n=8500&test=1500", asks=("n", "n_svm", "bad_images", "reference"),
     lacks=lambda data: "has two domains; name one set of labelled pictures." if "b" in data.test
     else "" if data.labels else (
         "has no labels; name pictures in class folders (folder:PATH?layout=classes), avatars or "
         "celeba:PATH of several attributes, or tfds:NAME?label=all."
     ),
-    tables=lambda data: [Table("", READ, "mse")],
+    tables=lambda data: [Table("", filled(READ, data), "mse")],
     sanity=(
         ("raw pixels", "figures", "The pictures' own numbers as codes."),
         ("the most frequent label", "guess", "Of the labelled pictures, for every picture."),

@@ -6,7 +6,7 @@ nothing is no feat: the best edit at least half of the pictures.
 
 import dataclasses
 
-from kgan.evaluation.suite.kinds.kind import CHANCE, Column, Kind, Table
+from kgan.evaluation.suite.kinds.kind import CHANCE, Column, Kind, Table, filled
 from kgan.evaluation.suite.kinds.shared import (
     finite,
     halves,
@@ -14,6 +14,7 @@ from kgan.evaluation.suite.kinds.shared import (
     model_and_data,
     open_asked,
 )
+from kgan.metrics.figures import SURE
 
 C2ST = Column("C2ST log-loss x 100", "c2st_log_loss_{}", 1, True, CHANCE)
 TOLD = Column("C2ST accuracy, %", "c2st_accuracy_{}", 1, False, 0.5, 100)
@@ -23,21 +24,29 @@ KEPT = Column("preservation L1", "preservation_l1_{}", 2, False)
 PSNR = Column("PSNR, dB", "counterfactual_psnr", 1, True)
 SSIM = Column("SSIM", "counterfactual_ssim", 3, True)
 REGION = Column("region L1", "region_l1", 1, False)
-ONE_ANSWER = (C2ST, TOLD, LOSS, HIT, PSNR, SSIM, KEPT, REGION)
-MANY_ANSWERS = (C2ST, TOLD, HIT, LOSS, KEPT)
+FLIPS = Column("other attributes flipped, %", "flips_{}", 1, False, None, 100)
+CHANGE = Column("change L1", "change_l1_{}", 1, None)
+FRECHET = Column("Frechet, {net}", "frechet_{net}_{}", 2, False)
+COLUMNS = (C2ST, TOLD, FRECHET, LOSS, HIT, PSNR, SSIM, KEPT, REGION, FLIPS, CHANGE)
 
 
 def _edit_tables(data):
-    tables = []
-    for columns, direction in ((ONE_ANSWER, data["direction"]),
-                               (MANY_ANSWERS, data["direction"][::-1])):
+    """A table for each direction, of the columns for which there are figures."""
+    accuracy, tables = data["sanity"].get("classifier_accuracy", 1.0), []
+    columns = [_rough(c, accuracy) for c in COLUMNS] if accuracy < SURE else COLUMNS
+    for direction in (data["direction"], data["direction"][::-1]):
         source, _, target = direction.upper()
         heading = f"{source} to {target}{', the other direction' if tables else ''}"
-        columns = tuple(
-            dataclasses.replace(c, figure=c.figure.format(direction)) for c in columns
-        )
-        tables.append(Table(heading, columns, f"edit_accuracy_{direction}", 0.5, not tables))
+        tables.append(Table(heading, filled(columns, data, direction, known_only=True),
+                            f"edit_accuracy_{direction}", 0.5, not tables))
     return tables
+
+
+def _rough(column, accuracy):
+    """A column whose head says that its judge is often wrong, if it has one."""
+    if column not in (LOSS, HIT):
+        return column
+    return dataclasses.replace(column, head=f"{column.head}, judge {100 * accuracy:.0f} % right")
 
 
 def _about_edits(content):
@@ -54,7 +63,12 @@ def _about_edits(content):
         ("PSNR, SSIM, region L1", "To the true edit of each picture; region L1 inside the pixels "
                                   "that it changes, in levels of 255."),
         ("Preservation L1", "Mean change outside the pixels that the true edit changes, in levels "
-                            "of 255."),
+                            "of 255; change L1, where no true edit is known, of whole pictures."),
+        ("Frechet", "Between results and real pictures of the target, in features of "
+                    f"{content['asked']['reference']}: not the published FID."),
+        ("Other attributes flipped", "Where all are known of the pictures: of those that are not "
+                                     "edited, the share that a judge sees otherwise after the "
+                                     "edit."),
         ("Bold", "The best of a column among models that edit at least half of the pictures."),
     ]
 
@@ -88,35 +102,34 @@ def _translator(asked, run):
 
 
 def _figures(translate, data, classifier, directions, asked):
-    from kgan.evaluation.edits import measure_distribution, measure_edits
-    from kgan.evaluation.measures import EMBEDDED
+    from kgan.evaluation.edits import also_changed, measure_distribution, measure_edits
 
     figures, pictures = measure_edits(
         translate, data, classifier, asked["n"] or None, directions=directions
     )
+    figures |= also_changed(pictures, data)
     if asked["seeds"]:
-        figures |= measure_distribution(pictures, data, seeds=asked["seeds"], reference=EMBEDDED)
+        figures |= measure_distribution(pictures, data, seeds=asked["seeds"],
+                                        reference=asked["reference"])
     return finite(figures), pictures
 
 
 def _real(data, classifier, asked):
     """Figures of real pictures of the target domain."""
-    from kgan.evaluation.edits import DIRECTIONS
+    from kgan.evaluation.edits import DIRECTIONS, judged
 
     figures = {}
     for direction in DIRECTIONS:
         _, target = DIRECTIONS[direction]
         held = held_out(data, asked, target)
-        hit = classifier.is_b(held) == (target == "b")
-        figures[f"edit_accuracy_{direction}"] = float(hit.mean())
-        figures[f"log_loss_{direction}"] = classifier.log_loss(held, target)
+        figures |= judged(held, classifier, direction)
         figures |= halves(held, direction, asked)
     return finite(figures)
 
 
 EDITS = Kind(
     name="edits", data="avatars:Eyeglasses?test=1000 avatars:Smiling?test=1000",
-    asks=("n", "seeds", "bad_images"),
+    asks=("n", "seeds", "bad_images", "reference"),
     lacks=lambda data: "" if "b" in data.test else "has one domain; a suite needs two.",
     tables=_edit_tables,
     sanity=(

@@ -1,23 +1,20 @@
 """Generators: one table, whose columns carry the name of the reference network."""
 
 from kgan.data.spec import FACES
-from kgan.evaluation.suite.kinds.kind import Column, Kind, Table, two_domains
+from kgan.evaluation.suite.kinds.kind import Column, Kind, Table, filled, two_domains
 from kgan.evaluation.suite.kinds.shared import finite, held_out, model_and_data, open_asked
 
-PRECISION, RECALL = (Column(x, x, 3, True) for x in ("precision", "recall"))
+COLUMNS = (
+    Column("Frechet, {net}", "frechet_{net}", 3, False),
+    Column("KID x 1000, the same", "kid_{net}", 3, False, None, 1000),
+    Column("Frechet, Keras' Inception", "keras_fid", 2, False),
+    *(Column(x, x, 3, True) for x in ("precision", "recall")),
+)
 
 
 def _generator_tables(data):
-    known = {*data["sanity"].get("real", {}), *(x for row in data["rows"] for x in row["mean"])}
-    named = sorted(x.removeprefix("frechet_") for x in known if x.startswith("frechet_"))
-    name = named[0] if named else ""
-    frechet = Column(f"Frechet, {name}", f"frechet_{name}", 3, False)
-    keras = [Column("Frechet, Keras' Inception", "keras_fid", 2, False)]
-    columns = (
-        frechet, Column("KID x 1000, the same", f"kid_{name}", 3, False, None, 1000),
-        *(keras if "keras_fid" in known else ()), PRECISION, RECALL,
-    )
-    return [Table("", columns, frechet.figure)]
+    columns = filled(COLUMNS, data, known_only=True)
+    return [Table("", columns, columns[0].figure if columns else "")]
 
 
 def _about_generators(content):
@@ -38,7 +35,7 @@ def _measure(asked, run):
     def figures(real, made):
         found = measure_samples(real, made, reference=asked["reference"])
         found |= {"keras_fid": keras_fid(real, made)} if asked["keras_fid"] else {}
-        return finite({k: v for k, v in found.items() if isinstance(v, (int, float))})
+        return finite(found)
 
     if "name" not in asked:
         real = held_out(open_asked(asked, asked["size"]), asked)

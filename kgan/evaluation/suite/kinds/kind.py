@@ -1,5 +1,6 @@
 """What a kind of suite is: the columns and tables of its figures, and what its rows share."""
 
+import dataclasses
 import math
 from dataclasses import dataclass
 
@@ -8,7 +9,7 @@ CHANCE = 100 * math.log(2)
 
 @dataclass(frozen=True)
 class Column:
-    """A figure of a table; `{}` in its name is the direction.
+    """A figure of a table; `{}` in its name is the direction, `{net}` the network that compared.
 
     Attributes:
         high: more is better; None = neither is.
@@ -50,6 +51,26 @@ class Table:
     shown: str
     bar: float = -math.inf
     effort: bool = True
+
+
+def filled(columns, data, direction="", known_only=False):
+    """Columns of a data set and a direction.
+
+    Args:
+        columns: a `Column` each.
+        data: an entry of `"data"` in `suite.json`, in whose figures the network stands.
+        known_only: without the columns of which there are no figures.
+    """
+    known = {figure for row in data["rows"] for figure in row["mean"]}
+    known.update(figure for key, seen in data["sanity"].items()
+                 if isinstance(seen, dict) and key != "asked" for figure in seen)
+    end = f"_{direction}" if direction else ""
+    nets = sorted(x.removeprefix("frechet_").removesuffix(end) for x in known
+                  if x.startswith("frechet_") and x.endswith(end))
+    net = nets[0] if nets else ""
+    found = [dataclasses.replace(c, head=c.head.format(net=net),
+                                 figure=c.figure.format(direction, net=net)) for c in columns]
+    return tuple(c for c in found if c.figure in known or not known_only)
 
 
 @dataclass(frozen=True)

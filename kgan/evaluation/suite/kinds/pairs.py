@@ -3,12 +3,10 @@
 One table each; that of pairs has the direction that is learnt.
 """
 
-import dataclasses
-
 from kgan.core import registry
 from kgan.core.lazy import np
 from kgan.evaluation.suite.kinds.edits import C2ST
-from kgan.evaluation.suite.kinds.kind import CHANCE, Column, Kind, Table
+from kgan.evaluation.suite.kinds.kind import CHANCE, Column, Kind, Table, filled
 from kgan.evaluation.suite.kinds.shared import (
     finite,
     halves,
@@ -26,7 +24,7 @@ PAIRED = (
     Column("class accuracy, %", "class_accuracy_{}", 1, True, None, 100),
     Column("class IoU, %", "class_iou_{}", 1, True, None, 100),
     C2ST,
-    Column("Frechet, vgg_star_small.avatars", "frechet_vgg_star_small_avatars_{}", 2, False),
+    Column("Frechet, {net}", "frechet_{net}_{}", 2, False),
     *(Column(f"colours {x}", f"colours_{x.lower()}_{{}}", 3, True) for x in "Lab"),
 )
 
@@ -34,17 +32,14 @@ MAPPED = (
     Column("PSNR, dB", "psnr", 2, True),
     Column("SSIM", "ssim", 3, True),
     Column("L1", "l1", 2, False),
-    Column("KID x 1000, vgg_star_small.avatars", "kid_vgg_star_small_avatars", 2, False, None,
-           1000),
-    Column("Frechet, vgg_star_small.avatars", "frechet_vgg_star_small_avatars", 3, False),
+    Column("KID x 1000, {net}", "kid_{net}", 2, False, None, 1000),
+    Column("Frechet, {net}", "frechet_{net}", 3, False),
 )
 
 
 def _pair_tables(data):
     """One table of the columns for which there are figures."""
-    known = {figure for row in data["rows"] for figure in row["mean"]}
-    columns = [dataclasses.replace(c, figure=c.figure.format(data["direction"])) for c in PAIRED]
-    columns = tuple(c for c in columns if c.figure in known)
+    columns = filled(PAIRED, data, data["direction"], known_only=True)
     return [Table("", columns, f"psnr_{data['direction']}")]
 
 
@@ -58,7 +53,7 @@ def _about_pairs(content):
                  "pictures: their test cross-entropy in nats x 100. "
                  f"{CHANCE:.1f}: they cannot. ± is the standard deviation over classifiers."),
         ("Frechet", "Between results and held-out pictures, in features of "
-                    "vgg_star_small.avatars: not the published FID."),
+                    f"{content['asked']['reference']}: not the published FID."),
         ("Colours", "What the histograms of L, a and b of results and real pictures have in "
                     "common: 1 = all."),
         ("Bold", "The best of a column."),
@@ -70,21 +65,21 @@ def _about_maps(content):
         ("PSNR, SSIM, L1", "Of each result beside the picture that it should be; L1 in levels of "
                            "255."),
         ("KID, Frechet", "Between all results and all those pictures, in features of "
-                         "vgg_star_small.avatars: not the published ones."),
+                         f"{content['asked']['reference']}: not the published ones."),
         ("Bold", "The best of a column."),
     ]
 
 
 def _measure_pairs(asked, run):
     from kgan.evaluation.edits import measure_distribution
-    from kgan.evaluation.measures import EMBEDDED, Options
+    from kgan.evaluation.measures import Options
     from kgan.evaluation.pairs import against
     from kgan.metrics.colours import in_common
 
     direction = asked["direction"]
     if "name" in asked:
         model, data = model_and_data(asked, run)
-        figures, pictures = model.measure(data, Options(n=asked["n"]))
+        figures, pictures = model.measure(data, Options(n=asked["n"], reference=asked["reference"]))
         figures.pop("reference")  # in the names of the figures
         seen, strips = pictures[direction], {"": pictures[direction]["output"]}
     else:
@@ -97,7 +92,7 @@ def _measure_pairs(asked, run):
     found = {"n": len(seen["output"]), "figures": figures}
     if asked["seeds"]:
         figures |= measure_distribution(
-            {direction: seen}, data, seeds=asked["seeds"], reference=EMBEDDED)
+            {direction: seen}, data, seeds=asked["seeds"], reference=asked["reference"])
     if "name" not in asked:
         found["real"] = halves(truth, direction, asked)
     return {**found, "figures": finite(figures)}, strips
@@ -105,7 +100,6 @@ def _measure_pairs(asked, run):
 
 def _measure_maps(asked, run):
     from kgan.evaluation.generation import set_distances
-    from kgan.evaluation.measures import EMBEDDED
     from kgan.evaluation.pairs import against, measure_pairs
     from kgan.report.sheet import to_uint8
 
@@ -121,7 +115,7 @@ def _measure_maps(asked, run):
         direction, kept = next(iter(seen.items()))
         truth, made = kept["truth"], kept["output"]
         figures = {name.removesuffix(direction): x for name, x in figures.items()}
-        figures |= set_distances(truth, made, reference=EMBEDDED, end="_")
+        figures |= set_distances(truth, made, reference=asked["reference"], end="_")
     figures = finite({name.removesuffix("_"): x for name, x in figures.items()})
     shown = {"": made} if "name" in asked else {"": to_uint8(given), "truth": truth}
     return {"n": len(truth), "figures": figures}, shown
@@ -138,7 +132,7 @@ def _learnt(asked):
 
 
 PAIRS = Kind(
-    name="pairs", data="avatars:parts", asks=("n", "seeds", "bad_images"),
+    name="pairs", data="avatars:parts", asks=("n", "seeds", "bad_images", "reference"),
     lacks=lambda data: "" if data.paired and {"a", "b"} <= set(data.test) else (
         "holds no pairs; name a folder of pairs (folder:PATH), avatars:parts or avatars:edges."
     ),
@@ -152,9 +146,9 @@ PAIRS = Kind(
     measure=_measure_pairs,
 )
 MAPS = Kind(
-    name="maps", data="avatars:parts", asks=("n", "bad_images"),
+    name="maps", data="avatars:parts", asks=("n", "bad_images", "reference"),
     lacks=lambda data: "" if data.paired else "holds no pairs.",
-    tables=lambda data: [Table("", MAPPED, "psnr")],
+    tables=lambda data: [Table("", filled(MAPPED, data), "psnr")],
     sanity=(("mean training picture", "figures", "The same for every picture."),),
     about=_about_maps,
     measure=_measure_maps,

@@ -4,6 +4,7 @@ Nothing here imports TensorFlow before it is called.
 """
 
 import math
+import numbers
 
 from kgan.core import registry
 from kgan.core.batches import parts
@@ -47,23 +48,24 @@ def held_out(data, asked, domain="a"):
 def halves(held, direction, asked):
     """Figures of real pictures of the target domain: one half as results, the other as real."""
     from kgan.evaluation.edits import DIRECTIONS, measure_distribution
-    from kgan.evaluation.measures import EMBEDDED
 
     if not asked["seeds"] or len(held) < 20:  # a two-sample test takes 10 of each
         return {}
     others = Data("halves", {}, {DIRECTIONS[direction][1]: held[1::2]})
     return finite(measure_distribution(
-        {direction: {"output": held[::2]}}, others, seeds=asked["seeds"], reference=EMBEDDED))
+        {direction: {"output": held[::2]}}, others, seeds=asked["seeds"],
+        reference=asked["reference"]))
 
 
-def distances(real, made):
-    """Frechet distance and KID of two sets of pictures, in features of the embedded network."""
+def distances(real, made, asked):
+    """Frechet distance and KID of two sets of pictures, in features of the network asked for."""
     from kgan.evaluation.features import feature_name, reference_features
-    from kgan.evaluation.measures import EMBEDDED
     from kgan.metrics.distribution import frechet, kid
     from kgan.metrics.figures import gather
 
-    name, features = feature_name(EMBEDDED), [reference_features(x, EMBEDDED) for x in (real, made)]
+    reference = asked["reference"]
+    name = feature_name(reference)
+    features = [reference_features(x, reference) for x in (real, made)]
     return gather({
         "frechet": lambda: {f"frechet_{name}": frechet(*features)},
         "kid": lambda: {f"kid_{name}": kid(*features)[0]},
@@ -71,8 +73,9 @@ def distances(real, made):
 
 
 def finite(figures):
-    """Figures of which nothing can be said, as of no pixel, are None."""
-    return {name: x if math.isfinite(x) else None for name, x in figures.items()}
+    """The figures that are numbers; of which nothing can be said, as of no pixel, they are None."""
+    return {name: x if math.isfinite(x) else None for name, x in figures.items()
+            if isinstance(x, numbers.Real)}
 
 
 def labelled(data, features, asked):

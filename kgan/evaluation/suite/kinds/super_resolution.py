@@ -3,15 +3,15 @@
 from kgan.core import registry
 from kgan.core.lazy import np
 from kgan.data.spec import FACES
-from kgan.evaluation.suite.kinds.kind import Column, Kind, Table
+from kgan.evaluation.suite.kinds.kind import Column, Kind, Table, filled
 from kgan.evaluation.suite.kinds.shared import distances, model_and_data, open_asked
 
 NEAR = (
     Column("PSNR of luma, dB", "psnr_y", 2, True),
     Column("SSIM of luma", "ssim_y", 4, True),
     Column("worst PSNR, dB", "psnr_y_least", 2, True),
-    Column("Frechet, vgg_star_small.avatars", "frechet_vgg_star_small_avatars", 3, False),
-    Column("KID x 1000, the same", "kid_vgg_star_small_avatars", 3, False, None, 1000),
+    Column("Frechet, {net}", "frechet_{net}", 3, False),
+    Column("KID x 1000, the same", "kid_{net}", 3, False, None, 1000),
 )
 
 
@@ -19,7 +19,7 @@ def _about_super_resolution(content):
     return [
         ("PSNR, SSIM", "On the luma of whole pictures, without a border as wide as the scale."),
         ("Frechet, KID", "Between the middles of results and of true pictures, in features of "
-                         "vgg_star_small.avatars: whether they look alike as sets."),
+                         f"{content['asked']['reference']}: whether they look alike as sets."),
         ("Steps", "Rows with a discriminator learn from the mean squared error alone in the first "
                   "half of theirs, which costs less: their time is below the budget."),
         ("Bold", "The best of a column."),
@@ -43,15 +43,15 @@ def _measure(asked, run):
     pieces = np.arange(len(high))  # of one size, as sets
     made = np.stack([enlarge(picture) for picture in data.test["low"][pieces]])
     truth = data.test["high"][pieces]
-    figures |= distances(truth, made)
+    figures |= distances(truth, made, asked)
     strips = {"": made} if "name" in asked else {"": made, "truth": truth}
     return {"n": len(high), "figures": figures}, strips
 
 
 SUPER_RESOLUTION = Kind(
-    name="super_resolution", data=f"{FACES}?n=8500&test=500", asks=("n", "bad_images"),
+    name="super_resolution", data=f"{FACES}?n=8500&test=500", asks=("n", "bad_images", "reference"),
     lacks=lambda data: "has two domains; name one set of pictures." if "b" in data.test else "",
-    tables=lambda data: [Table("", NEAR, "psnr_y")],
+    tables=lambda data: [Table("", filled(NEAR, data), "psnr_y")],
     sanity=(("bicubic interpolation", "figures", "Of the same low resolution."),),
     about=_about_super_resolution,
     measure=_measure,
