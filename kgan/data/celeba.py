@@ -35,12 +35,13 @@ TREE = """expected
 
 
 def open_celeba(rest, *, size, load_size=None, seed=0, bad_images="skip"):
-    """Opens `PATH?attribute=NAME[&and=NAME:1,NAME:0][&crop=178|160|148|128|108]`.
+    """Opens `PATH?[attribute=NAME|labels=NAME,...][&and=NAME:1,NAME:0][&crop=178|160|148|128|108]`.
 
     Domain "a" are the pictures without the attribute, "b" those with it. `a=NAME&b=NAME` in its
     place are pictures with the one and without the other. Without both it is one set with the
-    labels of all attributes. `and=` keeps the pictures that have (1) and have not (0) what it
-    names. All pictures are decoded into one cache for each crop, which serves every choice.
+    labels of all attributes, or of those that `labels=` names, in its order. `and=` keeps the
+    pictures that have (1) and have not (0) what it names. All pictures are decoded into one cache
+    for each crop, which serves every choice.
 
     Args and returns: as `kgan.data.folders.open_folder`.
 
@@ -49,11 +50,13 @@ def open_celeba(rest, *, size, load_size=None, seed=0, bad_images="skip"):
         UsageError: an unknown attribute, with the nearest names; options that exclude each other.
     """
     spec = f"celeba:{rest}"
-    path, options = split_options(rest, dict.fromkeys(("attribute", "a", "b", "and"))
+    path, options = split_options(rest, dict.fromkeys(("attribute", "a", "b", "and", "labels"))
                                   | {"crop": tuple(CROPS)})
     crop = options.pop("crop", "178")
     root = existing_folder(path)
     names, labels = read_attributes(_table(root, "list_attr_celeba", "Anno"))
+    if "labels" in options and (options.keys() & {"attribute", "a", "b"}):
+        raise UsageError(f"{spec}: labels= are those of one set; leave attribute, a and b out.")
     wanted = {
         domain: {attribute_index(name, names, spec): value for name, value in values.items()}
         for domain, values in filters_of(options, spec).items()
@@ -86,9 +89,13 @@ def open_celeba(rest, *, size, load_size=None, seed=0, bad_images="skip"):
     def has(file, values):
         return all(labels[file.name][column] == value for column, value in values.items())
 
-    all_labels = labels if len(wanted) == 1 else None
-    found = _domains(parts, folder, reader, wanted, has, about, all_labels)
-    return reader.data(spec, **found, label_names=tuple(names) if all_labels else ())
+    if len(wanted) == 2:
+        return reader.data(spec, **_domains(parts, folder, reader, wanted, has, about))
+    told = options["labels"].split(",") if "labels" in options else names
+    columns = [attribute_index(name, names, spec) for name in told]
+    found = _domains(parts, folder, reader, wanted, has, about,
+                     lambda file: [labels[file.name][column] for column in columns])
+    return reader.data(spec, **found, label_names=tuple(told))
 
 
 def attribute_index(wanted, names, spec):
@@ -164,13 +171,14 @@ def _pictures(root, reader):
     raise UserError(f"{printable(root)}: no pictures in img_align_celeba/; {TREE}")
 
 
-def _domains(parts, folder, reader, wanted, has, about, labels):
+def _domains(parts, folder, reader, wanted, has, about, labels=None):
     """`{"train", "test"}` of a `Data`, and its `"labels"` if those of the pictures are given.
 
     Args:
         parts: the files of training and test, or all and None.
         wanted: `{domain: values}`; a picture belongs to it if `has(file, values)`.
         about: `{domain: words}`.
+        labels: `labels(file)`, a list of bool.
     """
     scanned = reader.read(parts[0], folder, reader.load_size)
     tested = reader.read(parts[1], folder, reader.size) if parts[1] else None
@@ -192,7 +200,7 @@ def _domains(parts, folder, reader, wanted, has, about, labels):
         train[domain], test[domain] = scanned.images(rows), test_scan.images(test_rows)
         for split, files, scan in zip(("train", "test"), named, (scanned, test_scan), strict=True):
             if labels:
-                known[split] = np.array([labels[f.name] for f in files], np.float32)
+                known[split] = np.array([labels(f) for f in files], np.float32)
             reader.add(f"{split} {domain}", files, scan, folder,
                        known[split].astype(int).tolist() if labels else None)
     return {"train": train, "test": test, "labels": known or None}

@@ -209,7 +209,18 @@ def test_only_those_that_have_and_have_not(root):
     assert data.digest != open_celeba(f"{root}", size=8).digest
 
 
+def test_some_labels_in_their_order(root):
+    data = open_celeba(f"{root}?labels=Smiling,Eyeglasses", size=8)
+    assert data.label_names == ("Smiling", "Eyeglasses")
+    for split in ("train", "test"):
+        wanted = [has(n)[::-2] for n in numbers(getattr(data, split)["a"])]
+        assert data.labels[split].tolist() == wanted
+    assert data.digest != open_celeba(f"{root}", size=8).digest
+
+
 @pytest.mark.parametrize("options, said", [
+    ("labels=Male&attribute=Smiling", "leave attribute, a and b out"),
+    ("labels=Male,Smilling", "Did you mean Smiling"),
     ("attribute=Smiling&a=Male&b=Smiling", "attribute=NAME, or a=NAME"),
     ("a=Male", "a=NAME and b=ANOTHER"),
     ("a=Male&b=Male", "a=NAME and b=ANOTHER"),

@@ -621,6 +621,9 @@ def test_labels_of_several_sets():
     assert suite.joint_spec(["avatars:Bald", "avatars:Smiling"]) == "avatars:Bald,Smiling"
     assert suite.joint_spec(["avatars:Bald?n=3", "avatars:Bald"]) == ""
     assert suite.joint_spec(["avatars:Bald", "folder:there"]) == ""
+    real = [f"celeba:x?attribute={name}&crop=160" for name in ("Male", "Smiling")]
+    assert suite.joint_spec(real) == "celeba:x?labels=Male,Smiling&crop=160"
+    assert suite.joint_spec([real[0], "celeba:x?attribute=Smiling"]) == ""  # other pictures
 
 
 def test_one_set_has_no_labels_to_train_on(tiny, monkeypatch):

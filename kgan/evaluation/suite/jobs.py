@@ -130,12 +130,19 @@ def as_flags(values):
 
 
 def joint_spec(specs):
-    """Faces with the labels of several `avatars:ATTRIBUTE`, as many as one has in its two domains.
+    """One set of faces with the attributes of several as its labels.
 
-    "" if there are fewer than two, or others.
+    Of `avatars:ATTRIBUTE` as many as one has in its two domains, of `celeba:PATH?attribute=NAME`
+    all. "" if there are fewer than two, or others.
     """
     names = list(dict.fromkeys(attribute(spec) for spec in specs))
-    if len(names) < 2 or not all(spec.startswith("avatars:") for spec in specs):
+    if len(names) < 2 or not all(names):
+        return ""
+    if all(spec.startswith("celeba:") for spec in specs):
+        of_all = {spec.replace(f"attribute={name}", "labels=")
+                  for spec, name in zip(specs, names, strict=True)}
+        return of_all.pop().replace("labels=", f"labels={','.join(names)}") * (not of_all)
+    if not all(spec.startswith("avatars:") for spec in specs):
         return ""
     options = {}
     for spec in specs:
