@@ -15,6 +15,7 @@ from PIL import Image
 
 from kgan.cli.edit import _far
 from kgan.cli.edit_flags import edit_flags, factored, ks_of, pairs_of
+from kgan.cli.edit_jobs import descent
 from kgan.core import registry
 from kgan.core.errors import UsageError
 from kgan.core.recipe import Machine
@@ -336,6 +337,15 @@ def made(runs, tmp_path_factory):
     for i, x in enumerate(weights.load(str(runs[0]), weights="required").sample(3, seed=8)):
         Image.fromarray(x).save(folder / f"{i}.png")
     return folder
+
+
+@pytest.mark.parametrize("method, rate", [("adam", 0.1), ("standard", 1.0), ("lbfgs", None)])
+def test_a_journal_names_the_rate_of_a_method_that_has_one(model, method, rate):
+    flags = edit_flags()
+    flags.parse(["--refine", "3", "--method", method])
+    said = descent(Coder(model, refine=3, method=method), flags)
+    assert said.get("rate") == rate and ("rate" in said) == (rate is not None)
+    assert said["refine"] == 3 and said["method"] == method
 
 
 @pytest.mark.parametrize("method", ["stochastic", "prior"])
