@@ -56,6 +56,8 @@ def test_layers_and_shares_are_read():
     for wrong in ("conv1", "relu6_1", "relu1_1:x", "relu1_1:-1", "relu1_1:inf", ""):
         with pytest.raises(UsageError, match="--content_layers"):
             style.layers(wrong, "--content_layers")
+    with pytest.raises(UsageError, match="--x relu1_1:0,relu2_1:0: not all weights can be 0"):
+        style.layers("relu1_1:0,relu2_1:0", "--x")
     for text, count in (("1", 2), ("0,0", 2), ("1,x", 2), ("1,-1", 2)):
         with pytest.raises(UsageError, match=f"--style_weights {text}: one number"):
             style.weights_of(text, count)
