@@ -1,4 +1,4 @@
-"""What several kinds measure alike: the data of a row and its model, distances, labelled features.
+"""What several kinds measure alike: the data of a row and its model, labelled features.
 
 Nothing here imports TensorFlow before it is called.
 """
@@ -54,20 +54,6 @@ def halves(held, direction, asked):
     others = Data("halves", {}, {DIRECTIONS[direction][1]: held[1::2]})
     return finite(measure_distribution(
         {direction: {"output": held[::2]}}, others, seeds=asked["seeds"], reference=EMBEDDED))
-
-
-def distances(real, made):
-    """Frechet distance and KID of two sets of pictures, in features of the embedded network."""
-    from kgan.evaluation.features import feature_name, reference_features
-    from kgan.evaluation.measures import EMBEDDED
-    from kgan.metrics.distribution import frechet, kid
-    from kgan.metrics.figures import gather
-
-    name, features = feature_name(EMBEDDED), [reference_features(x, EMBEDDED) for x in (real, made)]
-    return gather({
-        "frechet": lambda: {f"frechet_{name}": frechet(*features)},
-        "kid": lambda: {f"kid_{name}": kid(*features)[0]},
-    }, {})
 
 
 def finite(figures):
