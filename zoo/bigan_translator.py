@@ -13,66 +13,26 @@ so that the two differ in their games; the loss is BiGAN's cross-entropy.
 
 from dataclasses import dataclass
 
-from kgan.core.errors import UsageError
 from kgan.core.lazy import losses, networks, ops
-from kgan.core.recipe import Recipe, knob
+from kgan.core.recipe import knob
 from kgan.core.registry import register
-from kgan.data.signals import usual
-from kgan.models.gan import GAN
+from kgan.zoo.cyclegan import TINY, Translator, TranslatorRecipe
 
 
 @dataclass(frozen=True)
-class BiGANTranslatorRecipe(Recipe):
-    filters: int = knob(64, "maps of a generator's first layer", low=1)
-    blocks: int = knob(9, "residual blocks of a generator: 9 for 256 px and more, 6 for 128", low=0)
-    upsample: str = knob("transpose", "how generators double the size: the paper's transposed "
-                         "convolution, or nearest, which makes no checkerboard",
-                         choices=("transpose", "nearest"))
-    discriminator_filters: int = knob(64, "maps of the discriminator's first layer", low=1)
-    discriminator_layers: int = knob(3, "strided layers of the discriminator: patches of 16, 34, "
-                                     "70, 142 px for 1, 2, 3, 4", low=1, high=6)
-    channels_a: int = knob(3, "channels of the pictures of A: 3 = RGB, 1 = grey", choices=(1, 3))
-    channels_b: int = knob(3, "channels of the pictures of B: 3 = RGB, 1 = grey", choices=(1, 3))
+class BiGANTranslatorRecipe(TranslatorRecipe):
     adversarial: str = knob("bce", "adversarial loss", choices=("bce", "lsgan"), group="loss")
 
-    def check(self):
-        super().check()
-        if self.size % 4:
-            raise UsageError(f"--size must be a multiple of 4, not {self.size}.")
-        if self.size < 3 * 2**self.discriminator_layers:
-            raise UsageError(
-                f"--size {self.size} leaves no patch to --discriminator_layers "
-                f"{self.discriminator_layers}: at least {3 * 2**self.discriminator_layers}.")
 
-
-class BiGANTranslator(GAN):
+class BiGANTranslator(Translator):
     """A generator, an encoder that undoes it, and a discriminator of pairs."""
 
     players = {"encoder": ("g_ba",), "generator": ("g_ab",), "discriminator": ("d",)}
     averaged = ("encoder", "generator")
-    directions = {"a2b": "g_ab", "b2a": "g_ba"}
-    multiple = 4
-    smallest = 8
-
-    def build_networks(self, r):
-        def generator(name, channels_in, channels_out):
-            return networks.resnet_generator(
-                name, filters=r.filters, blocks=r.blocks, upsample=r.upsample,
-                channels_in=channels_in, channels_out=channels_out,
-            )
-
-        nets = {"g_ab": generator("g_ab", r.channels_a, r.channels_b),
-                "g_ba": generator("g_ba", r.channels_b, r.channels_a)}
-        if self.deployed_only:
-            return nets
-        return {**nets, "d": networks.patch_discriminator(
-            "d", filters=r.discriminator_filters, strided=r.discriminator_layers,
-            channels=r.channels_a + r.channels_b,
-        )}
 
     @classmethod
-    def signals_of(cls, recipe):
-        return usual(recipe.size, {"a": recipe.channels_a, "b": recipe.channels_b})
+    def judged(cls, recipe):
+        return {"d": recipe.channels_a + recipe.channels_b}
 
     def loss_terms(self, batch):
         kind, a, b = self.recipe.adversarial, batch["a"], batch["b"]
@@ -86,11 +46,6 @@ class BiGANTranslator(GAN):
                               "generated": 0.5 * losses.fake_loss(kind, of_generated)},
         }
 
-
-TINY = {
-    "size": 16, "batch": 2, "steps": 20, "filters": 4, "blocks": 1, "discriminator_filters": 4,
-    "discriminator_layers": 1, "load_size": 0,
-}
 
 register(
     "bigan_translator",

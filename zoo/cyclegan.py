@@ -24,19 +24,35 @@ from kgan.models.gan import GAN, Phase, Stage
 
 
 @dataclass(frozen=True)
-class CycleGANRecipe(Recipe):
+class TranslatorRecipe(Recipe):
+    """What models of CycleGAN's networks have: two generators and PatchGANs."""
+
     filters: int = knob(64, "maps of a generator's first layer", low=1)
     blocks: int = knob(9, "residual blocks of a generator: 9 for 256 px and more, 6 for 128", low=0)
     upsample: str = knob("transpose", "how generators double the size: the paper's transposed "
                          "convolution, or nearest, which makes no checkerboard",
                          choices=("transpose", "nearest"))
-    blend: bool = knob(False, "generators mix a change into their input by a mask that they paint "
-                       "(our addition, for edits that leave most of a picture alone)")
     discriminator_filters: int = knob(64, "maps of a discriminator's first layer", low=1)
     discriminator_layers: int = knob(3, "strided layers of a discriminator: patches of 16, 34, 70, "
                                      "142 px for 1, 2, 3, 4", low=1, high=6)
     channels_a: int = knob(3, "channels of the pictures of A: 3 = RGB, 1 = grey", choices=(1, 3))
     channels_b: int = knob(3, "channels of the pictures of B: 3 = RGB, 1 = grey", choices=(1, 3))
+
+    def check(self):
+        super().check()
+        if self.size % 4:
+            raise UsageError(f"--size must be a multiple of 4, not {self.size}.")
+        if self.size < 3 * 2**self.discriminator_layers:
+            raise UsageError(
+                f"--size {self.size} leaves no patch to --discriminator_layers "
+                f"{self.discriminator_layers}: at least {3 * 2**self.discriminator_layers}."
+            )
+
+
+@dataclass(frozen=True)
+class CycleGANRecipe(TranslatorRecipe):
+    blend: bool = knob(False, "generators mix a change into their input by a mask that they paint "
+                       "(our addition, for edits that leave most of a picture alone)")
     adversarial: str = knob("lsgan", "adversarial loss", choices=("lsgan", "bce"), group="loss")
     lambda_adversarial: float = knob(1.0, "weight of the adversarial term; 0 leaves the "
                                      "discriminators out", low=0, group="loss")
@@ -53,13 +69,6 @@ class CycleGANRecipe(Recipe):
 
     def check(self):
         super().check()
-        if self.size % 4:
-            raise UsageError(f"--size must be a multiple of 4, not {self.size}.")
-        if self.size < 3 * 2**self.discriminator_layers:
-            raise UsageError(
-                f"--size {self.size} leaves no patch to --discriminator_layers "
-                f"{self.discriminator_layers}: at least {3 * 2**self.discriminator_layers}."
-            )
         if 0 < self.pool < self.batch:
             raise UsageError(f"--pool must be 0 or at least --batch ({self.batch}).")
         if self.blend and self.channels_a != self.channels_b:
@@ -77,44 +86,55 @@ class CycleGANRecipe(Recipe):
         return self.lambda_cycle * self.lambda_identity
 
 
-class CycleGAN(GAN):
-    """Two generators and two discriminators; `translate` runs a generator."""
+class Translator(GAN):
+    """Two generators, which `translate` runs, and PatchGANs of what `judged` says."""
 
-    players = {"generator": ("g_ab", "g_ba"), "discriminator": ("d_a", "d_b")}
     directions = {"a2b": "g_ab", "b2a": "g_ba"}
     multiple = 4
     smallest = 8
 
-    def build_networks(self, r):
-        def generator(name, channels_in, channels_out):
-            return networks.resnet_generator(
-                name, filters=r.filters, blocks=r.blocks, upsample=r.upsample, blend=r.blend,
-                channels_in=channels_in, channels_out=channels_out,
-            )
+    @classmethod
+    def judged(cls, recipe):
+        """`{discriminator: channels that it sees}`."""
+        raise NotImplementedError
 
-        def discriminator(name, channels):
-            return networks.patch_discriminator(
-                name, filters=r.discriminator_filters, strided=r.discriminator_layers,
-                channels=channels,
-            )
-
+    def build_networks(self, r, blend=False):
         nets = {
-            "g_ab": generator("g_ab", r.channels_a, r.channels_b),
-            "g_ba": generator("g_ba", r.channels_b, r.channels_a),
+            name: networks.resnet_generator(
+                name, filters=r.filters, blocks=r.blocks, upsample=r.upsample, blend=blend,
+                channels_in=channels_in, channels_out=channels_out,
+            ) for name, channels_in, channels_out in (
+                ("g_ab", r.channels_a, r.channels_b), ("g_ba", r.channels_b, r.channels_a))
         }
         if self.deployed_only:
             return nets
-        nets |= {
-            "d_a": discriminator("d_a", r.channels_a), "d_b": discriminator("d_b", r.channels_b),
+        return nets | {
+            name: networks.patch_discriminator(
+                name, filters=r.discriminator_filters, strided=r.discriminator_layers,
+                channels=channels,
+            ) for name, channels in self.judged(r).items()
         }
-        if r.pool:
-            for salt, signal in enumerate(self.signals):
-                nets[f"pool_{signal.name}"] = networks.ImagePool(r.pool, signal.shape, salt)
-        return nets
 
     @classmethod
     def signals_of(cls, recipe):
         return usual(recipe.size, {"a": recipe.channels_a, "b": recipe.channels_b})
+
+
+class CycleGAN(Translator):
+    """Each generator has a discriminator of what it makes."""
+
+    players = {"generator": ("g_ab", "g_ba"), "discriminator": ("d_a", "d_b")}
+
+    @classmethod
+    def judged(cls, recipe):
+        return {"d_a": recipe.channels_a, "d_b": recipe.channels_b}
+
+    def build_networks(self, r):
+        nets = super().build_networks(r, r.blend)
+        if r.pool and not self.deployed_only:
+            for salt, signal in enumerate(self.signals):
+                nets[f"pool_{signal.name}"] = networks.ImagePool(r.pool, signal.shape, salt)
+        return nets
 
     @classmethod
     def stages_of(cls, recipe):

@@ -106,7 +106,7 @@ class Gatys(GAN):
         return self._transfer
 
     def bytes_per_pixel(self, direction):
-        return self.transfer.bytes_per_pixel()
+        return self.transfer.bytes_per_pixel(self.recipe.style_scale)
 
     def forward(self, x, direction):
         """Solves for pictures one after the other; see `GAN.forward`. It runs eagerly only."""

@@ -87,7 +87,10 @@ def _check(flags, pairs, folders, named, ks):
         "--sort is by one direction: give one.": flags.sort > 0 and count + bool(folders) > 1,
         "--panel and --sort write no separate pictures.":
             flags.separate and (flags.panel or flags.sort > 0),
-        "--sort draws pictures as they are: leave --k out.": flags.sort > 0 and bool(flags.k),
+        "--sort draws pictures as they are: leave --k and --n_sigma out.":
+            flags.sort > 0 and (bool(flags.k) or flags.values["n_sigma"].present),
+        "--name is of a direction that is made of pictures: leave it or --direction out.":
+            flags.values["name"].present and bool(named) and not pairs,
         "--without and --with go together.": len(folders) == 1,
         "--without and --with are about one direction: give one.": bool(folders) and count > 1,
         "--save keeps one direction: give one.": bool(flags.save) and count > 1,

@@ -18,6 +18,7 @@ NEEDS = {  # flags that nothing heeds but beside one of these
     "candidates": ("strokes",), "edit_steps": ("strokes",), "stay": ("strokes",),
     "transfer": ("strokes",), "style": ("object",),
     "method": ("refine",), "rate": ("refine",), "feature_weight": ("reference",),
+    "name": ("pair", "without"), "n_sigma": ("direction", "without", "panel"),
 }
 
 ABOUT = """Edit pictures by moving their codes, along directions or by strokes: for each a strip of

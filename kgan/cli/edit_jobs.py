@@ -29,8 +29,8 @@ def coder_of(flags):
 
 def descent(coder, flags):
     """What the journal keeps of how codes were found."""
-    found = {"refine": flags.refine, "method": flags.method, "rate": coder.rate,
-             "seed": flags.seed}
+    found = {"refine": flags.refine, "method": flags.method, "seed": flags.seed}
+    found |= {"rate": coder.rate} if coder.rate else {}
     beside = {"reference": flags.reference, "feature_weight": flags.feature_weight}
     return found | (beside if flags.reference else {})
 

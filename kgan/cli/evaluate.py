@@ -30,7 +30,8 @@ def main(arguments):
     flags.add("model", "cyclegan", "a name of the zoo, or the folder of a run or of an export")
     flags.add("data", None, "the data to measure on; default: what the model was trained on")
     flags.add("n", 0, "held-out pictures of each domain; 0 = all", low=0)
-    flags.add("seed", -1, "seed of generated data and of splits; -1 = the training's", low=-1)
+    flags.add("seed", -1, "seed of generated data and of splits, -1 = the training's; and of "
+              "the codes of --projections, -1 = 1", low=-1)
     flags.add("seeds", 3, "classifiers of each two-sample test; 0 leaves it out", low=0)
     flags.add("recover", 0, "of a generator: so many of its own pictures are inverted by each "
               "method of descent, and the share of codes found is reported", low=0)

@@ -17,6 +17,8 @@ from kgan.core.errors import UserError
 from kgan.core.paths import replacing
 from kgan.data.pictures import MAX_PIXELS, BrokenPicture, printable
 
+# Containers of FFmpeg that these files are; others, as a list of more files, are not looked into.
+CONTAINERS = "mov,mp4,matroska,webm,avi,mpeg,mpegts,mpegvideo,m4v,ogg,gif"
 READ = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".ogv", ".gif")
 WRITTEN = {  # ending: (container, encoder, format of pixels, options of the encoder)
     ".mp4": ("mp4", "libx264", "yuv420p", {"crf": "18"}),
@@ -158,12 +160,16 @@ def _opened(path):
     """(container, its first video stream); all failures become a BrokenPicture."""
     av = _av(path)
     name = printable(path)
+    pixels = {"max_pixels": str(MAX_PIXELS)}  # of any frame, before its memory is taken
+    kinds = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(path), options=pixels, container_options=kinds,
+                     metadata_errors="replace") as container:
             if not container.streams.video:
                 raise BrokenPicture(name, "holds no video")
             stream = container.streams.video[0]
             _check(path, stream.codec_context.width, stream.codec_context.height)
+            stream.codec_context.options = pixels
             yield container, stream
     except av.FFmpegError as error:
         reason = " ".join(str(error.strerror or error).split())

@@ -70,15 +70,22 @@ class Transfer:
                             iterations, Box(-1.0, 1.0))
         return found
 
-    def bytes_per_pixel(self):
-        """Memory that solving takes for each pixel of a picture."""
-        def step(picture):
-            x = pixels.to_float(picture)
-            seen = self.see(x)
-            style_of = style.grams(self.see, [np.zeros((16, 16, 3), np.uint8)], [1.0], self.where)
-            return self._objective(x, {tap: seen[tap] for tap in self.where.content}, style_of)[1]
+    def bytes_per_pixel(self, scale):
+        """Memory that solving takes for each pixel of a square picture.
 
-        return bytes_per_pixel(step) + SOLVER
+        Args:
+            scale: the longer side of a style, which is looked at first, in those of the picture.
+        """
+        def look(picture):
+            return self.see(pixels.to_float(picture))
+
+        def step(picture):
+            seen = look(picture)
+            style_of = style.grams(self.see, [np.zeros((16, 16, 3), np.uint8)], [1.0], self.where)
+            content = {tap: seen[tap] for tap in self.where.content}
+            return self._objective(pixels.to_float(picture), content, style_of)[1]
+
+        return max(bytes_per_pixel(step) + SOLVER, scale**2 * bytes_per_pixel(look))
 
 
 def levels(sides, coarse):

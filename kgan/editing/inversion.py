@@ -77,7 +77,7 @@ def invert(
         steps: of descent; 0 = what `start` gives.
         rate: factor of the gradient of a picture's mean squared error (Lipton and Tripathi: 1.0);
             in method `prior` that of RMSProp (Creswell and Bharath: 0.01), in `adam` Adam's (iGAN:
-            0.1); `lbfgs` has none.
+            0.1); None of `lbfgs`, which has none.
         seed: of first guesses and of entries drawn anew.
         start: codes to start from, [n, latent]; None = draws from the prior.
         halve_every: the rate is halved whenever so many steps are done.

@@ -74,6 +74,8 @@ def layers(text, flag):
         found[name] = value
     if not found:
         raise UsageError(f"{flag} names no layer.")
+    if not any(found.values()):
+        raise UsageError(f"{flag} {text}: not all weights can be 0.")
     return found
 
 

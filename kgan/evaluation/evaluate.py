@@ -31,7 +31,7 @@ def measured(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, bad_ima
     from kgan.models.weights import load
 
     options = Options(n, seeds, reference, inception, recover, projections, palette,
-                      segmenter_steps)
+                      segmenter_steps, seed=1 if seed < 0 else seed)
     model = load(name, weights="required")
     recipe = model.recipe
     _check_asked(name, model, options)

@@ -32,6 +32,7 @@ class Options:
         segmenter_steps: of the training of what segments photographs.
         recover: (pictures, steps): how many of its own a generator's codes are found of again.
         projections: (pictures, steps): how many are projected onto a generator by each way.
+        seed: of the codes of projections and of their descent.
         skipped: takes the figures that cannot be had, and why.
         usual: `{name: Measure}` that a model may name.
     """
@@ -44,6 +45,7 @@ class Options:
     projections: tuple = (0, 0)
     palette: str = ""
     segmenter_steps: int = SEGMENTER_STEPS
+    seed: int = 1
     skipped: dict = field(default_factory=dict)
     usual: dict = field(default_factory=lambda: USUAL)
 
@@ -108,7 +110,8 @@ def _projections(model, real, options, figures, pictures):
     if count:
         from kgan.evaluation.projections import measure_projections, table
 
-        found, shown = measure_projections(model, real[:count], steps, options.reference)
+        found, shown = measure_projections(model, real[:count], steps, options.reference,
+                                           options.seed)
         figures["projections"] = found
         pictures.update(shown)
         for line in table(found):

@@ -27,11 +27,12 @@ def measure_projections(model, real, steps, reference, seed=1):
         seed: of codes and of descent.
 
     Returns:
-        (figures, pictures). The figures are `{"real": {way: ...}, "generated": {way: ...}}` with
-        `"pictures"`, `"steps"`, `"reference"` and `"feature_weight"`; of each way `mse`, of pixel
-        values in [-1, 1], `feature_error`, relative, `loss`, their weighted sum which descent
-        lessens, `code_mse` of generated pictures, and `seconds` for a picture, in which making the
-        graph of descent is counted once. The pictures are `{kind: {"input", way, ...}}`.
+        (figures, pictures). The figures are `{"real": {way: ...}, "generated": {way: ...}}`,
+        with what was asked for, `"pictures"`, `"steps"`, `"seed"`, `"reference"`, and
+        `"feature_weight"`; of each way `mse`, of pixel values in [-1, 1], `feature_error`,
+        relative, `loss`, their weighted sum which descent lessens, `code_mse` of generated
+        pictures, and `seconds` for a picture, in which making the graph of descent is counted
+        once. The pictures are `{kind: {"input", way, ...}}`.
 
     Raises:
         UsageError: see `refuse`.
@@ -39,7 +40,7 @@ def measure_projections(model, real, steps, reference, seed=1):
     refuse(model)
     coder = Coder(model, reference=reference)
     codes = np.asarray(model.codes(len(real), seed))
-    figures = {"pictures": len(real), "steps": steps, "reference": reference,
+    figures = {"pictures": len(real), "steps": steps, "seed": seed, "reference": reference,
                "feature_weight": coder.feature_weight}
     shown = {}
     for kind, given, truth in (("real", real, None), ("generated", coder.decode(codes), codes)):

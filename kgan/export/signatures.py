@@ -49,7 +49,7 @@ def limits(model, max_pixels=None):
             the training and at most `decoding.MAX_PIXELS`.
     """
     size = model.recipe.size
-    kinds = {(model.nets[how.network].count_params(), how.sources, how.scale): d
+    kinds = {(model.nets[how.network].count_params(), _taken(model, d), how.scale): d
              for d, how in model.directions.items()}
     costs = [cost_of(model, d) for d in kinds.values()]
     cost = round(max(costs), 1) if costs else None
@@ -68,8 +68,13 @@ def cost_of(model, direction):
         given = {signal.name: x for signal, x in zip(signals, images, strict=True)}
         return model.translate(given, direction)
 
-    inputs = [(signal.dtype, 1) if signal.ids else ("uint8", 3) for signal in signals]
-    return bytes_per_pixel(translate, inputs, model.multiple)
+    return bytes_per_pixel(translate, _taken(model, direction), model.multiple)
+
+
+def _taken(model, direction):
+    """(type, channels) of each thing that a direction takes."""
+    signals = sources_of(model.directions[direction], model.signals)
+    return tuple((signal.dtype, 1) if signal.ids else ("uint8", 3) for signal in signals)
 
 
 def module(model, direction, allowed):

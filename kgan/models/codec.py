@@ -16,7 +16,7 @@ from kgan.editing.inversion import FEATURE_WEIGHT, feature_error, invert
 from kgan.models.encoding import BATCH, Encodes
 from kgan.models.latent import LatentGAN
 
-RATES = {"prior": 0.01, "adam": 0.1}  # the authors' of each method; 1 of the others
+RATES = {"prior": 0.01, "adam": 0.1, "lbfgs": None}  # the authors'; 1 of the other methods
 
 
 class Coder:

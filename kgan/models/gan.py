@@ -280,7 +280,8 @@ class GAN(Translates, Trainer):
         Returns:
             `{player: bool scalar, whether its weights and its optimizer stay as they were}`, the
             same on all replicas; players that are not in it move. The learning rate of one that
-            stays waits, too, since it follows from how often its optimizer moved.
+            stays waits, too, since it follows from how often its optimizer moved. The share of
+            updates that such a player made is reported as `moved/<player>`.
         """
         return {}
 

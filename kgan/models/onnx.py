@@ -15,6 +15,9 @@ from kgan.core.reading import size_of
 
 LARGEST = 64_000_000  # bytes of a file
 MOST = 2000  # operations, and arrays
+NUMBERS = LARGEST // 2  # in all arrays of a file
+SMALL = 64  # numbers of an array that `PLUMBING` takes, out of which it could make any size
+KINDS = ("FLOAT", "FLOAT16", "DOUBLE", "INT32", "INT64", "INT8", "UINT8", "BOOL")
 LONGEST = 2048  # pixels of a side that a file fixes
 PLUMBING = {  # what exporters compute sizes with; no network is told by it
     "Cast", "Concat", "Constant", "ConstantOfShape", "Div", "Floor", "Gather", "Identity", "Mul",
@@ -51,6 +54,9 @@ def read(path):
         graph = onnx.load(str(path), load_external_data=False).graph
         if max(len(graph.node), len(graph.initializer)) > MOST:
             raise ValueError(f"it has more than {MOST:,} operations or arrays")
+        constants = [a.t for node in graph.node if node.op_type == "Constant"
+                     for a in node.attribute if a.type == onnx.AttributeProto.TENSOR]
+        _check_arrays(onnx, [*graph.initializer, *constants])
         arrays = {x.name: _array(onnx, x) for x in graph.initializer}
         found = []
         for node in graph.node:
@@ -60,9 +66,12 @@ def read(path):
                 for a in node.attribute:
                     if a.type == onnx.AttributeProto.TENSOR:
                         arrays[node.output[0]] = _array(onnx, a.t)
-            elif node.op_type not in PLUMBING:
-                own = tuple(arrays[name] for name in node.input if name in arrays)
+                continue
+            own = tuple(arrays[name] for name in node.input if name in arrays)
+            if node.op_type not in PLUMBING:
                 found.append(Operation(node.op_type, own, attributes))
+            elif any(array.size > SMALL for array in own):
+                raise ValueError(f"its {node.op_type} takes more than {SMALL} numbers")
     except UserError:
         raise
     except Exception as error:  # a file of others, of which the parser throws what it likes
@@ -72,13 +81,19 @@ def read(path):
     return found, sha256
 
 
-def _array(onnx, tensor):
-    """The array of a tensor whose numbers lie in the file."""
-    count = math.prod(tensor.dims)
-    if tensor.data_location == onnx.TensorProto.EXTERNAL:
+def _check_arrays(onnx, tensors):
+    """Refuses what takes more memory than a file can hold, before any array is made."""
+    kinds = {onnx.TensorProto.DataType.Value(name) for name in KINDS}
+    if any(tensor.data_location == onnx.TensorProto.EXTERNAL for tensor in tensors):
         raise ValueError("its arrays lie in other files; export it as one")
-    if min(tensor.dims, default=1) < 0 or count > LARGEST // 2:
-        raise ValueError(f"an array of it has {count:,} numbers")
+    if any(tensor.data_type not in kinds or min(tensor.dims, default=1) < 0 for tensor in tensors):
+        raise ValueError("an array of it is none of numbers")
+    count = sum(math.prod(tensor.dims) for tensor in tensors)
+    if count > NUMBERS:
+        raise ValueError(f"its arrays have {count:,} numbers, more than {NUMBERS:,}")
+
+
+def _array(onnx, tensor):
     return np.asarray(onnx.numpy_helper.to_array(tensor))
 
 

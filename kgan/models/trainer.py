@@ -82,6 +82,8 @@ class Trainer:
             for phase in part.stage.phases
         ]
         self.trackers = {name: replicas.mean()(name=name) for name in self._term_names()}
+        self.moved = {player: replicas.mean()(name=f"moved/{player}") for player in self.players}
+        self._gated = set()  # players of which a pass has asked whether they stay
         self.train_function = None
 
     def variables_of(self, player):
@@ -175,12 +177,13 @@ class Trainer:
         return found
 
     def _reported(self):
-        """The running mean of every term, and of what each player pays in all."""
+        """The running mean of every term, and of what each player pays in all; of players with a
+        gate the share of their updates that were made."""
         means = {name: tracker.result() for name, tracker in self.trackers.items()}
         for name, value in list(means.items()):
             total = f"{name.rpartition('/')[0]}/total"
             means[total] = means.get(total, 0.0) + value
-        return means
+        return means | {f"moved/{p}": self.moved[p].result() for p in sorted(self._gated)}
 
     def _play(self, phase, gradients_of, batch):
         values = {p: [tf.convert_to_tensor(v) for v in self.variables_of(p)] for p in self.players}
@@ -192,10 +195,13 @@ class Trainer:
         terms, gradients, state = gradients_of(values, state, batch)
         if self._replicas > 1:
             terms, gradients = replicas.shared(terms, gradients)
-        gates = self.gates(terms)
-        for player in phase.players or self.players:
+        players, gates = phase.players or tuple(self.players), self.gates(terms)
+        for player in players:
             with gating.unless(gates.get(player), functools.partial(self._moved_by, player)):
                 self._apply(player, gradients[player])
+            if player in gates:
+                self.moved[player].update_state(tf.where(gates[player], 0.0, 1.0))
+                self._gated.add(player)
         for place, value in state.items():
             variables[place].assign(value - own[place] if place in own else value)
         for player, paid in terms.items():
@@ -292,7 +298,7 @@ class Trainer:
 
     @property
     def metrics(self):
-        return list(self.trackers.values())
+        return [*self.trackers.values(), *self.moved.values()]
 
 
 class _Training:

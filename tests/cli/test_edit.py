@@ -15,6 +15,7 @@ from PIL import Image
 
 from kgan.cli.edit import _far
 from kgan.cli.edit_flags import edit_flags, factored, ks_of, pairs_of
+from kgan.cli.edit_jobs import descent
 from kgan.core import registry
 from kgan.core.errors import UsageError
 from kgan.core.recipe import Machine
@@ -338,6 +339,15 @@ def made(runs, tmp_path_factory):
     return folder
 
 
+@pytest.mark.parametrize("method, rate", [("adam", 0.1), ("standard", 1.0), ("lbfgs", None)])
+def test_a_journal_names_the_rate_of_a_method_that_has_one(model, method, rate):
+    flags = edit_flags()
+    flags.parse(["--refine", "3", "--method", method])
+    said = descent(Coder(model, refine=3, method=method), flags)
+    assert said.get("rate") == rate and ("rate" in said) == (rate is not None)
+    assert said["refine"] == 3 and said["method"] == method
+
+
 @pytest.mark.parametrize("method", ["stochastic", "prior"])
 def test_refining_lowers_each_error(tool, runs, faces, made, tmp_path, method):
     call = ["edit", "--model", runs[1], "--input", made, "--pair",
@@ -448,7 +458,7 @@ def test_factors_and_ks():
         ({"save": "x"}, 2, "must end in .npz"),
         ({"save": "face.npz"}, 1, "face.npz is not a direction or is damaged"),
         ({"plot": "true"}, 2, "--plot needs pictures"),
-        ({"name": ""}, 2, "is no name"),
+        ({"name": "", "pair": "face.png,face.png", "direction": None}, 2, "is no name"),
         ({"pair": "face.png,no.png"}, 1, "There is no picture no.png"),
         ({"pair": "face.png,face.png"}, 1, "have the same code"),
         ({"pair": "face.png"}, 2, "--pair takes two pictures"),
@@ -543,19 +553,27 @@ def test_a_way_between_drawn_and_kept_codes_of_a_generator(tool, runs, model, tm
     (["--between", "1"], "--between takes two ends"),
     (["--between", "1", "none.png"], "There is no picture none.png"),
     (["--between", "1", "2", "--direction", "Smiling"], "not --direction"),
-    (["--between", "1", "2", "--n_sigma", "1"], "not --n_sigma"),
+    (["--between", "1", "2", "--n_sigma", "1"], "--n_sigma does nothing without"),
+    (["--samples", "2", "--pair", "1,2", "--n_sigma", "1"],
+     "--n_sigma does nothing without --direction or --without or --panel"),
+    (["--samples", "2", "--without", "a", "--with", "b", "--direction", "Smiling", "--name", "x"],
+     "leave it or --direction out"),
     *((["--samples", "2", "--direction", "Smiling", *flag], f"{flag[0]} does nothing without {by}")
       for by, flag in (
           ("--strokes", ["--candidates", "4"]), ("--strokes", ["--stay", "1"]),
           ("--strokes", ["--edit_steps", "9"]), ("--between or --strokes", ["--steps", "4"]),
           ("--between or --strokes", ["--path", "line"]), ("--object", ["--style", "1"]),
-          ("--refine", ["--method", "lbfgs"]), ("--reference", ["--feature_weight", "1"]))),
+          ("--refine", ["--method", "lbfgs"]), ("--pair or --without", ["--name", "x"]),
+          ("--reference", ["--feature_weight", "1"]))),
     (["--samples", "2", "--direction", "Smiling", "--notransfer"], "--transfer does nothing"),
     (["--between", "1,2", "--between", "1,2"], "one file"),
     (["--between", "1", "{short}"], "holds 3 numbers, not the 8 of a code"),
     (["--between", "1", "{words}"], "holds no code"),
     (["--samples", "4", "--direction", "Smiling", "--panel", "--sort", "2"], "two things"),
-    (["--samples", "4", "--direction", "Smiling", "--sort", "2", "--k", "1"], "leave --k out"),
+    (["--samples", "4", "--direction", "Smiling", "--sort", "2", "--k", "1"],
+     "leave --k and --n_sigma out"),
+    (["--samples", "4", "--direction", "Smiling", "--sort", "2", "--n_sigma", "1"],
+     "leave --k and --n_sigma out"),
     (["--samples", "4", "--direction", "Smiling,Eyeglasses", "--sort", "2"], "one direction"),
     (["--samples", "2", "--direction", "Smiling", "--sort", "2"], "three pictures or more"),
 ])

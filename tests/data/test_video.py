@@ -257,6 +257,33 @@ def test_a_film_that_is_cut_off_or_none(tmp_path):
 # Drawn clips
 
 
+def test_a_film_of_too_many_pixels_is_not_decoded(tmp_path, monkeypatch):
+    pytest.importorskip("av")
+    from kgan.data import films
+
+    path = tmp_path / "large.mp4"
+    with films.Writer(path, 5) as writer:
+        for level in (0, 99):
+            writer.add(np.full((32, 48, 3), level, np.uint8))
+    monkeypatch.setattr(films, "MAX_PIXELS", 32 * 48 - 1)
+    with pytest.raises(BrokenPicture, match="declares frames of 48x32 pixels"):
+        films.facts(path)
+    monkeypatch.setattr(films, "_check", lambda *_: None)  # as where a header says less
+    with pytest.raises(BrokenPicture, match="cannot be read as a video"):
+        next(films.frames(path))
+
+
+def test_a_list_of_other_files_is_no_film(tmp_path):
+    pytest.importorskip("av")
+    from kgan.data import films
+
+    with films.Writer(tmp_path / "own.mp4", 5) as writer:
+        writer.add(np.zeros((16, 16, 3), np.uint8))
+    (tmp_path / "list.mp4").write_text("ffconcat version 1.0\nfile own.mp4\n")
+    with pytest.raises(BrokenPicture, match=r"list.mp4: cannot be read as a video"):
+        films.facts(tmp_path / "list.mp4")
+
+
 def test_bouncing_objects_move_evenly_and_turn_at_the_walls():
     places, ways = np.array([[0.5, 0.3]]), np.array([[0.2, -0.1]])
     found = bouncing.tracks("balls", places, ways, 6)[:, 0]

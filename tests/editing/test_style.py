@@ -56,6 +56,8 @@ def test_layers_and_shares_are_read():
     for wrong in ("conv1", "relu6_1", "relu1_1:x", "relu1_1:-1", "relu1_1:inf", ""):
         with pytest.raises(UsageError, match="--content_layers"):
             style.layers(wrong, "--content_layers")
+    with pytest.raises(UsageError, match="--x relu1_1:0,relu2_1:0: not all weights can be 0"):
+        style.layers("relu1_1:0,relu2_1:0", "--x")
     for text, count in (("1", 2), ("0,0", 2), ("1,x", 2), ("1,-1", 2)):
         with pytest.raises(UsageError, match=f"--style_weights {text}: one number"):
             style.weights_of(text, count)
@@ -157,8 +159,14 @@ def test_styles_are_mixed_by_their_shares(make):
 
 
 def test_memory_grows_with_the_layers(make):
-    few = make().bytes_per_pixel()
+    few = make().bytes_per_pixel(1.0)
     more = gatys.Transfer(network(3), Looks({"relu2_1": 1.0}, {"relu1_1": 1.0, "relu3_1": 1.0}),
-                          (1, 1, 0)).bytes_per_pixel()
+                          (1, 1, 0)).bytes_per_pixel(1.0)
     # two pairs of six maps and what the solver keeps, at least
     assert more > few > 2 * 2 * 6 * 4 + gatys.SOLVER
+
+
+def test_memory_grows_with_the_pixels_of_a_large_style(make):
+    small, large, larger = (make().bytes_per_pixel(scale) for scale in (0.5, 4.0, 8.0))
+    assert small == make().bytes_per_pixel(1.0) < large
+    assert larger == 4 * large

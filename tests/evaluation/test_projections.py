@@ -78,11 +78,14 @@ def test_models_without_a_prior_are_refused():
 
 
 def test_a_generator_alone_through_the_default_reference(tiny, capsys):
-    model, real = tiny("dcgan"), np.zeros((3, 16, 16, 3), np.uint8)
+    model, real = tiny("dcgan", trains=False), np.zeros((3, 16, 16, 3), np.uint8)
     figures, pictures = {}, {}
-    _projections(model, real, Options(projections=(2, 2)), figures, pictures)
+    _projections(model, real, Options(projections=(2, 2), seed=5), figures, pictures)
     found = figures["projections"]
     assert list(found["real"]) == list(found["generated"]) == ["lbfgs", "adam"]
     assert found["pictures"] == 2 and found["reference"] == EMBEDDED
     assert "| generated | adam | " in capsys.readouterr().err
     assert pictures["project real"]["lbfgs"].shape == (2, 16, 16, 3)
+    drawn = model.sample(2, 5)
+    np.testing.assert_array_equal(pictures["project generated"]["input"], drawn)
+    assert found["seed"] == 5

@@ -162,7 +162,7 @@ def test_nothing_depends_on_the_clock_or_the_process_seed(tiny, tiny_batch):
 
 
 def test_run_variables_hold_all_that_a_run_needs(tiny):
-    model = tiny(pool=4, ema=0.9)
+    model = tiny(pool=4, ema=0.9, trains=False)
     held = {id(v) for v in model.run_variables.values()}
     needed = [*model.weights, *(v for o in model.optimizers.values() for v in o.variables)]
     missing = [v.path for v in needed if id(v) not in held]
@@ -211,7 +211,7 @@ def count_calls(model):
     ({"pool": 0, "lambda_cycle": 0.0}, [2] * 2, [4] * 2),
 ])
 def test_calls_in_a_step(tiny, tiny_batch, changes, generator, discriminator):
-    model = tiny(batch=2, blocks=0, **changes)
+    model = tiny(batch=2, blocks=0, trains=False, **changes)
     calls = count_calls(model)
     gradients(model, tiny_batch(model))
     assert sorted(n for name, n in calls if name[0] == "g") == sorted(generator)
@@ -224,7 +224,8 @@ def test_calls_in_a_step(tiny, tiny_batch, changes, generator, discriminator):
 @pytest.mark.parametrize("kind, blocks", [("lsgan", 1), ("bce", 0)])
 def test_a_fused_step_is_the_textbooks(tiny, tiny_batch, kind, blocks):
     model = tiny(
-        batch=2, pool=0, adversarial=kind, blocks=blocks, lambda_cycle=10.0, lambda_identity=0.5
+        batch=2, pool=0, adversarial=kind, blocks=blocks, lambda_cycle=10.0, lambda_identity=0.5,
+        trains=False,
     )
     batch = tiny_batch(model)
     a, b = batch["a"], batch["b"]
@@ -261,7 +262,7 @@ def test_a_fused_step_is_the_textbooks(tiny, tiny_batch, kind, blocks):
 
 
 def test_discriminators_see_the_past_and_generators_the_present(tiny, tiny_batch):
-    model = tiny(batch=2, pool=4, blocks=0)
+    model = tiny(batch=2, pool=4, blocks=0, trains=False)
     batch = tiny_batch(model)
     empty = model.loss_terms(batch)
     for pool in (model.pool_a, model.pool_b):

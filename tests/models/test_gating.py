@@ -29,6 +29,19 @@ def build(kind, precision="float32"):
 
 
 @pytest.mark.parametrize("replicas", [1, 2])
+def test_the_share_of_steps_in_which_a_player_moved_is_reported(replicas, mirrored):
+    scope = mirrored.scope() if replicas == 2 else tf.distribute.get_strategy().scope()
+    with scope:
+        model = build(Gated)
+    x = np.zeros((4, 8, 8, 3), np.float32)
+    data = tf.data.Dataset.from_tensors({"a": x, "b": x}).repeat(3)
+    logs = model.fit(data, verbose=0, shuffle=False).history
+    assert logs["moved/discriminator"] == [pytest.approx(2 / 3)]
+    assert {name for name in logs if name.startswith("moved")} == {"moved/discriminator"}
+    assert model.step.numpy() == 3 and "moved/total" not in logs
+
+
+@pytest.mark.parametrize("replicas", [1, 2])
 def test_a_closed_gate_leaves_weights_and_slots(replicas, mirrored):
     scope = mirrored.scope() if replicas == 2 else tf.distribute.get_strategy().scope()
     with scope:

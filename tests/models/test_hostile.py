@@ -24,7 +24,7 @@ SECONDS = 60  # under load; a drill takes some milliseconds
 @pytest.fixture(scope="module")
 def sound(tiny, tmp_path_factory):
     """A weights folder that is loaded. Not to be changed."""
-    model = tiny()
+    model = tiny(trains=False)
     model.name_in_zoo = "cyclegan"
     return weights.write(model, tmp_path_factory.mktemp("sound") / "w", finished=True)
 

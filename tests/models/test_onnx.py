@@ -153,6 +153,15 @@ def changed(graph, what):
         graph.initializer[7].CopyFrom(onnx.numpy_helper.from_array(wide, graph.initializer[7].name))
     if what == "elsewhere":
         graph.initializer[1].data_location = onnx.TensorProto.EXTERNAL
+    if what == "words":
+        graph.initializer[1].CopyFrom(onnx.helper.make_tensor(
+            graph.initializer[1].name, onnx.TensorProto.STRING, [2], [b"a", b"b" * 1000]))
+    if what == "many":
+        graph.initializer[1].dims[:] = [files.NUMBERS, 1]
+    if what == "plumbing":
+        graph.node.insert(0, onnx.helper.make_node(
+            "Constant", [], ["sizes"], value=onnx.numpy_helper.from_array(np.arange(65))))
+        graph.node.insert(1, onnx.helper.make_node("ConstantOfShape", ["sizes"], ["made"]))
     if what == "values":
         value = np.full((4,), np.nan, np.float32)
         graph.initializer[3].CopyFrom(
@@ -162,6 +171,8 @@ def changed(graph, what):
 @pytest.mark.parametrize(("what", "says"), [
     ("Pad", "it pads by edge, not by reflection"), ("order", "its operation 3 is Sigmoid, where"),
     ("more", "operations, not"), ("width", "has arrays"), ("elsewhere", "lie in other files"),
+    ("words", "none of numbers"), ("many", "numbers, more than 32,000,000"),
+    ("plumbing", "ConstantOfShape takes more than 64 numbers"),
     ("values", "no finite numbers"), ("type", "onnxruntime cannot run"),
 ])
 def test_other_files_are_refused_in_words(tool, tmp_path, what, says):

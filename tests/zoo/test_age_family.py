@@ -11,7 +11,7 @@ from kgan.networks import age
 
 @pytest.fixture(scope="module")
 def model(tiny):
-    return tiny("age")
+    return tiny("age", trains=False)
 
 
 def trainable(network):
@@ -46,7 +46,7 @@ def divergence(codes, power):
 
 @pytest.mark.parametrize(("moments", "power"), [("std", 1), ("variance", 2)])
 def test_what_each_pays(tiny, tiny_batch, moments, power):
-    model = tiny("age", moments=moments, lambda_code=100.0)
+    model = tiny("age", moments=moments, lambda_code=100.0, trains=False)
     batch = tiny_batch(model)
     z = model.noise(batch)
     codes, found = (model.e(x, training=True) for x in (batch["a"], model.g(z, training=True)))
@@ -76,11 +76,10 @@ def test_the_encoder_changes_no_generated_picture_that_it_judges(model, tiny_bat
     assert all(g is not None for g in tape.gradient(paid["picture"], weights))
 
 
-def test_one_update_of_the_encoder_three_of_the_generator(model, tiny_batch):
+def test_one_update_of_the_encoder_three_of_the_generator(model):
     assert (model.batches_per_step, model.plays_per_step) == (1, 4)
-    model.train_step({"a": tiny_batch(model)["a"]})
-    assert {p: int(o.iterations) for p, o in model.optimizers.items()} == {
-        "encoder": 1, "generator": 3}
+    assert [(phase.players, phase.repeat) for phase in model.stage.phases] == [
+        (("encoder",), 1), (("generator",), 3)]
 
 
 def test_stages():

@@ -16,8 +16,8 @@ from kgan.networks import ali, bigan
 @pytest.fixture(scope="module")
 def models(tiny):
     """Without dropout, the only thing in a step of theirs that is not drawn from its key."""
-    return {"ali": tiny("ali", dropout=0.0, picture_dropout=0.0),
-            "bigan": tiny("bigan", decay=0.01, steps=10)}
+    return {"ali": tiny("ali", dropout=0.0, picture_dropout=0.0, trains=False),
+            "bigan": tiny("bigan", decay=0.01, steps=10, trains=False)}
 
 
 def trainable(network):
@@ -136,7 +136,7 @@ def test_what_players_of_bigan_pay(models, tiny_batch, network_calls):
 
 
 def test_noise_is_on_what_the_discriminator_sees_and_falls(tiny, tiny_batch, monkeypatch):
-    model = tiny("bigan", input_noise=0.5)
+    model = tiny("bigan", input_noise=0.5, trains=False)
     batch, seen = tiny_batch(model), {}
     for step in (0, 10, 20):  # of 20
         with monkeypatch.context() as patch:

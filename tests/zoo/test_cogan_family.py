@@ -10,7 +10,7 @@ from kgan.core.errors import UsageError
 
 @pytest.fixture(scope="module")
 def model(tiny):
-    return tiny("cogan")
+    return tiny("cogan", trains=False)
 
 
 def test_layers_of_the_authors_code():
@@ -52,8 +52,8 @@ def test_a_shared_layer_is_moved_by_both_sets(model, tiny_batch):
 
 
 def test_the_code_of_a_drawn_picture_is_found(tiny):
-    model = tiny("cogan", invert_steps=0)
-    far = tiny("cogan", invert_steps=100)
+    model = tiny("cogan", invert_steps=0, trains=False)
+    far = tiny("cogan", invert_steps=100, trains=False)
     for name, net in far.nets.items():
         net.set_weights(model.nets[name].get_weights())
     for net in (far.g, far.g_a):  # large weights: pictures that differ

@@ -21,7 +21,7 @@ def enough(model, batch):
 
 
 def test_one_pass_is_the_textbooks(tiny, tiny_batch):
-    model = tiny("dcgan")
+    model = tiny("dcgan", trains=False)
     batch = tiny_batch(model)
     terms = model.loss_terms(batch)
     fake = model.g(model.noise(batch), training=True)
@@ -41,10 +41,10 @@ def test_neural_face_moves_the_generator_twice(tiny, tiny_batch):
 
 
 def test_a_critic_pays_for_its_slope_and_stays_in_its_bounds(tiny, tiny_batch):
-    steep = tiny("wgan_gp", lambda_penalty=3.0)
+    steep = tiny("wgan_gp", lambda_penalty=3.0, trains=False)
     terms = steep.discriminator_terms(tiny_batch(steep))["discriminator"]
     assert set(terms) == {"real", "fake", "penalty"}
-    without = tiny("wgan_gp", lambda_penalty=0.0)
+    without = tiny("wgan_gp", lambda_penalty=0.0, trains=False)
     assert set(without.discriminator_terms(tiny_batch(without))["discriminator"]) == {
         "real", "fake"}
     clipped = tiny("wgan", learning_rate=1.0, discriminator_steps=1, generator_steps=2)
@@ -55,7 +55,7 @@ def test_a_critic_pays_for_its_slope_and_stays_in_its_bounds(tiny, tiny_batch):
 
 
 def test_wasserstein_signs(tiny, tiny_batch):
-    model = tiny("wgan")
+    model = tiny("wgan", trains=False)
     batch = tiny_batch(model)
     terms = model.discriminator_terms(batch)["discriminator"]
     real = float(tf.reduce_mean(model.d(batch["a"], training=True)))
@@ -67,7 +67,7 @@ def test_wasserstein_signs(tiny, tiny_batch):
 
 
 def test_conditions_reach_both_players(tiny, tiny_batch):
-    model = tiny("cgan")
+    model = tiny("cgan", trains=False)
     batch = tiny_batch(model)
     terms = model.loss_terms(batch)["discriminator"]
     assert set(terms) == {"real", "fake", "wrong"}
@@ -82,7 +82,7 @@ def test_conditions_reach_both_players(tiny, tiny_batch):
 
 
 def test_samples_by_labels(tiny):
-    model = tiny("cgan")
+    model = tiny("cgan", trains=False)
     codes = model.codes(7, seed=2)
     rows = np.float32([[1, 1], [-1, 1]])
     cycled = np.concatenate([rows] * 4)[:7]
@@ -94,12 +94,12 @@ def test_samples_by_labels(tiny):
 
 
 def test_of_classes_no_sample_has_none(tiny):
-    model = tiny("cgan", one_label=True)
+    model = tiny("cgan", one_label=True, trains=False)
     codes = model.codes(3)
     wanted = model.decode(codes, [[1.0, -1], [-1, 1], [1, -1]])
     np.testing.assert_array_equal(model.decode(codes), wanted)
     np.testing.assert_array_equal(model.sample(3), pixels.to_uint8(wanted))
-    assert (tiny("cgan").decode(codes).numpy() != wanted.numpy()).any()
+    assert (tiny("cgan", trains=False).decode(codes).numpy() != wanted.numpy()).any()
     pictures = {"a": np.zeros((2, 16, 16, 3), np.uint8)}
     classes = {"train": np.zeros(2, int), "test": np.zeros(2, int)}
     data = Data("c", pictures, pictures, labels=classes, label_names=("x", "y"), exclusive=True)
@@ -122,7 +122,7 @@ def test_labels_of_the_data_fill_the_recipe():
 
 @pytest.mark.parametrize("prior", ["uniform", "normal"])
 def test_samples_are_of_the_prior_and_the_same_for_a_seed(tiny, prior):
-    model = tiny("dcgan", prior=prior, latent=64)
+    model = tiny("dcgan", prior=prior, latent=64, trains=False)
     codes = model.codes(500, seed=1).numpy()
     assert codes.shape == (500, 64)
     assert codes.mean() == pytest.approx(0, abs=0.03)
@@ -140,7 +140,7 @@ def test_the_discriminator_whose_features_are_evaluated(tiny, tiny_batch):
     assert (recipe.filters, recipe.discriminator_filters, recipe.batch) == (128, 128, 128)
     small = registry.recipe("dcgan_features_small")
     assert (small.size, small.latent, small.discriminator_filters) == (32, 256, 32)
-    model = tiny("dcgan_features")
+    model = tiny("dcgan_features", trains=False)
     pictures = tiny_batch(model)["a"]
     maps = networks.discriminator_features(model.d)(pictures, training=False)
     assert [x.shape[1:] for x in maps] == [
@@ -167,7 +167,7 @@ def test_what_a_recipe_refuses(changes, says):
 
 
 def test_noise_on_what_the_discriminator_sees_falls_to_none(tiny, tiny_batch):
-    model = tiny("dcgan", input_noise=0.5, steps=20)
+    model = tiny("dcgan", input_noise=0.5, steps=20, trains=False)
     batch = tiny_batch(model)
     pictures = tf.zeros((4, 16, 16, 3))
     for step, deviation in ((0, 0.5), (10, 0.25), (20, 0.0)):

@@ -19,7 +19,8 @@ def test_published_parameters():
 
 
 def test_terms_are_the_textbooks(tiny, tiny_batch):
-    model = tiny("dualgan", dropout=0.0, test_dropout=False, lambda_a=3.0, lambda_b=7.0)
+    model = tiny("dualgan", dropout=0.0, test_dropout=False, lambda_a=3.0, lambda_b=7.0,
+                 trains=False)
     batch = tiny_batch(model)
     a, b = batch["a"], batch["b"]
     fake_a, fake_b = model.g_ba(b), model.g_ab(a)
@@ -49,14 +50,14 @@ def test_critics_stay_within_their_bounds_and_may_pay_for_their_slope(tiny, tiny
     for critic in (model.d_a, model.d_b):
         largest = max(np.abs(v.numpy()).max() for v in critic.trainable_variables)
         assert largest == pytest.approx(0.01)
-    free = tiny("dualgan", clip=0.0, lambda_penalty=10.0)
+    free = tiny("dualgan", clip=0.0, lambda_penalty=10.0, trains=False)
     paid = free.discriminator_terms(tiny_batch(free))["discriminator"]
     assert float(paid["penalty"]) > 0
     assert all(v.constraint is None for v in free.d_a.trainable_variables)
 
 
 def test_no_pass_is_made_that_nobody_pays_for(tiny, tiny_batch, network_calls):
-    model = tiny("dualgan", lambda_a=0.0)
+    model = tiny("dualgan", lambda_a=0.0, trains=False)
     batch = tiny_batch(model)
     calls = network_calls(model, type(model).generator_terms, batch)
     assert calls == {"g_ab": 2, "g_ba": 1, "d_a": 1, "d_b": 1}
@@ -65,7 +66,7 @@ def test_no_pass_is_made_that_nobody_pays_for(tiny, tiny_batch, network_calls):
 
 
 def test_noise_at_test_follows_from_the_picture(tiny):
-    model, quiet = tiny("dualgan"), tiny("dualgan", test_dropout=False)
+    model, quiet = tiny("dualgan", trains=False), tiny("dualgan", test_dropout=False, trains=False)
     quiet.g_ab.set_weights(model.g_ab.get_weights())
     x = np.random.default_rng(0).uniform(-1, 1, (3, 16, 16, 3)).astype(np.float32)
     whole = model.translate(x)

@@ -15,7 +15,7 @@ CRGS = ("crg_encoder", "crg_tg_encoder", "lr_encoder", "aegan_encoder")
 
 @pytest.mark.parametrize("kind", ["l2", "l1", "ssim"])
 def test_losses_of_photoshop(tiny, tiny_batch, kind):
-    model = tiny("fc_encoder", loss=kind)
+    model = tiny("fc_encoder", loss=kind, trains=False)
     batch = tiny_batch(model)
     x, y = batch["a"].numpy(), model.g(model.e(batch["a"]), training=False).numpy()
     l2 = ((x - y) ** 2).sum() / len(x)
@@ -31,7 +31,7 @@ def test_losses_of_photoshop(tiny, tiny_batch, kind):
 
 
 def test_terms_of_the_reverse_generator(tiny, tiny_batch):
-    model = tiny("crg_encoder", dropout=0.0)
+    model = tiny("crg_encoder", dropout=0.0, trains=False)
     batch = tiny_batch(model)
     z = model.noise(batch)
     code = model.code_terms(batch)["encoder"]["code"]
@@ -45,11 +45,11 @@ def test_terms_of_the_reverse_generator(tiny, tiny_batch):
 
 @pytest.mark.parametrize("name, path", [("crg_encoder", "sphere"), ("fc_encoder", "line")])
 def test_codes_are_mixed_as_the_generator_sees_them(tiny, name, path):
-    assert tiny(name).path == path
+    assert tiny(name, trains=False).path == path
 
 
 def test_generated_pictures_alone(tiny, tiny_batch):
-    model = tiny("aegan_encoder", dropout=0.0)
+    model = tiny("aegan_encoder", dropout=0.0, trains=False)
     batch = tiny_batch(model)
     paid = float(model.picture_terms(batch)["encoder"]["picture"])
     assert paid == float(model.picture_terms({**batch, "a": -batch["a"]})["encoder"]["picture"])
@@ -78,7 +78,7 @@ def test_updates_of_a_step(tiny, tiny_batch, name, moves, plays):
 
 
 def test_both_updates_see_the_same_pictures_and_other_codes(tiny, tiny_batch, monkeypatch):
-    model = tiny("crg_encoder")
+    model = tiny("crg_encoder", trains=False)
     seen = []
 
     def note(self, phase, gradients_of, batch):
@@ -93,7 +93,7 @@ def test_both_updates_see_the_same_pictures_and_other_codes(tiny, tiny_batch, mo
 
 @pytest.mark.parametrize("name", CRGS)
 def test_what_validation_watches(tiny, tiny_batch, name):
-    model = tiny(name)
+    model = tiny(name, trains=False)
     pictures, codes = tiny_batch(model)["a"], model.codes(4, seed=5)
     found = {n: float(v) for n, v in model.validation_terms(pictures, codes).items()}
     total = {"lr_encoder": found["code"], "aegan_encoder": found.get("generated")}
@@ -105,7 +105,7 @@ def test_what_validation_watches(tiny, tiny_batch, name):
 
 def test_the_trunk_is_taken_over(tiny):
     """The packaged classifier of photographs gives its convolutions."""
-    model = tiny("crg_encoder", trunk="vgg_star_small.cifar10")
+    model = tiny("crg_encoder", trunk="vgg_star_small.cifar10", trains=False)
     model.prepare(None)
     trunk = references.build("vgg_star_small.cifar10")
     references.load(trunk, "vgg_star_small.cifar10")

@@ -19,7 +19,7 @@ FACES = "avatars:Smiling,No_Beard?n=24&test=8"
 
 @pytest.fixture(scope="module")
 def model(tiny):
-    found = tiny("icgan")
+    found = tiny("icgan", trains=False)
     found.conclude(None, None)
     return found
 
@@ -121,7 +121,7 @@ def test_edits_of_labels(model, tiny_batch):
 
 
 def test_labels_of_a_model_that_has_none(tiny, tiny_batch):
-    model = tiny("age")
+    model = tiny("age", trains=False)
     with pytest.raises(UserError, match="age has no labels to set: edit along directions"):
         model.edit(tiny_batch(model)["a"], labels={"Smiling": 1})
 

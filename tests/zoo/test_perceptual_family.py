@@ -36,7 +36,7 @@ def gradients(model, batch):
 
 
 def test_features_are_computed_once(tiny, tiny_batch):
-    model = tiny(CYCLE)
+    model = tiny(CYCLE, trains=False)
     model.enter_stage("training")
     calls = count_calls(model, ("reference", "d_a", "d_b", "g_ab", "g_ba"))
     gradients(model, tiny_batch(model))
@@ -49,7 +49,7 @@ def test_features_are_computed_once(tiny, tiny_batch):
 
 
 def test_one_generator_sees_two_batches(tiny, tiny_batch):
-    model = tiny("vgg_star_gan")
+    model = tiny("vgg_star_gan", trains=False)
     calls = count_calls(model, ("reference", "d", "g"))
     gradients(model, tiny_batch(model))
     n = model.recipe.batch
@@ -61,7 +61,7 @@ def test_one_generator_sees_two_batches(tiny, tiny_batch):
 ])
 def test_a_shared_step_is_the_textbooks(tiny, tiny_batch, kind, over):
     model = tiny(CYCLE, adversarial=kind, over_positions=over, lambda_cycle=7.0,
-                 lambda_identity=3.0)
+                 lambda_identity=3.0, trains=False)
     model.enter_stage("training")
     batch = tiny_batch(model)
     a, b = batch["a"], batch["b"]
@@ -155,7 +155,7 @@ def test_every_stage_has_the_means_of_all_replicas(tiny, mirrored):
 
 @pytest.mark.parametrize("kind", ["features", "gram"])
 def test_pretraining_pays_for_features_of_both_sets(tiny, tiny_batch, kind):
-    model = tiny(CYCLE, pretrain_loss=kind)
+    model = tiny(CYCLE, pretrain_loss=kind, trains=False)
     batch = tiny_batch(model)
     half = model.recipe.batch // 2  # of each set: a batch in all
     pictures = tf.concat([batch["a"][:half], batch["b"][:half]], 0)
@@ -171,7 +171,7 @@ def test_pretraining_pays_for_features_of_both_sets(tiny, tiny_batch, kind):
 
 @pytest.mark.parametrize("direction", ["a2b", "b2a"])
 def test_a_model_of_one_generator_has_its_direction(tiny, tiny_batch, direction):
-    model = tiny("vgg_star_gan", direction=direction)
+    model = tiny("vgg_star_gan", direction=direction, trains=False)
     assert list(model.directions) == [direction]
     batch = tiny_batch(model)
     target = batch[direction[-1]]
@@ -184,7 +184,7 @@ def test_a_model_of_one_generator_has_its_direction(tiny, tiny_batch, direction)
 
 
 def test_a_loaded_model_has_only_what_translates(tiny, tmp_path, rehash):
-    model = tiny(CYCLE)
+    model = tiny(CYCLE, trains=False)
     model.name_in_zoo = CYCLE
     folder = weights.write(model, tmp_path / "weights")
     text = (folder / "config.json").read_text()  # its reference is nowhere to be found any more
@@ -237,7 +237,7 @@ def test_no_head_is_smaller_than_that_of_the_whole_picture():
 
 @pytest.mark.parametrize(("name", "told"), [("Wearing_Hat", True), ("Eyeglasses", False)])
 def test_a_reference_that_knows_the_answer_is_named(tiny, capsys, name, told):
-    model = tiny("vgg_star_ms_cyclegan", reference="vgg_star_small.avatars")
+    model = tiny("vgg_star_ms_cyclegan", reference="vgg_star_small.avatars", trains=False)
     pictures = np.zeros((2, 16, 16, 3), np.uint8)
     model.prepare(Data(f"avatars:{name}?n=8", {"a": pictures, "b": pictures}, {}))
     assert (f"was trained to see {name}" in capsys.readouterr().err) == told

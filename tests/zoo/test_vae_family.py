@@ -124,7 +124,7 @@ def test_the_gan_does_not_move_the_encoder_nor_the_similarity_the_discriminator(
 
 def test_the_plain_one(tiny, tiny_batch):
     """Munjal's losses: means of features, -log D, three sets of equal weight, each by itself."""
-    model = tiny("vae_gan_plain")
+    model = tiny("vae_gan_plain", trains=False)
     batch, r = tiny_batch(model), model.recipe
     terms = numbers(model.loss_terms(batch))
     codes, divergence = model.posterior(batch)
@@ -171,7 +171,7 @@ def test_a_player_far_ahead_stays_in_a_step(tiny, tiny_batch):
 
 
 def test_rates_fall_with_a_power_of_the_steps_done(tiny):
-    model = tiny("vae_gan")  # of 20 steps
+    model = tiny("vae_gan", trains=False)  # of 20 steps
     rates = []
     for step in (0, 10, 20):
         model.step.assign(step)

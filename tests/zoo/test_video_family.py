@@ -67,7 +67,7 @@ def test_gradient_difference_by_hand():
 
 @pytest.fixture(scope="module")
 def model(tiny):
-    return tiny("video_gan", batch=3)
+    return tiny("video_gan", batch=3, trains=False)
 
 
 @pytest.fixture(scope="module")
@@ -107,14 +107,14 @@ def test_what_the_players_pay(model, clip):
 
 
 def test_variants_are_fields(tiny, clip):
-    plain = tiny("video_gan", lambda_adversarial=0.0, lambda_gdl=0.0, distance="l2")
+    plain = tiny("video_gan", lambda_adversarial=0.0, lambda_gdl=0.0, distance="l2", trains=False)
     assert plain.batches_per_step == 1 and list(plain.optimizers) == ["generator"]
     paid = plain.generator_terms({"clip": clip})["generator"]
     x = np.concatenate([clip[:, 0], clip[:, 1]], -1)
     assert list(paid) == ["distance"] and float(paid["distance"]) == pytest.approx(sum(
         np.square(np.asarray(y) - t).mean()
         for y, t in zip(plain.g(x), pooled(clip[:, 2]), strict=True)), rel=1e-4)
-    whole = tiny("video_gan", mismatched=False)
+    whole = tiny("video_gan", mismatched=False, trains=False)
     assert whole.batches_per_step == 2  # each player sees pieces of its own
     assert "mismatched" not in whole.discriminator_terms({"clip": clip})["discriminator"]
     for changes, words in (({"size": 36}, "--size 36 must be a multiple of 8"),
@@ -205,6 +205,9 @@ def test_an_export_serves_next_frames(run, tmp_path):
     assert np.abs(made.numpy() - expected[:, 0]).max() <= 1
     frames = loaded.signatures["predict"](frames=tf.constant(clip))["frames"]
     assert np.abs(frames.numpy() - expected).max() <= 2
+    assert loaded.signatures["predict"](frames=tf.constant(clip[:0]))["frames"].shape[0] == 0
+    again = weights.load(str(folder), "required")
+    np.testing.assert_array_equal(again.predict_frames(clip, 2), expected)
     (png,) = loaded.signatures["serving_default"](**{
         f"frame{i + 1}_bytes": tf.io.encode_png(clip[0, i])[None] for i in range(2)})["image_bytes"]
     assert np.abs(tf.io.decode_png(png).numpy() - expected[0, 0]).max() <= 1

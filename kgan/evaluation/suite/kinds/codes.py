@@ -9,7 +9,6 @@ import dataclasses
 from kgan.data.spec import FACES
 from kgan.evaluation.suite.kinds.kind import Column, Kind, Table, filled, two_domains
 from kgan.evaluation.suite.kinds.shared import (
-    distances,
     held_out,
     labelled,
     model_and_data,
@@ -104,6 +103,7 @@ def _measure_encoder(asked, run):
 
 
 def _measure_codes(asked, run):
+    from kgan.evaluation.generation import set_distances
     from kgan.evaluation.measures import reconstructed
     from kgan.metrics.linear_probe import linear_probes, most_frequent
 
@@ -118,7 +118,7 @@ def _measure_codes(asked, run):
     figures = linear_probes(*labelled(data, model.encode_all, asked))
     real = held_out(data, asked)
     more, made = reconstructed(model, real)
-    figures |= more | distances(real, made, asked)
+    figures |= more | set_distances(real, made, reference=asked["reference"], skipped={})
     return {"n": len(real), "figures": figures}, {"": made}
 
 

@@ -1,4 +1,4 @@
-"""What several kinds measure alike: the data of a row and its model, distances, labelled features.
+"""What several kinds measure alike: the data of a row and its model, labelled features.
 
 Nothing here imports TensorFlow before it is called.
 """
@@ -55,21 +55,6 @@ def halves(held, direction, asked):
     return finite(measure_distribution(
         {direction: {"output": held[::2]}}, others, seeds=asked["seeds"],
         reference=asked["reference"]))
-
-
-def distances(real, made, asked):
-    """Frechet distance and KID of two sets of pictures, in features of the network asked for."""
-    from kgan.evaluation.features import feature_name, reference_features
-    from kgan.metrics.distribution import frechet, kid
-    from kgan.metrics.figures import gather
-
-    reference = asked["reference"]
-    name = feature_name(reference)
-    features = [reference_features(x, reference) for x in (real, made)]
-    return gather({
-        "frechet": lambda: {f"frechet_{name}": frechet(*features)},
-        "kid": lambda: {f"kid_{name}": kid(*features)[0]},
-    }, {})
 
 
 def finite(figures):

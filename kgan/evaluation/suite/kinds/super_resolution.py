@@ -4,7 +4,7 @@ from kgan.core import registry
 from kgan.core.lazy import np
 from kgan.data.spec import FACES
 from kgan.evaluation.suite.kinds.kind import Column, Kind, Table, filled
-from kgan.evaluation.suite.kinds.shared import distances, model_and_data, open_asked
+from kgan.evaluation.suite.kinds.shared import model_and_data, open_asked
 
 NEAR = (
     Column("PSNR of luma, dB", "psnr_y", 2, True),
@@ -27,6 +27,7 @@ def _about_super_resolution(content):
 
 
 def _measure(asked, run):
+    from kgan.evaluation.generation import set_distances
     from kgan.evaluation.super_resolution import enlarged, enlarger, measure_enlarged, some
 
     entry = registry.entry(asked.get("name", "srresnet_small"))
@@ -43,7 +44,7 @@ def _measure(asked, run):
     pieces = np.arange(len(high))  # of one size, as sets
     made = np.stack([enlarge(picture) for picture in data.test["low"][pieces]])
     truth = data.test["high"][pieces]
-    figures |= distances(truth, made, asked)
+    figures |= set_distances(truth, made, reference=asked["reference"], skipped={})
     strips = {"": made} if "name" in asked else {"": made, "truth": truth}
     return {"n": len(high), "figures": figures}, strips
 
