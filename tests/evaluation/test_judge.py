@@ -181,6 +181,15 @@ def test_a_judge_of_labels_learns_each_and_is_kept(capsys, monkeypatch):
     assert np.allclose(again.probabilities(data.test["a"]), found.probabilities(data.test["a"]))
 
 
+def test_other_labels_of_the_same_pictures_have_another_judge(monkeypatch):
+    trained, other = [], labelled()
+    monkeypatch.setattr(classifier, "_train_labels", lambda *given: trained.append(given))
+    other.labels["train"][:, 0] = 1 - other.labels["train"][:, 0]
+    for data in (labelled(), other, labelled()):
+        label_judge(data, io.StringIO())
+    assert len(trained) == 2
+
+
 def test_judges_are_entries_of_the_cache(trained):
     domain_classifier(bright_and_dark())
     label_judge(labelled())
