@@ -135,7 +135,7 @@ class Reader:
     def data(self, spec, **parts):
         """The `Data` of what was read."""
         return Data(spec=spec, summary=self.summary(), digest=digest_of(self.found),
-                    held_out=dict(self.held_out), **parts)
+                    held_out=dict(self.held_out), seed=self.seed, **parts)
 
     def say(self, name, files, scanned, held_out=False):
         """Adds a line on one set of pictures to the summary."""
