@@ -94,6 +94,8 @@ def open_celeba(rest, *, size, load_size=None, seed=0, bad_images="skip"):
         return reader.data(spec, **_domains(parts, folder, reader, wanted, has, about))
     told = options["labels"].split(",") if "labels" in options else names
     columns = [attribute_index(name, names, spec) for name in told]
+    if len(set(told)) < len(told):
+        raise UsageError(f"{spec}: labels= names one of them twice.")
     found = _domains(parts, folder, reader, wanted, has, about,
                      lambda file: [labels[file.name][column] for column in columns])
     return reader.data(spec, **found, label_names=tuple(told))

@@ -234,6 +234,8 @@ def test_held_out_pictures_are_held_out_of_all_choices(root, monkeypatch):
 @pytest.mark.parametrize("options, said", [
     ("labels=Male&attribute=Smiling", "leave attribute, a and b out"),
     ("labels=Male,Smilling", "Did you mean Smiling"),
+    ("labels=Male,Smiling,Male", "names one of them twice"),
+    ("and=Male:0&and=Smiling:1", "and= is given twice"),
     ("attribute=Smiling&a=Male&b=Smiling", "attribute=NAME, or a=NAME"),
     ("a=Male", "a=NAME and b=ANOTHER"),
     ("a=Male&b=Male", "a=NAME and b=ANOTHER"),
