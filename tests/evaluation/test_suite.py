@@ -624,6 +624,7 @@ def test_labels_of_several_sets():
     real = [f"celeba:x?attribute={name}&crop=160" for name in ("Male", "Smiling")]
     assert suite.joint_spec(real) == "celeba:x?labels=Male,Smiling&crop=160"
     assert suite.joint_spec([real[0], "celeba:x?attribute=Smiling"]) == ""  # other pictures
+    assert suite.joint_spec([*real, "celeba:x?attribute=Male"]) == ""  # one attribute of two crops
 
 
 def test_one_set_has_no_labels_to_train_on(tiny, monkeypatch):

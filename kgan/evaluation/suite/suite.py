@@ -285,7 +285,8 @@ class Suite:
             steps = iter(found["steps"] if found else [])
             self.timed = {
                 name: next(steps, {"error": why}) if x.data else {
-                    "error": "it needs two data sets or more of the kind avatars:ATTRIBUTE"
+                    "error": "it needs two data sets or more of the kind avatars:ATTRIBUTE, or "
+                             "celeba:PATH?attribute=NAME of the same pictures"
                 } for name, x in left.items()
             }
         found = self.timed[t.timing]
