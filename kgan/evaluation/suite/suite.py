@@ -356,5 +356,6 @@ class Suite:
                 })
             elif job.name in self.failures:
                 failed.append(self.failures[job.name])
-        return {**dataclasses.asdict(row), "key": row.key, "trainings": trainings, "failed": failed,
+        return {**dataclasses.asdict(row), "key": row.key, "side": row.recipe.size,
+                "trainings": trainings, "failed": failed,
                 **summary([training["figures"] for training in trainings])}
