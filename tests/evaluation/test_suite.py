@@ -675,6 +675,18 @@ def test_a_folder_keeps_its_settings(tiny, tmp_path, monkeypatch):
     assert f"{tmp_path} was begun with --minutes 0.0" in other.stderr
 
 
+def test_a_folder_keeps_its_pictures(tiny, classes, tmp_path, monkeypatch):
+    run = tiny(Row("Pocket", "toy", {"size": 16}), kind="features", data=classes)
+    recorded(monkeypatch)
+    assert run().code == 0
+    assert run().code == 0
+    moved = next(tmp_path.rglob("train/*/*.png"))
+    moved.rename(moved.with_name("other.png"))
+    other = run()
+    assert other.code == 1
+    assert f"does not hold the pictures that {tmp_path} was begun with" in other.stderr
+
+
 # Processes
 
 

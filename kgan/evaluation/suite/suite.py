@@ -127,14 +127,18 @@ class Suite:
 
     def _open(self):
         """Draws or decodes all data before any clock runs, and notes what they are."""
-        seen = {}
+        seen, known = {}, {data["spec"]: data.get("digest") for data in self.known}
         for spec in self.specs:
             data = open_data(spec, size=self.size, bad_images=self.asked["bad_images"],
                              signals=self.signals)
             if lack := self.kind.lacks(data):
                 raise UserError(f"{spec} {lack}")
+            if known.get(spec) not in (None, data.digest):
+                raise UserError(f"{spec} does not hold the pictures that {self.output} was begun "
+                                "with: put them back, or choose another --output.")
             direction = data.deterministic or self.options.direction
-            seen[spec] = {"spec": spec, "direction": direction, "summary": data.summary}
+            seen[spec] = {"spec": spec, "direction": direction, "summary": data.summary,
+                          "digest": data.digest}
         self.joint, self.seen = joint_spec(self.specs), seen
 
     def _do(self, job, number, left):
