@@ -654,6 +654,7 @@ def test_table1_can_be_trained():
         (["--suite", "table1", "--only", "cycelgan_small"], "Did you mean cyclegan_small"),
         (["--suite", "table1", "--data", " "], "--data names no data set"),
         (["--suite", "table1", "--data", "avatar:Hat"], "names no source"),
+        (["--suite", "table1", "--data", "folder:a/b folder:a-b"], "have one folder, folder-a-b"),
         (["--suite", "table1", "--data", "avatars:Bald,Smiling?n=4&test=4"], "has one domain"),
         (["--suite", "table1", "--training_seeds", "0"], "training_seeds"),
         (["--suite", "table1", "--generator", "dcgan"], "--generator is for encoders; table1 has"),
