@@ -18,7 +18,7 @@ from kgan.core.errors import UserError
 
 LIMIT = 50.0  # gigabytes
 # Files of other names, which are others', are left alone.
-_ENTRY = re.compile(r"(avatars|contents|folders|tfds|video|classifier|segmenter)-v\d+-.+")
+_ENTRY = re.compile(r"(avatars|contents|folders|tfds|video|classifier|judge|segmenter)-v\d+-.+")
 
 
 class Entry(NamedTuple):

@@ -3,7 +3,8 @@
 Reads `img_align_celeba/` with `list_attr_celeba.txt` (a count, the names, one line per picture) or
 Kaggle's `list_attr_celeba.csv`, at the top of the folder or in CelebA's own `Img/`, `Anno/`,
 `Eval/`. With `list_eval_partition` beside it the official training and test pictures are used, and
-its validation pictures not at all; without it about 5 % of each domain are held out.
+its validation pictures not at all; without it about 5 % of each domain are held out, the same
+pictures whatever is chosen, so that a network of several attributes is measured on each.
 
 Of the 178 x 218 pixels the central square of 178 is used, or what `crop=` names: 160, 148 and 108
 are central, too; 128 is the one about (89, 121) of the released code of CRG. Pictures of the same
@@ -93,6 +94,8 @@ def open_celeba(rest, *, size, load_size=None, seed=0, bad_images="skip"):
         return reader.data(spec, **_domains(parts, folder, reader, wanted, has, about))
     told = options["labels"].split(",") if "labels" in options else names
     columns = [attribute_index(name, names, spec) for name in told]
+    if len(set(told)) < len(told):
+        raise UsageError(f"{spec}: labels= names one of them twice.")
     found = _domains(parts, folder, reader, wanted, has, about,
                      lambda file: [labels[file.name][column] for column in columns])
     return reader.data(spec, **found, label_names=tuple(told))
@@ -190,7 +193,8 @@ def _domains(parts, folder, reader, wanted, has, about, labels=None):
             named = _at(scanned, rows), _at(tested, test_rows)
         else:
             rows, test_scan, test_rows, named = reader.split(
-                scanned, folder, domain, rows, what=f"domain {domain} ({about[domain]})"
+                scanned, folder, domain, rows, what=f"domain {domain} ({about[domain]})",
+                most=len(scanned.files),  # what one choice holds out, no other trains on
             )
         if not (len(rows) and len(test_rows)):
             raise UserError(f"{printable(folder)}: no training or no test picture with "

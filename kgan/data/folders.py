@@ -113,7 +113,8 @@ def split_options(rest, known):
         The path and a dict of the options given.
 
     Raises:
-        UsageError: an option or value that is not known, with the nearest one.
+        UsageError: an option or value that is not known, with the nearest one; an option given
+            twice.
     """
     path, mark, query = rest.rpartition("?")
     if not mark:
@@ -126,6 +127,8 @@ def split_options(rest, known):
         if not value or (known[key] and value not in known[key]):
             values = "|".join(known[key] or ("VALUE",))
             raise UsageError(f"{printable(rest)}: {part!r} should be {key}={values}")
+        if key in options:
+            raise UsageError(f"{printable(rest)}: {key}= is given twice.")
         options[key] = value
     return path, options
 

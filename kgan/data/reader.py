@@ -99,8 +99,9 @@ class Reader:
                 )
         return scanned
 
-    def split(self, scanned, root, domain, rows=None, pairs=None, what="it"):
-        """Holds out some of the pictures of `scanned` (read at `load_size`), or of those at `rows`.
+    def split(self, scanned, root, domain, rows=None, pairs=None, what="it", most=None):
+        """Holds out some of the pictures of `scanned` (read at `load_size`), or of those at `rows`,
+        see `kgan.data.split.hold_out`.
 
         Returns:
             rows for training; a `Scan` and the rows in it that hold the test pictures at `size`;
@@ -111,7 +112,7 @@ class Reader:
         if len(rows) < 2:
             raise UserError(f"{printable(root)}: {what} has fewer than 2 whole pictures")
         names = _names([listed[row] for row in rows], root)
-        train, test = hold_out(names, self.seed)
+        train, test = hold_out(names, self.seed, most)
         self.held_out[domain] = tuple(names[row] for row in test)
         train, test = rows[train], rows[test]
         files = [listed[row] for row in train], [listed[row] for row in test]
@@ -135,7 +136,7 @@ class Reader:
     def data(self, spec, **parts):
         """The `Data` of what was read."""
         return Data(spec=spec, summary=self.summary(), digest=digest_of(self.found),
-                    held_out=dict(self.held_out), **parts)
+                    held_out=dict(self.held_out), seed=self.seed, **parts)
 
     def say(self, name, files, scanned, held_out=False):
         """Adds a line on one set of pictures to the summary."""

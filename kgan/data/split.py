@@ -10,7 +10,7 @@ HELD_OUT = 0.05
 HELD_OUT_MOST = 500
 
 
-def hold_out(names, seed):
+def hold_out(names, seed, most=None):
     """Draws held-out pictures: about 5 %, about 500 at most, at least one, never all.
 
     Each name alone decides: it is held out if its hash, a fraction, is below the share. So a
@@ -21,12 +21,14 @@ def hold_out(names, seed):
     Args:
         names: of the pictures, relative to their folder.
         seed: whole number.
+        most: at which the share is halved; None: 500. Sets that overlap, as those with one
+            attribute and with another, hold the same pictures out if it is never.
 
     Returns:
         Training rows and held-out rows, int64, both sorted.
     """
     share = HELD_OUT
-    while share * len(names) > HELD_OUT_MOST:
+    while share * len(names) > (most or HELD_OUT_MOST):
         share /= 2
     drawn = np.array([fraction(f"{seed}\0".encode(), os.fsencode(name)) for name in names])
     held = drawn < share

@@ -91,7 +91,7 @@ def open_tfds(rest, *, size, load_size=None, seed=0, bad_images="skip"):
         labelled = {"labels": notes, "label_names": source.classes, "exclusive": True}
     return Data(
         spec=f"tfds:{rest}", train=train, test=test, summary=(*lines, *source.broken_lines()),
-        digest=digest_of(found), held_out=held_out,
+        digest=digest_of(found), held_out=held_out, seed=seed,
         **labelled,
     )
 

@@ -30,6 +30,7 @@ class Data:
             names, contents and labels.
         held_out: domain -> names of the pictures that were held out of training; those of a source
             with test pictures of its own are not named.
+        seed: by which they were held out, where they were.
     """
 
     spec: str
@@ -44,6 +45,7 @@ class Data:
     deterministic: str | None = None
     digest: str = ""
     held_out: dict = field(default_factory=dict)
+    seed: int = 0
 
     def labels_of(self, split, rows):
         """float32 [len(rows), k]: the labels of some pictures, classes as one-hot rows."""

@@ -85,7 +85,7 @@ def also_changed(kept, data):
     spec = labelled(data.spec)
     if not spec:
         return {}
-    judge = label_judge(open_data(spec, size=data.test["a"].shape[1]))
+    judge = label_judge(open_data(spec, size=data.test["a"].shape[1], seed=data.seed))
     figures = measure_flips(kept, judge, told_apart_by(data.spec))
     named = {name for key, found in figures.items() if key.startswith("most_") for name in found}
     if said := rough({name: judge.accuracy[name] for name in sorted(named)}):

@@ -43,7 +43,7 @@ def measured(name, spec=None, *, n=0, seed=-1, seeds=3, inception=False, bad_ima
         load_size=None if at_size else recipe.load_size or None,
         seed=recipe.seed if seed < 0 else seed, bad_images=bad_images, signals=model.signals,
     )
-    found = _other_data(name, data)
+    found = _other_data(name, data, seed not in (-1, recipe.seed))
     figures, pictures = model.measure(data, options)
     if options.skipped:
         figures["skipped"] = options.skipped
@@ -91,8 +91,12 @@ def _check_asked(name, model, options):
                          f"{name} is a {model.name_in_zoo}.")
 
 
-def _other_data(name, data):
-    """Marks figures of a run whose data set is no longer what it was trained on; else `{}`."""
+def _other_data(name, data, seeded):
+    """Marks figures of a run whose data set is no longer what it was trained on; else `{}`.
+
+    Args:
+        seeded: it was asked for by another seed, and is another for that.
+    """
     from kgan.training.run_data import known_data
 
     source = resolve(name)
@@ -101,9 +105,12 @@ def _other_data(name, data):
         return {}
     trained = sum(len(set(names) - set(known["held_out"].get(domain, names)))
                   for domain, names in data.held_out.items())
-    print(f"warning: {printable(data.spec)} has changed since {printable(name)} was trained on it; "
-          f"{trained} of the pictures that are measured were not held out then", file=sys.stderr)
-    return {"data_changed": True, "not_held_out": trained}
+    spec, name = printable(data.spec), printable(name)
+    why = (f"by this --seed {spec} is not what {name} was trained on" if seeded else
+           f"{spec} has changed since {name} was trained on it")
+    print(f"warning: {why}; {trained} of the pictures that are measured were not held out then",
+          file=sys.stderr)
+    return {"data_changed": not seeded, "not_held_out": trained}
 
 
 def _write(folder, result, pictures):

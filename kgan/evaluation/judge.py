@@ -113,7 +113,8 @@ def label_judge(data, stream=None):
         figures = measure_labels(found.probabilities, data)
         return {"data": data.spec, "accuracy": figures["balanced_accuracy"]}
 
-    folder = cache_dir() / f"judge-v{LABELS_VERSION}-{fingerprint(data, *names)}"
+    known = fingerprint(data, *names, *data.labels.values())
+    folder = cache_dir() / f"judge-v{LABELS_VERSION}-{known}"
     found = LabelJudge(network, names, trained_once(folder, network, train)["accuracy"])
     print(f"judge of {printable(data.spec)}: {100 * np.mean(list(found.accuracy.values())):.1f} % "
           f"on {len(data.test['a'])} held-out pictures, mean over attributes", file=stream)

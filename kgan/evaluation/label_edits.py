@@ -23,7 +23,7 @@ def measure_label_edits(encode, decode, directions, data, n=None, judge=None):
     Args:
         encode: uint8 [n, size, size, 3] -> codes [n, latent].
         decode: codes -> uint8 pictures.
-        directions: `{name: Direction}` with their populations.
+        directions: `{name: Direction}` with their populations, "Beard" for a label "No_Beard".
         data: a `kgan.data.Data` with labels of attributes.
         n: held-out pictures without and with each attribute; None = all.
         judge: a `kgan.evaluation.judge.LabelJudge`; None = that of the data.
@@ -40,15 +40,16 @@ def measure_label_edits(encode, decode, directions, data, n=None, judge=None):
     known, pictures = data.labels["test"] > 0.5, data.test["a"]
     found = {}
     for name in directions:
-        if name not in names:
+        label = name if name in names else f"No_{name}"
+        if label not in names:
             continue
-        column = names.index(name)
-        sides = [np.flatnonzero(known[:, column] == side)[:n] for side in (False, True)]
+        column, has = names.index(label), label == name
+        sides = [np.flatnonzero(known[:, column] == side)[:n] for side in (not has, has)]
         if not all(map(len, sides)):
             continue
-        accuracy = judge.accuracy[name]
+        accuracy = judge.accuracy[label]
         found[name] = {"judge": accuracy}
-        if said := rough({name: accuracy}):
+        if said := rough({label: accuracy}):
             found[name]["rough"] = said
         for what, wanted in (("add", True), ("remove", False)):
             rows, real = sides[not wanted], sides[wanted]
@@ -56,14 +57,14 @@ def measure_label_edits(encode, decode, directions, data, n=None, judge=None):
             reconstruction, edited, k = to_the_middle(encode, decode, directions[name], what,
                                                       original)
             before, after = judge.probabilities(reconstruction), judge.probabilities(edited)
-            moves = attribute_moves(before, after, names, name, goal=wanted)
+            moves = attribute_moves(before, after, names, label, goal=wanted == has)
             most = sorted(moves["flips"].items(), key=lambda item: -item[1])[:MOST]
             seen = judge.probabilities(pictures[real])[:, column] > 0.5
             found[name][what] = {
                 "n": len(rows), "k": float(k.mean()),
                 "target_accuracy": moves["target_accuracy"],
                 "accuracy_before": moves["accuracy_before"],
-                "real_accuracy": float(np.mean(seen == wanted)),
+                "real_accuracy": float(np.mean(seen == (wanted == has))),
                 "mean_flips": moves["mean_flips"], "most_flipped": dict(most),
                 "change_l1": distance.l1(edited, reconstruction),
             }

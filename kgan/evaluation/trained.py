@@ -57,7 +57,7 @@ def fingerprint(data, *more):
     """Of a `kgan.data.Data`: its specification and a sample of the pictures themselves.
 
     Args:
-        more: texts that the judge depends on, too.
+        more: texts and arrays that the judge depends on, too.
     """
     parts = [data.spec, *more]
     for pictures in (*data.train.values(), *data.test.values()):

@@ -164,6 +164,9 @@ def test_a_run_whose_data_have_changed_is_marked(tool, encoder, monkeypatch):
         assert done.json.get("data_changed") is changed
         assert done.json.get("not_held_out") == (1 if changed else None)
         assert ("has changed since" in done.stderr) is bool(changed)
+    seeded = tool("evaluate", "--model", encoder, "--n", 4, "--seed", 7)
+    assert (seeded.json["data_changed"], seeded.json["not_held_out"]) == (False, 1)
+    assert "by this --seed" in seeded.stderr and "has changed" not in seeded.stderr
 
 
 @pytest.mark.parametrize(

@@ -218,9 +218,24 @@ def test_some_labels_in_their_order(root):
     assert data.digest != open_celeba(f"{root}", size=8).digest
 
 
+def test_held_out_pictures_are_held_out_of_all_choices(root, monkeypatch):
+    """What one set holds out, none trains on: a judge, a network of several attributes."""
+    monkeypatch.setattr("kgan.data.split.HELD_OUT_MOST", 10)
+    for number in range(11, 301):
+        Image.new("RGB", (20, 30), (number % 256, 0, 0)).save(
+            root / "img_align_celeba" / picture(number))
+    write_txt(root / "list_attr_celeba.txt", range(1, 301))
+    whole, two, some = (
+        {name for names in open_celeba(f"{root}{options}", size=8).held_out.values()
+         for name in names} for options in ("", "?attribute=Male", "?and=Male:1"))
+    assert whole == two > some and len(some) > 3
+
+
 @pytest.mark.parametrize("options, said", [
     ("labels=Male&attribute=Smiling", "leave attribute, a and b out"),
     ("labels=Male,Smilling", "Did you mean Smiling"),
+    ("labels=Male,Smiling,Male", "names one of them twice"),
+    ("and=Male:0&and=Smiling:1", "and= is given twice"),
     ("attribute=Smiling&a=Male&b=Smiling", "attribute=NAME, or a=NAME"),
     ("a=Male", "a=NAME and b=ANOTHER"),
     ("a=Male&b=Male", "a=NAME and b=ANOTHER"),

@@ -5,6 +5,7 @@ import io
 import numpy as np
 import pytest
 
+from kgan.core import cache
 from kgan.data import Data
 from kgan.evaluation import judge as classifier
 from kgan.evaluation.judge import domain_classifier, label_judge
@@ -178,6 +179,22 @@ def test_a_judge_of_labels_learns_each_and_is_kept(capsys, monkeypatch):
     monkeypatch.setattr(classifier, "_train_labels", lambda network, data: 1 / 0)
     again = label_judge(labelled())
     assert np.allclose(again.probabilities(data.test["a"]), found.probabilities(data.test["a"]))
+
+
+def test_other_labels_of_the_same_pictures_have_another_judge(monkeypatch):
+    trained, other = [], labelled()
+    monkeypatch.setattr(classifier, "_train_labels", lambda *given: trained.append(given))
+    other.labels["train"][:, 0] = 1 - other.labels["train"][:, 0]
+    for data in (labelled(), other, labelled()):
+        label_judge(data, io.StringIO())
+    assert len(trained) == 2
+
+
+def test_judges_are_entries_of_the_cache(trained):
+    domain_classifier(bright_and_dark())
+    label_judge(labelled())
+    assert {entry.path.name.partition("-")[0] for entry in cache.entries()} == {
+        "classifier", "judge"}
 
 
 def test_a_judge_that_is_often_wrong_says_so():

@@ -1,5 +1,7 @@
 """Latent edits of labelled pictures, with an encoder whose codes are two attributes."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -51,6 +53,20 @@ def test_an_edit_that_changes_one_attribute_alone(data):
         assert part["accuracy_before"] == part["mean_flips"] == 0
         assert part["change_l1"] == pytest.approx(0.8 * 255 / 3, abs=0.5)
     assert add["k"] == pytest.approx(0.8, abs=0.01) and remove["k"] == pytest.approx(-0.8, abs=0.01)
+
+
+def test_a_label_that_is_known_by_its_absence(data):
+    """The direction of `No_Young` is called Young: adding it takes the label away."""
+    judge = Levels()
+    judge.names = ("Male", "Smiling", "No_Young")
+    judge.accuracy = dict(zip(judge.names, (0.95, 0.95, 0.93), strict=True))
+    data = dataclasses.replace(data, label_names=judge.names)
+    young = dataclasses.replace(direction("Young", [0, 0, -1]), mean_with=-0.1, mean_without=-0.9)
+    found = measure_label_edits(encode, decode, {"Young": young}, data, judge=judge)["Young"]
+    assert found["judge"] == 0.93 and (found["add"]["n"], found["remove"]["n"]) == (2, 3)
+    for part in (found["add"], found["remove"]):
+        assert part["target_accuracy"] == part["real_accuracy"] == 1
+        assert part["accuracy_before"] == part["mean_flips"] == 0
 
 
 def test_what_moves_along_is_named(data):

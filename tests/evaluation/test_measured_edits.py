@@ -248,15 +248,16 @@ class Corners:
 
 def test_what_else_an_edit_changes(monkeypatch):
     opened = []
-    monkeypatch.setattr(edits, "open_data", lambda spec, size: opened.append((spec, size)))
+    monkeypatch.setattr(edits, "open_data", lambda spec, **how: opened.append((spec, how)))
     monkeypatch.setattr(edits, "label_judge", lambda data: Corners())
     given = np.zeros((4, 8, 8, 3), np.uint8)
     made = given.copy()
     made[:, -1, 0] = 255  # all smile
     made[:2, 0, 0] = 255  # and half of them grow old
-    data = Data("celeba:x?attribute=Smiling&crop=160", {}, {"a": given, "b": made})
+    data = Data("celeba:x?attribute=Smiling&crop=160", {}, {"a": given, "b": made},
+                seed=3)
     figures = also_changed({"a2b": {"input": given, "output": made}}, data)
-    assert opened == [("celeba:x?crop=160", 8)]
+    assert opened == [("celeba:x?crop=160", {"size": 8, "seed": 3})]  # the same are held out
     assert figures["flips_a2b"] == 0.25  # of two others, half of the pictures in one
     assert figures["most_flipped_a2b"] == {"Old": 0.5, "Tired": 0.0}
     assert figures["change_l1_a2b"] == pytest.approx(255 * (4 + 2) / (4 * 64))

@@ -624,6 +624,7 @@ def test_labels_of_several_sets():
     real = [f"celeba:x?attribute={name}&crop=160" for name in ("Male", "Smiling")]
     assert suite.joint_spec(real) == "celeba:x?labels=Male,Smiling&crop=160"
     assert suite.joint_spec([real[0], "celeba:x?attribute=Smiling"]) == ""  # other pictures
+    assert suite.joint_spec([*real, "celeba:x?attribute=Male"]) == ""  # one attribute of two crops
 
 
 def test_one_set_has_no_labels_to_train_on(tiny, monkeypatch):
@@ -653,6 +654,7 @@ def test_table1_can_be_trained():
         (["--suite", "table1", "--only", "cycelgan_small"], "Did you mean cyclegan_small"),
         (["--suite", "table1", "--data", " "], "--data names no data set"),
         (["--suite", "table1", "--data", "avatar:Hat"], "names no source"),
+        (["--suite", "table1", "--data", "folder:a/b folder:a-b"], "have one folder, folder-a-b"),
         (["--suite", "table1", "--data", "avatars:Bald,Smiling?n=4&test=4"], "has one domain"),
         (["--suite", "table1", "--training_seeds", "0"], "training_seeds"),
         (["--suite", "table1", "--generator", "dcgan"], "--generator is for encoders; table1 has"),
@@ -672,6 +674,18 @@ def test_a_folder_keeps_its_settings(tiny, tmp_path, monkeypatch):
     other = run("--minutes", 5)
     assert other.code == 2
     assert f"{tmp_path} was begun with --minutes 0.0" in other.stderr
+
+
+def test_a_folder_keeps_its_pictures(tiny, classes, tmp_path, monkeypatch):
+    run = tiny(Row("Pocket", "toy", {"size": 16}), kind="features", data=classes)
+    recorded(monkeypatch)
+    assert run().code == 0
+    assert run().code == 0
+    moved = next(tmp_path.rglob("train/*/*.png"))
+    moved.rename(moved.with_name("other.png"))
+    other = run()
+    assert other.code == 1
+    assert f"does not hold the pictures that {tmp_path} was begun with" in other.stderr
 
 
 # Processes

@@ -79,6 +79,16 @@ def test_cells_and_notes():
     assert (first.heading, other.heading) == ("A to B", "B to A, the other direction")
 
 
+def test_rows_of_pictures_of_another_size_say_so():
+    """At the size of the papers rows differ in it."""
+    rows = [{**made("large"), "side": 256}, {**made("usual"), "side": 200}]
+    sanity = {"n": 1000, "figures": {}, "real": {}, "asked": {"size": 200}}
+    data = {"direction": "a2b", "rows": rows, "sanity": sanity}
+    large, usual = suite_table.lines(EDITS, data, EDITS.tables(data)[0])[1]
+    assert "of 256 px, those of what is no model of 200 px" in large.notes[0]
+    assert usual.notes == []
+
+
 def test_columns_name_the_network_and_a_judge_that_is_often_wrong():
     rows = [made("a", frechet_vgg_star_small_cifar10_a2b=1.5, flips_a2b=0.1)]
     data = {"direction": "a2b", "rows": rows, "sanity": {"classifier_accuracy": 0.85}}

@@ -8,6 +8,7 @@ from kgan.core.errors import UsageError, UserError
 from kgan.core.recipe import nearest
 from kgan.evaluation.measures import EMBEDDED
 from kgan.evaluation.suite.definitions import SUITES, at_paper_size
+from kgan.evaluation.suite.jobs import folder_of
 from kgan.evaluation.suite.kinds import KINDS
 from kgan.evaluation.suite.options import SuiteOptions
 from kgan.evaluation.suite.suite import Suite
@@ -67,6 +68,11 @@ def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", reference
     specs = list(dict.fromkeys(filter(None, specs)))
     if not specs:
         raise UsageError("--data names no data set.")
+    folders = {folder_of(spec): spec for spec in specs}
+    for spec in specs:
+        if (other := folders[folder_of(spec)]) != spec:
+            raise UsageError(f"{spec} and {other} would have one folder, {folder_of(spec)}: choose "
+                             "another --output for one of them.")
     drawn = any(spec.startswith("avatars:") for spec in specs)
     if not drawn:
         rows = tuple(map(_for_photographs, rows))

@@ -135,12 +135,13 @@ def joint_spec(specs):
     Of `avatars:ATTRIBUTE` as many as one has in its two domains, of `celeba:PATH?attribute=NAME`
     all. "" if there are fewer than two, or others.
     """
-    names = list(dict.fromkeys(attribute(spec) for spec in specs))
+    named = [attribute(spec) for spec in specs]
+    names = list(dict.fromkeys(named))
     if len(names) < 2 or not all(names):
         return ""
     if all(spec.startswith("celeba:") for spec in specs):
         of_all = {spec.replace(f"attribute={name}", "labels=")
-                  for spec, name in zip(specs, names, strict=True)}
+                  for spec, name in zip(specs, named, strict=True)}
         return of_all.pop().replace("labels=", f"labels={','.join(names)}") * (not of_all)
     if not all(spec.startswith("avatars:") for spec in specs):
         return ""

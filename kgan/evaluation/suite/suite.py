@@ -127,14 +127,18 @@ class Suite:
 
     def _open(self):
         """Draws or decodes all data before any clock runs, and notes what they are."""
-        seen = {}
+        seen, known = {}, {data["spec"]: data.get("digest") for data in self.known}
         for spec in self.specs:
             data = open_data(spec, size=self.size, bad_images=self.asked["bad_images"],
                              signals=self.signals)
             if lack := self.kind.lacks(data):
                 raise UserError(f"{spec} {lack}")
+            if known.get(spec) not in (None, data.digest):
+                raise UserError(f"{spec} does not hold the pictures that {self.output} was begun "
+                                "with: put them back, or choose another --output.")
             direction = data.deterministic or self.options.direction
-            seen[spec] = {"spec": spec, "direction": direction, "summary": data.summary}
+            seen[spec] = {"spec": spec, "direction": direction, "summary": data.summary,
+                          "digest": data.digest}
         self.joint, self.seen = joint_spec(self.specs), seen
 
     def _do(self, job, number, left):
@@ -285,7 +289,8 @@ class Suite:
             steps = iter(found["steps"] if found else [])
             self.timed = {
                 name: next(steps, {"error": why}) if x.data else {
-                    "error": "it needs two data sets or more of the kind avatars:ATTRIBUTE"
+                    "error": "it needs two data sets or more of the kind avatars:ATTRIBUTE, or "
+                             "celeba:PATH?attribute=NAME of the same pictures"
                 } for name, x in left.items()
             }
         found = self.timed[t.timing]
@@ -355,5 +360,6 @@ class Suite:
                 })
             elif job.name in self.failures:
                 failed.append(self.failures[job.name])
-        return {**dataclasses.asdict(row), "key": row.key, "trainings": trainings, "failed": failed,
+        return {**dataclasses.asdict(row), "key": row.key, "side": row.recipe.size,
+                "trainings": trainings, "failed": failed,
                 **summary([training["figures"] for training in trainings])}

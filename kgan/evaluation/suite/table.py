@@ -143,6 +143,10 @@ def _notes(row, data):
     if row["joint"]:
         notes.append("One network for the attributes of all data sets, trained once in the time of "
                      "all.")
+    side = data["sanity"].get("asked", {}).get("size")
+    if side and row.get("side", side) != side:
+        notes.append(f"Its pictures are of {row['side']} px, those of what is no model of {side} "
+                     "px: what depends on their size is not to be compared.")
     if _n(row) < data["sanity"].get("n", 0):
         note = (f"Not trained; measured on {_n(row)} pictures, the others on "
                 f"{data['sanity']['n']}.")
