@@ -262,8 +262,7 @@ def test_sides_of_a_pair_are_cropped_and_mirrored_together(root):
 
 @pytest.mark.real
 def test_facades_as_pix2pix_has_them():
-    place = os.environ.get("KGAN_TEST_DATA")
-    assert place, "KGAN_TEST_DATA names no folder"
+    place = os.environ["KGAN_TEST_DATA"]
     signals = tuple(Signal(name, height=64, width=64, group="pair") for name in "ab")
     data = open_data(f"folder:{place}/facades", size=64, load_size=72, signals=signals)
     assert data.paired and (len(data.train["a"]), len(data.test["b"])) == (400, 106)
@@ -288,8 +287,7 @@ def test_a_folder_that_lacks_a_signal_says_which(root):
 
 @pytest.mark.real
 def test_label_maps_of_camvid(tmp_path):
-    place = os.environ.get("KGAN_TEST_DATA")
-    assert place, "KGAN_TEST_DATA names no folder"
+    place = os.environ["KGAN_TEST_DATA"]
     signals = (Signal("labels", "labels", height=48, width=64, classes=12, group="scene"),
                Signal("photos", height=48, width=64, group="scene"))
     data = open_data(f"folder:{place}/camvid", size=64, signals=signals)
@@ -302,8 +300,7 @@ def test_label_maps_of_camvid(tmp_path):
 
 @pytest.mark.real
 def test_instances_of_cityscapes(tmp_path):
-    place = os.environ.get("KGAN_TEST_DATA")
-    assert place, "KGAN_TEST_DATA names no folder"
+    place = os.environ["KGAN_TEST_DATA"]
     for name, folder in (("labels", "label"), ("instances", "inst"), ("photos", "img")):
         os.symlink(f"{place}/cityscapes_sample/train_{folder}", tmp_path / name)
     signals = tuple(Signal(s.name, s.kind, height=64, width=128, classes=s.classes, group="s")

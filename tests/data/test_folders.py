@@ -377,8 +377,6 @@ def test_slow_reading_says_how_far_it_is(capsys):
 
 @pytest.mark.real
 def test_kaokore():
-    if "KGAN_TEST_DATA" not in os.environ:
-        pytest.skip("KGAN_TEST_DATA is not set: the folder that holds kaokore128/")
     data = open_folder(str(pathlib.Path(os.environ["KGAN_TEST_DATA"], "kaokore128")), size=64)
     counts = [len(part[domain]) for part in (data.train, data.test) for domain in "ab"]
     assert counts == [1373, 1550, 150, 150]

@@ -377,8 +377,7 @@ def test_turning_faces_have_their_factors_and_labels():
 
 @pytest.mark.real
 def test_the_frames_of_a_real_video(tmp_path):
-    place = os.environ.get("KGAN_TEST_DATA")
-    assert place, "KGAN_TEST_DATA names no folder"
+    place = os.environ["KGAN_TEST_DATA"]
     data = opened(f"{place}/video/bikes", "?moving=4&side=128")
     assert len(data.train["clip"]) == 223 and len(data.test["clip"]) == 23
     assert data.test["clip"].whole(0).shape == (FRAMES, 128, 301, 3)

@@ -262,8 +262,7 @@ def test_two_replicas_have_one_set_of_statistics(mirrored, batch):
 
 @pytest.mark.real
 def test_a_run_on_pieces_of_photographs_is_measured_on_whole_ones(tmp_path, monkeypatch):
-    place = os.environ.get("KGAN_TEST_DATA")
-    assert place, "KGAN_TEST_DATA names no folder"
+    place = os.environ["KGAN_TEST_DATA"]
     monkeypatch.setenv("KGAN_CACHE", str(tmp_path / "cache"))
     data = f"folder:{place}/super_resolution/T91?test=../Set5"
     recipe = tiny_srresnet(data=data, size=32, steps=2)
