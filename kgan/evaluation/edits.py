@@ -80,13 +80,15 @@ def judged(pictures, classifier, direction, prefix=""):
 def also_changed(kept, data):
     """`measure_flips` of pictures whose source knows more attributes than the edited, else `{}`.
 
-    `rough_flips` says which of the attributes that it names its judge knows too badly.
+    `flips_judge` is the balanced accuracy of the judge on real pictures, mean over all attributes;
+    `rough_flips` says which of those that are named it knows too badly.
     """
     spec = labelled(data.spec)
     if not spec:
         return {}
     judge = label_judge(open_data(spec, size=data.test["a"].shape[1], seed=data.seed))
     figures = measure_flips(kept, judge, told_apart_by(data.spec))
+    figures["flips_judge"] = float(np.mean(list(judge.accuracy.values())))
     named = {name for key, found in figures.items() if key.startswith("most_") for name in found}
     if said := rough({name: judge.accuracy[name] for name in sorted(named)}):
         figures["rough_flips"] = said

@@ -258,6 +258,7 @@ def test_what_else_an_edit_changes(monkeypatch):
                 seed=3)
     figures = also_changed({"a2b": {"input": given, "output": made}}, data)
     assert opened == [("celeba:x?crop=160", {"size": 8, "seed": 3})]  # the same are held out
+    assert figures["flips_judge"] == pytest.approx((0.8 + 0.95 + 0.99) / 3)
     assert figures["flips_a2b"] == 0.25  # of two others, half of the pictures in one
     assert figures["most_flipped_a2b"] == {"Old": 0.5, "Tired": 0.0}
     assert figures["change_l1_a2b"] == pytest.approx(255 * (4 + 2) / (4 * 64))

@@ -77,7 +77,8 @@ class Suite:
         names = ("suite", "size", "minutes", "precision", *["generator"] * kind.generator,
                  *["direction"] * kind.paired)
         self.settings = {name: getattr(options, name) for name in names}
-        for name, value in known.get("settings", {}).items():
+        begun = {"size": "small", **known["settings"]} if "settings" in known else {}
+        for name, value in begun.items():
             if self.settings.get(name) != value:
                 raise UsageError(f"{output} was begun with --{name} {shlex.quote(str(value))}: go "
                                  "on with that or choose another --output.")

@@ -32,8 +32,10 @@ COLUMNS = (C2ST, TOLD, FRECHET, LOSS, HIT, PSNR, SSIM, KEPT, REGION, FLIPS, CHAN
 
 def _edit_tables(data):
     """A table for each direction, of the columns for which there are figures."""
-    accuracy, tables = data["sanity"].get("classifier_accuracy", 1.0), []
-    columns = [_rough(c, accuracy) for c in COLUMNS] if accuracy < SURE else COLUMNS
+    sanity, tables = data["sanity"], []
+    accuracy = sanity.get("classifier_accuracy", 1.0)
+    judges = {LOSS: accuracy, HIT: accuracy, FLIPS: sanity.get("figures", {}).get("flips_judge", 1)}
+    columns = [_judged(c, judges.get(c, 1.0)) for c in COLUMNS]
     for direction in (data["direction"], data["direction"][::-1]):
         source, _, target = direction.upper()
         heading = f"{source} to {target}{', the other direction' if tables else ''}"
@@ -42,9 +44,9 @@ def _edit_tables(data):
     return tables
 
 
-def _rough(column, accuracy):
-    """A column whose head says that its judge is often wrong, if it has one."""
-    if column not in (LOSS, HIT):
+def _judged(column, accuracy):
+    """A column whose head says so if its judge is often wrong."""
+    if accuracy >= SURE:
         return column
     return dataclasses.replace(column, head=f"{column.head}, judge {100 * accuracy:.0f} % right")
 
