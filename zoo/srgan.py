@@ -225,7 +225,7 @@ register("srresnet_small", SRResNet, SRResNetRecipe(**SMALL, steps=4000), card="
 
 register("srgan", SRGAN, SRGANRecipe(
     **PAPER, content="vgg54", pretrain_steps=1_000_000, steps=1_200_000,
-), card="srgan.md", tiny=TINY_GAN,
+), card="srgan.md", tiny=TINY_GAN, weights=("avatars_x4",),
    phrase="super-resolution with a discriminator and a loss in VGG's features")
 
 register("srgan_small", SRGAN, SRGANRecipe(
