@@ -217,7 +217,7 @@ TINY = {
 TINY_GAN = {**TINY, "discriminator_filters": 4, "pretrain_steps": 4}
 
 register("srresnet", SRResNet, SRResNetRecipe(**PAPER, steps=1_000_000), card="srgan.md",
-         tiny=TINY, weights=("avatars_x4",),
+         tiny=TINY, weights=("avatars_x4", "kaokore_x2"),
          phrase="super-resolution by a residual network, four times the sides")
 
 register("srresnet_small", SRResNet, SRResNetRecipe(**SMALL, steps=4000), card="srgan.md",
