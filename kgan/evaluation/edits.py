@@ -17,10 +17,8 @@ from kgan.metrics import pictures as distance
 from kgan.metrics.c2st import c2st
 from kgan.metrics.distribution import frechet, kid
 from kgan.metrics.figures import gather, rough
-from kgan.metrics.latent_editing import attribute_moves
+from kgan.metrics.latent_editing import attribute_moves, most_flipped
 from kgan.models.translation import DIRECTIONS
-
-MOST = 5  # attributes that are named for changing beside the edited ones
 
 
 def measure_edits(translate, data, classifier, n=None, directions=DIRECTIONS, skipped=None):
@@ -118,9 +116,8 @@ def measure_flips(kept, judge, edited):
         before, after = (judge.probabilities(seen[which])[:, columns]
                          for which in ("input", "output"))
         flips = attribute_moves(before, after, names, goal)
-        most = sorted(flips["flips"].items(), key=lambda item: -item[1])[:MOST]
         figures |= {f"flips_{direction}": flips["mean_flips"],
-                    f"most_flipped_{direction}": dict(most),
+                    f"most_flipped_{direction}": most_flipped(flips),
                     f"change_l1_{direction}": distance.l1(seen["output"], seen["input"])}
     return figures
 

@@ -12,9 +12,7 @@ from kgan.editing.directions import moved, projections
 from kgan.evaluation.judge import label_judge
 from kgan.metrics import pictures as distance
 from kgan.metrics.figures import rough
-from kgan.metrics.latent_editing import attribute_moves
-
-MOST = 5  # attributes that are named for moving with the edited one
+from kgan.metrics.latent_editing import attribute_moves, most_flipped
 
 
 def measure_label_edits(encode, decode, directions, data, n=None, judge=None):
@@ -58,14 +56,13 @@ def measure_label_edits(encode, decode, directions, data, n=None, judge=None):
                                                       original)
             before, after = judge.probabilities(reconstruction), judge.probabilities(edited)
             moves = attribute_moves(before, after, names, label, goal=wanted == has)
-            most = sorted(moves["flips"].items(), key=lambda item: -item[1])[:MOST]
             seen = judge.probabilities(pictures[real])[:, column] > 0.5
             found[name][what] = {
                 "n": len(rows), "k": float(k.mean()),
                 "target_accuracy": moves["target_accuracy"],
                 "accuracy_before": moves["accuracy_before"],
                 "real_accuracy": float(np.mean(seen == (wanted == has))),
-                "mean_flips": moves["mean_flips"], "most_flipped": dict(most),
+                "mean_flips": moves["mean_flips"], "most_flipped": most_flipped(moves),
                 "change_l1": distance.l1(edited, reconstruction),
             }
     return found

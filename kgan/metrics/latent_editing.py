@@ -99,3 +99,8 @@ def attribute_moves(before, after, labels_names, target, *, goal=None):
         "mean_change": float(moved[others].sum() / max(len(others), 1)),
         "mean_flips": float(flipped[others].sum() / max(len(others), 1)),
     }
+
+
+def most_flipped(moves, count=5):
+    """`{name: share}` of the attributes that flip most, of what `attribute_moves` returned."""
+    return dict(sorted(moves["flips"].items(), key=lambda item: -item[1])[:count])
