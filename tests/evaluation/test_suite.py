@@ -5,6 +5,7 @@ of their own is tested apart.
 """
 
 import contextlib
+import dataclasses
 import functools
 import importlib
 import io
@@ -598,6 +599,27 @@ def test_a_suite_of_generators(tiny, pocket, tmp_path):
     (table,) = KINDS["generators"].tables(known)
     assert [c.figure for c in table.columns] == [
         "frechet_x", "kid_x", "keras_fid", "precision", "recall"]
+
+
+def test_what_another_suite_has_trained_is_taken(tiny, pocket, tmp_path, monkeypatch):
+    first, other = tmp_path / "first", tmp_path / "other"
+    row = Row("Pocket", "pocket")
+    assert tiny(row, kind="generators", data=FACES)("--output", first).code == 0
+    calls = recorded(monkeypatch)
+    run = tiny(row, Row("Pocket", "pocket", {"ema": 0.5}, tag="mean"),
+               kind="generators", data=FACES)
+    assert run("--output", other, "--trained", first).code == 0
+    trained = [flags_of(call) for call in calls if call[0] == "train"]
+    assert [flags["ema"] for flags in trained] == ["0.5"]
+    (taken,) = other.glob("*/pocket-seed0")
+    assert taken.resolve() == (first / taken.relative_to(other)).resolve()
+    with_other_steps = tiny(dataclasses.replace(row, changes={"ema": 0.25}),
+                            kind="generators", data=FACES)
+    last = tmp_path / "last"
+    assert with_other_steps("--output", last, "--trained", first).code == 0
+    assert not list(last.glob("*/pocket-seed0"))  # another recipe
+    none = run("--output", tmp_path / "none", "--trained", tmp_path / "nowhere")
+    assert none.code == 2 and "nowhere is not the folder of a suite" in none.stderr
 
 
 def test_inception_is_for_generators(tiny, tmp_path, monkeypatch):

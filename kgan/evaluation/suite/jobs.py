@@ -1,6 +1,7 @@
 """The jobs of a suite: what they are called, and processes of their own to do them in."""
 
 import json
+import pathlib
 import re
 import signal
 import subprocess
@@ -8,6 +9,8 @@ import urllib.parse
 from dataclasses import dataclass
 
 from kgan.core import process
+from kgan.core.errors import UsageError
+from kgan.core.reading import json_or_empty
 from kgan.data import attribute
 from kgan.evaluation.suite.definitions import Row
 
@@ -92,6 +95,45 @@ class Training:
         if "direction" in given and len(row.model.directions_of(row.recipe)) == 1:
             flags.setdefault("direction", direction)
         return flags
+
+
+class Elsewhere:
+    """What other suites have trained already.
+
+    Args:
+        folders: theirs, joined by commas.
+        settings: of this suite; others that differ in minutes, precision or size are left alone.
+
+    Raises:
+        UsageError: a folder is none of a suite.
+    """
+
+    def __init__(self, folders, settings):
+        self.folders, self.timings = [], {}
+        for folder in (pathlib.Path(part.strip()) for part in folders.split(",") if part.strip()):
+            content = json_or_empty(folder / "suite.json")
+            if "settings" not in content:
+                raise UsageError(f"--trained: {folder} is not the folder of a suite.")
+            begun = {"size": "small", **content["settings"]}
+            if all(begun[name] == settings[name] for name in ("minutes", "precision", "size")):
+                self.folders.append(folder.resolve())
+                self.timings = {**content.get("timings", {}), **self.timings}
+
+    def lend(self, name, output, fits):
+        """Makes `output / name` a link to a finished run of that name, if `fits()` says so then.
+
+        Returns:
+            whether it did.
+        """
+        place = output / name
+        for folder in self.folders:
+            if (folder / name / "weights" / "metadata.json").is_file() and not place.exists():
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.symlink_to(folder / name, target_is_directory=True)
+                if fits():
+                    return True
+                place.unlink()
+        return False
 
 
 def run_child(main, arguments, log):

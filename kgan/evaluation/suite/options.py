@@ -31,6 +31,8 @@ class SuiteOptions(Knobs):
                       group="run")
     direction: str = knob("a2b", "suite: of pairs, what is learnt", choices=("a2b", "b2a"),
                           group="run")
+    trained: str = knob("", "suite: folders of other suites of as many minutes, joined by commas: "
+                        "models that were trained there alike are taken from them", group="run")
     only: str = knob("", "suite: names of the models to do now, joined by commas", group="run")
     precision: str = knob("float32", "suite: arithmetic of the trainings", group="run",
                           choices=("float32", "mixed_bfloat16", "mixed_float16"))

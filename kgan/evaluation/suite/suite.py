@@ -33,6 +33,7 @@ from kgan.core.recipe import differences
 from kgan.data import attribute, open_data
 from kgan.data.signals import answered
 from kgan.evaluation.suite.jobs import (
+    Elsewhere,
     Job,
     Training,
     as_flags,
@@ -83,7 +84,9 @@ class Suite:
                 raise UsageError(f"{output} was begun with --{name} {shlex.quote(str(value))}: go "
                                  "on with that or choose another --output.")
         self.known = known.get("data", [])
-        self.timings, self.failures = known.get("timings", {}), known.get("failures", {})
+        self.elsewhere = Elsewhere(options.trained, self.settings)
+        self.timings = {**self.elsewhere.timings, **known.get("timings", {})}
+        self.failures = known.get("failures", {})
         self.commands = list(dict.fromkeys([*known.get("commands", []), command]))
 
     def run(self, chosen):
@@ -304,6 +307,8 @@ class Suite:
         return ""
 
     def _train(self, t):
+        if self.elsewhere.lend(t.name, self.output, lambda: self._trained(t)):
+            return ""
         direction = self.seen[t.data]["direction"] if t.data in self.seen else ""
         flags = t.flags(self.timings[t.timing]["steps"], direction)
         return self._run_training(t.name, {**flags, **self._changes(t)})
