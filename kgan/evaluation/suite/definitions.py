@@ -142,8 +142,9 @@ def _pgn(title, tag, **changes):
 GROWTH = ("fade_images", "stable_images")  # of models that grow
 RECONSTRUCTED = {  # dhash, phash, whash, by Dogan, Keles 2020
     "crg_encoder": (.871, .848, .892), "crg_tg_encoder": (.846, .792, .855),
-    "pioneer": (.852, .804, .864), "vae_gan": (.842, .779, .861), "alpha_gan": (.837, .756, .855),
-    "age": (.832, .754, .863), "ali": (.759, .668, .745), "lr_encoder": (.697, .585, .674),
+    "pioneer": (.852, .804, .864), "vae_gan_plain": (.842, .779, .861),
+    "alpha_gan": (.837, .756, .855), "age": (.832, .754, .863), "ali": (.759, .668, .745),
+    "lr_encoder": (.697, .585, .674),
 }
 DECODED = {  # r of angle, speed, four components of identity, by Lotter, Kreiman, Cox 2015
     "mse": (.994, .986, .877, .826, .723, .705), "al_mse": (.994, .990, .873, .828, .724, .686),
@@ -194,11 +195,11 @@ SUITES = {
         _encoder("CRG", "crg", repeated=True),
         _encoder("CRG(TG)", "crg_tg", repeated=True),
         Row("Pioneer", "pioneer_small", scaled=GROWTH),
-        Row("VAE-GAN", "vae_gan_small"),
+        Row("VAE-GAN", "vae_gan_plain_small", repeated=True),
         Row("alpha-GAN", "alpha_gan_small"),
         Row("AGE", "age_small"),
-        Row("ALI", "ali_small"),
-        _encoder("LR", "lr"),
+        Row("ALI", "ali_small", repeated=True),
+        _encoder("LR", "lr", repeated=True),
         _encoder("AEGAN", "aegan"),
         Row("BiGAN", "bigan_small"),
     ), tuple(
@@ -219,8 +220,8 @@ SUITES = {
         Row("modified PGGAN, no spectral norm", "pggan_small", scaled=GROWTH),
         Row("Pioneer", "pioneer_small", scaled=GROWTH),
         Row("AGE", "age_small"),
-        Row("ALI", "ali_small"),
-        Row("VAE-GAN", "vae_gan_small"),
+        Row("ALI", "ali_small", repeated=True),
+        Row("VAE-GAN", "vae_gan_plain_small", repeated=True),
     )),
     # After table 1 of Ledig et al. 2017 (arXiv 1609.04802); those with a discriminator are without
     # it in the first half of their steps.
