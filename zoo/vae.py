@@ -235,6 +235,7 @@ register("vae_gan_plain", VAEGAN, VAEGANRecipe(**PLAIN), card="vae.md",
          phrase="vae_gan with the layers and weights that CRG's comparison took")
 register("vae_gan_plain_small", VAEGAN, VAEGANRecipe(**{
     **PLAIN, "batch": 32, "steps": 4000, "filters": 32, "decay_from": 0.5, "lambda_kl": 1 / 32,
+    "ema": 0.995,
 }), card="vae.md", tiny=TINY,
          phrase="vae_gan with the layers and weights that CRG's comparison took; half of the "
                 "width, for a CPU")
