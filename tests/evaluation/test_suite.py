@@ -536,7 +536,7 @@ def test_levels_grow_as_much_slower_as_there_are_more_steps(tiny, tmp_path, monk
     calls = recorded(monkeypatch)
     assert run("--minutes", 150).code == 0
     (steps,) = [job["calls"] for main, job in calls if main == "time"]
-    assert all(call["stages"] and call["model"] == "pggan_small" for call in steps)
+    assert all(call["model"] == "pggan_small" for call in steps)
     assert [call.get("fade_images") for call in steps] == [8000, None, None]
     trained = [flags_of(call) for call in calls if call[0] == "train"]
     grown = [(x["steps"], x["fade_images"], x["stable_images"]) for x in trained]
@@ -569,11 +569,10 @@ def staged(toy):
 
 
 def test_steps_of_all_stages_are_timed(staged):
-    step = suite_time._step({**staged, "stages": True})
+    step = suite_time._step(staged)
     assert step.shares == pytest.approx([1 / 4, 3 / 4])
     assert len(step.spend_each()) == 2 and min(step.spend()) >= 0
     assert int(step.model.step) == 2 + 1 + 2 * 2 + 2 + 1  # traced, the first one, warm, and these
-    assert suite_time._step(staged).shares == [1.0]
     step.spend_each = lambda: [(0, 1.0), (0, 3.0)]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(suite_time, "_step", lambda call: step)

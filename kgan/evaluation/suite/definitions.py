@@ -17,7 +17,7 @@ class Row:
         shares: `{field: share}` of fields that are a part of the steps, as a pretraining; the step
             is timed without them.
         scaled: names of fields that are as many times larger or smaller as the steps are, as how
-            long a level grows; steps of all stages are timed then.
+            long a level grows.
         repeated: it gets `--training_seeds` trainings, others one.
         paper: changes of the recipe of the paper's size; None = the same.
         joint: one training on faces with the labels of all data sets, with the time of all.

@@ -78,8 +78,7 @@ class Training:
         """What `kgan.evaluation.suite.time` is asked: the model and what is set in its recipe."""
         row = self.row
         data = {"data": self.data} if row.timed_on_data else {}
-        stages = {"stages": True} if row.scaled else {}
-        return {**row.changes, **dict.fromkeys(row.shares, 0), "model": row.name, **data, **stages}
+        return {**row.changes, **dict.fromkeys(row.shares, 0), "model": row.name, **data}
 
     def flags(self, steps, direction):
         """Flags of `tools/train`; a model of one direction, of which it has a choice, gets that

@@ -1,5 +1,6 @@
 """What the steps of a suite cost, measured side by side.
 
+What counts is the mean over all steps of a training: stages may have smaller pictures or batches.
 A machine that others use, too, is fast for some seconds and slow for the next. So the models take
 turns, a step each: what a step costs is its share of the rounds, of which the whole is what a round
 takes in the middle.
@@ -23,8 +24,7 @@ def time_steps(job):
 
     Args:
         job: `{"calls": [{"model": name, "precision": its, field of the recipe: value}], "rounds":
-            how many}`. A call that names data has its recipe completed by them; of one with
-            `"stages"` it is the mean cost over all steps, else that of the last stage's.
+            how many}`. A call that names data has its recipe completed by them.
 
     Returns:
         `{"steps": [{"cost": seconds, on a CPU those that each core computes, "devices": words} or
@@ -53,14 +53,14 @@ def time_steps(job):
 
 
 def _step(call):
-    changes = {k: v for k, v in call.items() if k not in ("model", "precision", "stages")}
+    changes = {k: v for k, v in call.items() if k not in ("model", "precision")}
     recipe = registry.recipe(call["model"]).replace(**changes)
     if "data" in changes:
         recipe = recipe.complete(open_data(
             recipe.data, size=recipe.size, load_size=recipe.load_size or None, seed=recipe.seed,
             signals=registry.entry(call["model"]).model.signals_of(recipe)))
     return Step(call["model"], recipe, Machine(precision=call["precision"]),
-                call.get("stages", False))
+                stages=True)
 
 
 def costs(times):
