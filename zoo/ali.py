@@ -30,6 +30,8 @@ class PairsRecipe(Recipe):
     input_noise: float = knob(0.0, "deviation of noise on all pictures that the discriminator "
                               "sees, in [-1, 1], falling to 0 at the last step; not published",
                               low=0, high=2)
+    discriminator_rate: float = knob(1.0, "the discriminator's learning rate, in multiples of "
+                                     "--learning_rate; 1 as published", low=0, group="schedule")
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,11 @@ class ALI(Encodes):
                 "d", picture_dropout=r.picture_dropout, dropout=r.dropout, **shape
             )
         return nets
+
+    def build_optimizer(self, player, schedule):
+        if player == "discriminator":
+            schedule = schedule.times(self.recipe.discriminator_rate)
+        return super().build_optimizer(player, schedule)
 
     def prepare(self, data):
         """The generator begins with the mean picture, as the log odds in its last bias."""
@@ -171,7 +178,9 @@ register("ali", ALI, ALIRecipe(
     size=64, flip=False, batch=100, steps=200_000, learning_rate=1e-4, beta_1=0.5, decay_from=1.0,
 ), card="ali.md", tiny=TINY, phrase="a stochastic encoder and a generator, judged in pairs")
 
-register("ali_small", ALI, ALIRecipe(**SMALL), card="ali.md", tiny=TINY,
+register("ali_small", ALI, ALIRecipe(**{
+    **SMALL, "learning_rate": 1e-3, "discriminator_rate": 0.2,
+}), card="ali.md", tiny=TINY,
          phrase="a stochastic encoder and a generator, judged in pairs; a quarter of the width, for"
                 " a CPU")
 

@@ -137,17 +137,22 @@ class VAEGAN(VAE):
     def loss_terms(self, batch):
         r = self.recipe
         codes, divergence = self.posterior(batch)
-        again, drawn = (self.g(z, training=True) for z in (codes, self.noise(batch)))
+        times = r.lambda_similarity / r.gamma if self.one_way_back else 1.0
+        again, drawn = (self.g(z, training=True)
+                        for z in (losses.steeper(codes, times), self.noise(batch)))
         similarity, real, fakes = self.compared(batch["a"], again, drawn)
         fools = [self.adversarial(fake) for fake in fakes]
+        of_encoder, of_generator = r.lambda_similarity * similarity, r.gamma * similarity
+        if self.one_way_back:  # the encoder's value, the generator's gradient
+            of_encoder = of_generator + ops.stop_gradient(of_encoder - of_generator)
         return {
             "encoder": {
                 "divergence": r.lambda_kl * divergence,
-                "similarity": r.lambda_similarity * similarity,
+                "similarity": of_encoder,
                 **self.decay("encoder", r.weight_decay),
             },
             "generator": {
-                "similarity": r.gamma * similarity,
+                "similarity": of_generator,
                 "adversarial": r.lambda_adversarial * sum(fools),
                 **self.decay("generator", r.weight_decay),
             },
@@ -158,6 +163,18 @@ class VAEGAN(VAE):
                 **self.decay("discriminator", r.weight_decay),
             },
         }
+
+    @property
+    def one_way_back(self):
+        """Whether the similarity goes back through discriminator and generator once for both.
+
+        Encoder and generator pay it by weights of their own. With the generator's in both totals
+        their gradients are the same operations, of which TensorFlow keeps one, and what reaches the
+        codes is multiplied to the encoder's. Not if the discriminator, too, judges what is made
+        of those codes, nor where numbers as small as gamma would be 0.
+        """
+        r = self.recipe
+        return r.gamma > 0 and r.fakes == "drawn" and self.precision != "mixed_float16"
 
     def compared(self, x, again, drawn):
         """How far pictures are from their reconstructions, and what the discriminator says.

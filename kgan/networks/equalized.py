@@ -68,6 +68,16 @@ class _Equalized(layers.Layer):
         }
 
 
+def _neighbours(kernel, axis):
+    """Sums of neighbours along an axis, one more than there were, with 0 beyond the ends.
+
+    By padding, whose gradient is a slice; that of slices fills all the rest with zeros.
+    """
+    before, after = ([(0, 0)] * len(kernel.shape) for _ in range(2))
+    before[axis], after[axis] = (1, 0), (0, 1)
+    return ops.pad(kernel, before) + ops.pad(kernel, after)
+
+
 def _unit(x):
     return x / (ops.sqrt(ops.sum(ops.square(x))) + 1e-12)
 
@@ -130,9 +140,7 @@ class EqualizedConv2D(_Equalized):
     def call(self, x, training=None):
         kernel = self.kernel * self.scale
         if self.resample:
-            kernel = ops.pad(kernel, ((1, 1), (1, 1), (0, 0), (0, 0)))
-            kernel = kernel[1:] + kernel[:-1]
-            kernel = kernel[:, 1:] + kernel[:, :-1]
+            kernel = _neighbours(_neighbours(kernel, 0), 1)
         if self.resample == "down":
             kernel = 0.25 * kernel
         kernel = self.divided(kernel, training)

@@ -175,6 +175,13 @@ def test_rates_of_bigan_fall_exponentially(models):
         assert float(optimizer.learning_rate) == pytest.approx(2e-6, rel=1e-4)
 
 
+@pytest.mark.parametrize("name", ["ali", "bigan"])
+def test_the_discriminator_has_a_rate_of_its_own(tiny, name):
+    model = tiny(name, trains=False, learning_rate=1e-3, discriminator_rate=0.2)
+    rates = {player: float(o.learning_rate) for player, o in model.optimizers.items()}
+    assert rates == pytest.approx({"encoder": 1e-3, "generator": 1e-3, "discriminator": 2e-4})
+
+
 @pytest.mark.parametrize(("name", "changes", "says"), [
     ("ali", {"size": 48}, "--size 48 is not one of 16, 32, 64, 128"),
     ("bigan", {"size": 48, "load_size": 0}, "power of two"),

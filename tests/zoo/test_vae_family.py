@@ -122,6 +122,19 @@ def test_the_gan_does_not_move_the_encoder_nor_the_similarity_the_discriminator(
             assert same == (player not in others), f"{left_out}: {player}"
 
 
+@pytest.mark.parametrize("lambda_similarity", [0.7, 0.0])
+def test_one_way_back_gives_the_gradients_of_two(tiny_batch, monkeypatch, lambda_similarity):
+    model = fresh("vae_gan", gamma=1e-6, lambda_similarity=lambda_similarity)
+    batch = tiny_batch(model)
+    once, terms = gradients(model, batch), numbers(model.loss_terms(batch))
+    monkeypatch.setattr(type(model), "one_way_back", False)
+    for player, two in gradients(model, batch).items():
+        for x, y in zip(once[player], two, strict=True):
+            np.testing.assert_allclose(x, y, rtol=1e-3, atol=1e-5 * np.abs(y).max())
+    for player, paid in numbers(model.loss_terms(batch)).items():
+        assert terms[player] == pytest.approx(paid, rel=1e-5)
+
+
 def test_the_plain_one(tiny, tiny_batch):
     """Munjal's losses: means of features, -log D, three sets of equal weight, each by itself."""
     model = tiny("vae_gan_plain", trains=False)
