@@ -29,7 +29,7 @@ from kgan.evaluation.suite import jobs as suite_job
 from kgan.evaluation.suite import suite
 from kgan.evaluation.suite import time as suite_time
 from kgan.evaluation.suite.compare import _for_photographs, _on, compare
-from kgan.evaluation.suite.definitions import SUITES, Row, Suite, at_paper_size
+from kgan.evaluation.suite.definitions import SUITES, Row, Suite, sized
 from kgan.evaluation.suite.kinds import KINDS
 from kgan.evaluation.suite.options import SuiteOptions
 from kgan.metrics.c2st import c2st
@@ -440,7 +440,7 @@ def test_a_suite_names_models_of_the_zoo(name):
     assert not missing, f"--suite {name} has rows of models that nobody registers: {missing}"
     keys = {row.key for row in SUITES[name].rows}
     assert all(published.values.keys() <= keys for published in SUITES[name].published)
-    large = [at_paper_size(row) for row in SUITES[name].rows]
+    large = [sized(row, "paper") for row in SUITES[name].rows]
     assert len({row.key for row in large}) == len(large)
     for row, small in zip(large, SUITES[name].rows, strict=True):
         assert row.name != small.name and row.model is small.model
@@ -461,6 +461,17 @@ def test_the_other_suites_can_be_trained():
     assert all(both[0][key] == both[1][key] for key in both[0].keys() & both[1].keys())
     trained, fresh = SUITES["dcgan_features"].rows
     assert (trained.trains, fresh.trains) == (True, False)
+
+
+def test_small_recipes_at_another_side():
+    rows = {row.key: sized(row, "128") for row in SUITES["cyclegan_baselines"].rows}
+    assert {row.recipe.size for row in rows.values()} == {128}
+    pairs = [row.recipe for row in rows.values() if row.name == "pix2pix_small"]
+    assert pairs and {recipe.load_size for recipe in pairs} == {144}  # 72 of 64
+    assert rows["cyclegan_small-all"].recipe.load_size == 0
+    for size, says in (("large", "neither small nor paper"), ("50", "--size 50 must be a")):
+        with pytest.raises(UsageError, match=says):
+            [sized(row, size) for row in rows.values()]
 
 
 # What a suite asks for

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field, replace
 
 from kgan.core import registry
+from kgan.core.errors import UsageError
 
 
 @dataclass(frozen=True)
@@ -91,10 +92,28 @@ class Suite:
     published: tuple = ()
 
 
-def at_paper_size(row):
-    """A row by the recipe of the paper's size in place of the small one."""
-    return replace(row, name=row.name.removesuffix("_small"),
-                   changes=row.changes if row.paper is None else row.paper)
+def sized(row, size):
+    """A row by the small recipe, by that of the paper's size, or by the small one at another side.
+
+    Args:
+        size: `"small"`, `"paper"` or pixels, as `"128"`. A side to which pictures are brought
+            before squares are cut from them, `load_size`, keeps its proportion.
+
+    Raises:
+        UsageError: none of these, or a side that the model cannot have.
+    """
+    if size == "small":
+        return row
+    if size == "paper":
+        return replace(row, name=row.name.removesuffix("_small"),
+                       changes=row.changes if row.paper is None else row.paper)
+    if not size.isdecimal():
+        raise UsageError(f"--size {size} is neither small nor paper nor a number of pixels.")
+    given, side = row.recipe, int(size)
+    found = replace(row, changes={
+        **row.changes, "size": side, "load_size": round(given.load_size * side / given.size)})
+    found.recipe.check()
+    return found
 
 
 def _autoencoder(title, tag, **changes):

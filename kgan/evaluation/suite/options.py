@@ -13,8 +13,9 @@ class SuiteOptions(Knobs):
     suite: str = knob("", f"train and measure all models of a comparison: {', '.join(SUITES)}; "
                       "--data may then name several sets [those of the suite], --output is "
                       "[runs/NAME]", group="run")
-    size: str = knob("small", "suite: recipes of its models: the small ones, or those of the "
-                     "papers' size, which want a GPU", choices=("small", "paper"), group="run")
+    size: str = knob("small", "suite: recipes of its models: the small ones, those of the papers' "
+                     "size, which want a GPU (paper), or the small ones with pictures of a side, "
+                     "as 128", group="run")
     dry_run: bool = knob(False, "suite: list what is to be done and what it takes, and do nothing",
                          group="run")
     minutes: float = knob(3.0, "suite: training time of each model on each data set", low=0,
