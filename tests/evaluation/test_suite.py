@@ -633,6 +633,26 @@ def test_what_another_suite_has_trained_is_taken(tiny, pocket, tmp_path, monkeyp
     assert none.code == 2 and "nowhere is not the folder of a suite" in none.stderr
 
 
+def test_two_calls_do_rows_of_one_suite_at_the_same_time(
+        tiny, pocket, tmp_path, monkeypatch):
+    """Each keeps what the other has measured meanwhile of steps."""
+    rows = [Row("One", "pocket", {"ema": share}, tag=str(share)) for share in (0.25, 0.5)]
+    run = tiny(*rows, kind="generators", data=FACES)
+    recorded(monkeypatch)
+    alone = suite.run_child
+
+    def meanwhile(main, arguments, log):
+        if main == "train" and not any("0.5" in flag for flag in arguments):
+            assert run("--only", "pocket-0.5").code == 0
+        return alone(main, arguments, log)
+
+    monkeypatch.setattr(suite, "run_child", meanwhile)
+    assert run("--only", "pocket-0.25").code == 0
+    content = json.loads((tmp_path / "suite.json").read_text())
+    assert sorted(content["timings"]) == ["pocket ema=0.25", "pocket ema=0.5"]
+    assert len(content["commands"]) == 2
+
+
 def test_inception_is_for_generators(tiny, tmp_path, monkeypatch):
     refused = tiny(Row("CRG", "crg_encoder_small"), kind="crg", data=FACES)("--keras_fid")
     assert refused.code == 2 and "tiny has no figures that heed --keras_fid" in refused.stderr

@@ -34,6 +34,7 @@ class SuiteOptions(Knobs):
                           group="run")
     trained: str = knob("", "suite: folders of other suites of as many minutes, joined by commas: "
                         "models that were trained there alike are taken from them", group="run")
-    only: str = knob("", "suite: names of the models to do now, joined by commas", group="run")
+    only: str = knob("", "suite: names of the models to do now, joined by commas; several calls "
+                     "may do models of one suite at the same time", group="run")
     precision: str = knob("float32", "suite: arithmetic of the trainings", group="run",
                           choices=("float32", "mixed_bfloat16", "mixed_float16"))

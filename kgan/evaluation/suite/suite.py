@@ -85,9 +85,15 @@ class Suite:
                                  "on with that or choose another --output.")
         self.known = known.get("data", [])
         self.elsewhere = Elsewhere(options.trained, self.settings)
-        self.timings = {**self.elsewhere.timings, **known.get("timings", {})}
+        self.timings, self.commands = {}, [command]
+        self._learn(known)
+        self.timings = {**self.elsewhere.timings, **self.timings}
         self.failures = known.get("failures", {})
-        self.commands = list(dict.fromkeys([*known.get("commands", []), command]))
+
+    def _learn(self, known):
+        """Takes what steps cost and which commands were given from a `suite.json`."""
+        self.timings = {**known.get("timings", {}), **self.timings}
+        self.commands = list(dict.fromkeys([*known.get("commands", []), *self.commands]))
 
     def run(self, chosen):
         """Does the jobs of the chosen rows that are left."""
@@ -332,6 +338,7 @@ class Suite:
         """Writes `suite.json`, `table.md` and `index.html` from what there is."""
         if not self.seen:
             return  # stopped before that
+        self._learn(json_or_empty(self.output / "suite.json"))  # others may do other rows meanwhile
         content = {
             "kind": self.kind.name, "settings": self.settings,
             "asked": {**self.asked, "n_dfi": self.options.n_dfi}, "commands": self.commands,
