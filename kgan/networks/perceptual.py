@@ -1,10 +1,10 @@
 """Perceptual discriminators: feature maps of a reference network in, logits at several scales out.
 
 Sungatullina et al. 2018, section 3.2, in two layouts: `"released"`, that of the authors' code
-(strided trunk, a convolution on each feature map beside it), and `"paper"`, that of the text (raw
-feature maps stacked onto the trunk, which goes down by average pooling; widths, which the text
-leaves out, are those of the code). A trunk on the picture alone (`channels=(3,)`) is the same
-discriminator without a reference network.
+(strided trunk, a convolution on each feature map beside it), and `"paper"`, that of the text
+(feature maps, standardised, stacked onto the trunk, which goes down by average pooling; widths,
+which the text leaves out, are those of the code). A trunk on the picture alone
+(`channels=(3,)`) is the same discriminator without a reference network.
 
 Our choice, first weights: there is no normalisation, so they decide how soon a narrow discriminator
 learns. N(0, 0.02), the authors', gives it maps of nearly 0 and next to no gradient; He et al.'s

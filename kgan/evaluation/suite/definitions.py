@@ -154,6 +154,11 @@ def _encoder(title, name, repeated=False):
     return Row(title, f"{name}_encoder_small", {"stop_patience": 0}, repeated=repeated)
 
 
+def _scales(title, name, repeated=False):
+    """A row of discriminators at several scales, whose large names would begin as autoencoders."""
+    return Row(title, f"{name}_small", paper={"pretrain_steps": 0}, repeated=repeated)
+
+
 def _pgn(title, tag, **changes):
     return Row(title, "pgn_small", changes, tag=tag)
 
@@ -169,6 +174,10 @@ DECODED = {  # r of angle, speed, four components of identity, by Lotter, Kreima
     "mse": (.994, .986, .877, .826, .723, .705), "al_mse": (.994, .990, .873, .828, .724, .686),
     "autoencoder": (.943, .927, .834, .772, .655, .635),
 }
+JOHNSON = {  # what his networks learn, for a descent to be held against them
+    "reference": "vgg16", "content_layers": "relu3_3", "lambda_content": 1.0, "lambda_style": 5.0,
+    "style_layers": "relu1_2,relu2_2,relu3_3,relu4_3", "lambda_tv": 1600.0, "size": 256,
+}
 SEEN = {"reference": "vgg_star_small.avatars", "vgg_scale": "measured"}  # of losses of features
 
 SUITES = {
@@ -181,13 +190,13 @@ SUITES = {
         Row("StarGAN", "stargan_small", joint=True),
         Row("VGG-GAN", "vgg_gan_small"),
         Row("VGG*-GAN", "vgg_star_gan_small"),
-        Row("VGG-MS-CycleGAN", "vgg_ms_cyclegan_small"),
-        Row("Rand-MS-CycleGAN", "rand_ms_cyclegan_small", repeated=True),
-        Row("MS-CycleGAN", "ms_cyclegan_small", repeated=True),
-        Row("CycleGAN, separate scales", "multiscale_cyclegan_small"),
+        _scales("VGG-MS-CycleGAN", "vgg_ms_cyclegan"),
+        _scales("Rand-MS-CycleGAN", "rand_ms_cyclegan", repeated=True),
+        _scales("MS-CycleGAN", "ms_cyclegan", repeated=True),
+        _scales("CycleGAN, separate scales", "multiscale_cyclegan"),
         Row("VGG*-MS-CycleGAN, pretrained generators", "vgg_star_ms_cyclegan_small",
             tag="pretrained", shares={"pretrain_steps": 0.25}),
-        Row("VGG*-MS-CycleGAN", "vgg_star_ms_cyclegan_small", repeated=True),
+        _scales("VGG*-MS-CycleGAN", "vgg_star_ms_cyclegan", repeated=True),
     )),
     # What the losses of pix2pixHD add (Wang et al. 2018, section 4 and the ablation of its code).
     "pix2pixhd_losses": Suite("maps", (
@@ -203,7 +212,7 @@ SUITES = {
         Row("deep convolutional, L2", "deep_conv_encoder_small", {"loss": "l2"}),
         *(
             Row(f"transfer, {loss.upper()}", "transfer_encoder_small",
-                {"loss": loss, "learning_rate": rate}, tag=loss, paper={"loss": loss})
+                {"loss": loss, "learning_rate": rate}, tag=loss)
             for loss, rate in (("ssim", 1e-3), ("l1", 2e-4), ("l2", 2e-4))
         ),
         Row("extended transfer, L2", "extended_transfer_encoder_small", {"loss": "l2"}),
@@ -232,11 +241,12 @@ SUITES = {
         Row("PGGAN", "pggan_small", {"discriminator_steps": 1, "discriminator_rate": 1.0,
                                      "fade_images": 8_000, "stable_images": 16_000},
             tag="original", scaled=GROWTH,
-            paper={"discriminator_steps": 1, "discriminator_rate": 1.0, "fade_images": 400_000,
-                   "stable_images": 400_000}),
+            paper={"discriminator_steps": 1, "discriminator_rate": 1.0, "spectral": False,
+                   "latent": 512, "cap": 512, "fade_images": 400_000, "stable_images": 400_000}),
         Row("modified PGGAN", "pggan_small", {"spectral": True, "learning_rate": 1e-3},
             tag="modified", scaled=GROWTH, paper={"spectral": True}),
-        Row("modified PGGAN, no spectral norm", "pggan_small", scaled=GROWTH),
+        Row("modified PGGAN, no spectral norm", "pggan_small", scaled=GROWTH,
+            paper={"spectral": False}),
         Row("Pioneer", "pioneer_small", scaled=GROWTH),
         Row("AGE", "age_small"),
         Row("ALI", "ali_small", repeated=True),
@@ -247,7 +257,7 @@ SUITES = {
     "srgan_losses": Suite("super_resolution", (
         Row("SRResNet-MSE", "srresnet_small", tag="mse"),
         Row("SRResNet-VGG22", "srresnet_small", {**SEEN, "content": "vgg22"}, tag="vgg22",
-            paper={"content": "vgg22"}),
+            paper={"content": "vgg22", "lambda_variation": 2e-8}),
         *(
             Row(f"SRGAN-{loss.upper()}", "srgan_small", {**SEEN, "content": loss}, tag=loss,
                 shares={"pretrain_steps": 0.5}, paper={"content": loss}, repeated=True)
@@ -259,10 +269,11 @@ SUITES = {
     "style": Suite("style", (
         *(Row(f"descent, {n} iterations", "gatys_small",
               {"size": 64, "iterations": n, "lambda_style": 1.0}, tag=str(n),
-              paper={"iterations": n, "lambda_style": 1.0})
+              paper={"iterations": n, **JOHNSON})
           for n in (10, 30, 100, 300)),
         Row("a trained network", "johnson_small", repeated=True),
-        Row("a trained network, twice the width", "johnson_small", {"filters": 16}, tag="16"),
+        Row("a trained network, twice the width", "johnson_small", {"filters": 16}, tag="wide",
+            paper={"filters": 64}),
     )),
     # Dosovitskiy, Brox 2016 (arXiv 1602.02644), the autoencoder by its losses, in small.
     "deepsim": Suite("codes", (
