@@ -2,7 +2,7 @@
 
 from keras import layers
 
-from kgan.networks.layers import NORMAL_002, InstanceNormalization
+from kgan.networks.layers import NORMAL_002, InstanceNormalization, LeakyReLU
 
 HE = "he_normal"  # first weights by He et al. 2015
 
@@ -39,7 +39,7 @@ def transposed_conv(
 def relu(x, slope=0.0, name=None):
     """ReLU, or a leaky one with a slope for what is below 0."""
     if slope:
-        return layers.LeakyReLU(negative_slope=slope, name=name)(x)
+        return LeakyReLU(negative_slope=slope, name=name)(x)
     return layers.ReLU(name=name)(x)
 
 

@@ -30,6 +30,28 @@ def together(network, *parts):
     return ops.split(result, ends, axis=0)
 
 
+def leaky_relu(x, slope):
+    """Leaky ReLU of a slope above 0, whose gradient looks at what came out: the signs are the same.
+
+    TensorFlow's own looks at what went in. In a training TensorFlow 2.21 then fails to merge a
+    convolution, its bias and the ReLU, and with that all that its remapper would merge in a step.
+    """
+    def forward(x):
+        y = tf.nn.leaky_relu(x, slope)
+        return y, lambda upstream: tf.raw_ops.LeakyReluGrad(
+            gradients=upstream, features=y, alpha=slope)
+
+    return tf.custom_gradient(forward)(x)
+
+
+@keras.saving.register_keras_serializable("kgan")
+class LeakyReLU(keras.layers.LeakyReLU):
+    """Keras' layer with the gradient of `leaky_relu`."""
+
+    def call(self, x):
+        return leaky_relu(x, self.negative_slope)
+
+
 def sides_of(x):
     """The shape of a tensor, ints where they are known."""
     if x.shape.is_fully_defined():

@@ -14,7 +14,7 @@ import tensorflow as tf
 from keras import layers, ops
 
 from kgan.networks.equalized import ROOT_2, EqualizedConv2D, EqualizedDense
-from kgan.networks.layers import UnitLength
+from kgan.networks.layers import UnitLength, leaky_relu
 
 
 def doubled(x):
@@ -301,4 +301,4 @@ class ProgressiveEncoder(_Progressive):
 
 
 def _leaky(x):
-    return ops.leaky_relu(x, 0.2)
+    return leaky_relu(x, 0.2)

@@ -28,7 +28,7 @@ import pytest
 import tensorflow as tf
 
 from kgan.networks import ImagePool, InstanceNormalization, ReflectionPadding2D, together
-from kgan.networks.layers import CropFirst
+from kgan.networks.layers import CropFirst, LeakyReLU
 
 HERE = pathlib.Path(__file__).parent
 
@@ -220,6 +220,32 @@ def test_instance_norm_of_a_flat_map_is_zero(training):
 
 
 # together
+
+
+@pytest.mark.parametrize("xla", [False, True])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_leaky_relu_and_its_gradients_of_both_orders_are_tensorflows(dtype, xla):
+    draws = np.random.default_rng(0).normal(size=(3, 8, 8, 2))
+    draws[0] = 0.0
+    x, weight = tf.constant(draws, dtype), tf.constant(draws[::-1].copy(), dtype)
+
+    def of(function):
+        @tf.function(jit_compile=xla, autograph=False)
+        def both(x):
+            with tf.GradientTape() as outer:
+                outer.watch(x)
+                with tf.GradientTape() as inner:
+                    inner.watch(x)
+                    y = function(x)
+                slope = inner.gradient(y, x, weight)
+                penalty = tf.reduce_sum(tf.square(slope * x))
+            return y, slope, outer.gradient(penalty, x)
+
+        return [value.numpy().astype("float32") for value in both(x)]
+
+    ours = of(LeakyReLU(negative_slope=0.2, dtype=dtype))
+    for one, its in zip(ours, of(lambda x: tf.nn.leaky_relu(x, 0.2)), strict=True):
+        np.testing.assert_array_equal(one, its)
 
 
 def test_together_equals_separate_calls():
