@@ -19,8 +19,9 @@ from kgan.cli.edit_flags import (
     named_by,
     pairs_of,
     refuse_unheeded,
+    sums_of,
 )
-from kgan.cli.edit_grids import edit_between, sort_pictures
+from kgan.cli.edit_grids import edit_arithmetic, edit_between, sort_pictures
 from kgan.cli.edit_jobs import batches, coder_of, descent, jobs, writing
 from kgan.cli.edit_labels import edit_labels
 from kgan.cli.edit_objects import edit_objects
@@ -53,6 +54,8 @@ def main(arguments):
         return edit_strokes(flags, words)
     if flags.between:
         return edit_between(flags, pairs_of(flags.between, words, "between"))
+    if flags.arithmetic:
+        return edit_arithmetic(flags, sums_of(flags.arithmetic, words))
     pairs = pairs_of(flags.pair, words)
     folders = [f for f in (flags.without, flags.values["with"].value) if f]
     named = [factored(text) for text in listed(flags.direction)]

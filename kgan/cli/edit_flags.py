@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+import re
 
 from kgan.cli.flags import Flags, expanded
 from kgan.core.errors import UsageError
@@ -70,6 +71,9 @@ def edit_flags():
               "16)", low=2)
     flags.add("path", "auto", "of such a way: on a sphere, or on a line; auto = as codes of the "
               "model lie", choices=("auto", *PATHS))
+    flags.add("arithmetic", [], 'a sum of codes, as "a.png - b.png + c.png", in quotation marks, '
+              "with a blank on each side of + and -; terms are as the ends of --between: a row of "
+              "them, their reconstructions and the result")
     flags.add("panel", False, "a grid of each picture with every attribute by itself: those of "
               "--direction, or all that the model knows")
     flags.add("sort", 0, "draw the pictures by their projections on a direction, sorted.png: so "
@@ -130,6 +134,25 @@ def pairs_of(values, words, flag="pair"):
     if words:
         raise UsageError(f"{words[0]!r} is one argument too many; see tools/edit --help.")
     return pairs
+
+
+def sums_of(values, words):
+    """`--arithmetic`s as [[("+" or "-", a term)]]; the first term of each is with "+".
+
+    Raises:
+        UsageError: it is no sum of two terms or more, or there are words beside it.
+    """
+    sums = []
+    for value in values:
+        # signs stand alone, so that names of files may hold both of them
+        first, *rest = re.split(r"\s+([+-])(?=\s|$)", f" {value}")
+        terms = [("+", first.strip()), *((s, t.strip()) for s, t in zip(rest[::2], rest[1::2],
+                                                                       strict=True))]
+        if len(terms) < 2 or words or not all(text for _, text in terms):
+            raise UsageError(f'--arithmetic {value}: say a sum in quotation marks, as "a.png - '
+                             'b.png + c.png", with a blank on each side of + and -.')
+        sums.append([(sign, expanded(text)) for sign, text in terms])
+    return sums
 
 
 def factored(text):

@@ -549,7 +549,47 @@ def test_a_way_between_drawn_and_kept_codes_of_a_generator(tool, runs, model, tm
         assert near(panels(tmp_path / "out" / f"{name}.png"), wanted)
 
 
+def test_a_sum_of_three_pictures(tool, runs, model, faces, tmp_path):
+    terms = [faces / "with" / "0.png", faces / "without" / "1.png", faces / "without" / "2.png"]
+    asked = ["--model", runs[1], "--arithmetic", "{} - {} + {}".format(*terms), "--output",
+             tmp_path, "--separate"]
+    done = tool("edit", *asked)
+    assert done.code == 0 and done.json["written"] == 1, done.stderr
+    inputs = np.stack([square(0, 120), square(1), square(2)])
+    a, b, c = codes = encoded(model, *inputs)
+    wanted = decoded(model, np.stack([*codes, a - b + c]))
+    assert not near(wanted[3], wanted[0])
+    name = "0_minus_1_plus_2"
+    assert near(panels(tmp_path / f"{name}.png"), np.concatenate([inputs, wanted]))
+    assert near(np.asarray(Image.open(tmp_path / f"{name}.result.png")), wanted[3])
+    (record,) = result(tmp_path)["pictures"]
+    assert record["arithmetic"] == "{} - {} + {}".format(*terms)
+    assert record["files"] == [f"{name}.result.png"]
+    assert tool("edit", *asked).json["kept"] == 1
+
+
+def test_a_sum_of_a_generator_whose_pictures_are_inverted(tool, runs, made, tmp_path):
+    first, second = sorted(made.iterdir())[:2]
+    done = tool("edit", "--model", runs[0], "--refine", "3", "--arithmetic",
+                f"{first} - {second} + 5", "--output", tmp_path)
+    assert done.code == 0, done.stderr
+    coder = Coder(weights.load(str(runs[0]), weights="required"), refine=3)
+    read = [coder.read(path) for path in (first, second)]
+    a, b = (coder.encode(x[None])[0] for x in read)
+    c = coder.model.codes(1, seed=5).numpy()[0]
+    wanted = [*read, *coder.decode(np.stack([a, b, c, a - b + c]))]
+    shown = panels(tmp_path / f"{first.stem}_minus_{second.stem}_plus_5.png")
+    assert near(shown, np.stack(wanted))
+
+
 @pytest.mark.parametrize("arguments, says", [
+    *((["--arithmetic", text, *more], "say a sum in quotation marks") for text, *more in (
+        ["1"], ["1 -"], ["1-2"], ["- 1 + 2"], ["1 + - 2"], ["1", "+", "2"])),
+    (["--arithmetic", "1 - none.png + 2"], "There is no picture none.png"),
+    (["--arithmetic", "1 - 2", "--arithmetic", "1 - 2"], "one file"),
+    (["--arithmetic", "1 - 2", "--steps", "3"], "--steps does nothing without"),
+    (["--arithmetic", "1 - 2", "--direction", "Smiling"], "not --direction"),
+    (["--arithmetic", "1 - 2", "--between", "1,2"], "not --arithmetic"),
     (["--between", "1"], "--between takes two ends"),
     (["--between", "1", "none.png"], "There is no picture none.png"),
     (["--between", "1", "2", "--direction", "Smiling"], "not --direction"),
