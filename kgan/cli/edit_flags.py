@@ -20,6 +20,7 @@ NEEDS = {  # flags that nothing heeds but beside one of these
     "transfer": ("strokes",), "style": ("object",),
     "method": ("refine",), "rate": ("refine",), "feature_weight": ("reference",),
     "name": ("pair", "without"), "n_sigma": ("direction", "without", "panel"),
+    "data": ("direction", "panel"),
 }
 
 ABOUT = """Edit pictures by moving their codes, along directions or by strokes: for each a strip of
@@ -38,6 +39,9 @@ def edit_flags():
     flags.add("output", None, "folder of the strips and of edits.json; made if it does not exist")
     flags.add("direction", None, "NAME or FILE.npz, several joined by commas are added up; NAME:-1 "
               "goes the other way, NAME:0.5 half as far")
+    flags.add("data", None, "labelled pictures, as celeba:PATH?labels=Smiling,Male: the directions "
+              "of their labels, for --direction, before those of the model; with --sort and without"
+              " --input, its held-out pictures are sorted")
     flags.add("label", [], "of models that make pictures by labels, as icgan or cgan: NAME=1 sets "
               "a label, NAME=0 takes it away, several joined by commas; each --label is a picture "
               "of the strip, instead of directions")

@@ -19,6 +19,7 @@ from kgan.cli.edit_jobs import descent
 from kgan.core import registry
 from kgan.core.errors import UsageError
 from kgan.core.recipe import Machine
+from kgan.data import open_data
 from kgan.data.pictures import resize_cover
 from kgan.editing.directions import Direction, from_labels, from_pairs, moved, safe_range
 from kgan.editing.grids import interpolated
@@ -308,6 +309,65 @@ def test_folders_make_a_direction_measured_by_pictures_that_it_is_not_made_of(
     drawing = (tmp_path / "out/projections.svg").read_text()
     assert "3 pictures" in drawing
     assert 'class="picture"' in drawing
+
+
+LABELLED = "avatars:Smiling,No_Beard?n=80&test=60"
+
+
+def labelled(model):
+    """The held-out pictures of `LABELLED`; the direction of their beards, and who has one."""
+    data = open_data(LABELLED, size=SIZE, seed=model.recipe.seed)
+    learnt, codes = (model.encode_all(x["a"]) for x in (data.train, data.test))
+    beards, held = (data.labels[split][:, 1] == 0 for split in ("train", "test"))
+    difference = learnt[beards].mean(0) - learnt[~beards].mean(0)
+    return data.test["a"], codes, difference / np.linalg.norm(difference), held
+
+
+def test_labelled_pictures_make_a_direction_and_say_how_far_is_safe(
+    tool, runs, model, faces, tmp_path
+):
+    assert "Beard" not in model.attributes
+    own = model.attributes["Smiling"].vector.copy()
+    asked = ["--model", runs[1], "--data", LABELLED, "--input", faces / "with" / "0.png"]
+    done = tool("edit", *asked, "--direction", "Beard", "--k", "safe", "--save",
+                tmp_path / "beard.npz", "--output", tmp_path / "out")
+    assert done.code == 0, done.stderr
+    _, codes, vector, held = labelled(model)
+    found = Direction.load(tmp_path / "beard.npz")
+    np.testing.assert_allclose(found.vector, vector, atol=1e-4)
+    assert found.mean_with == pytest.approx((codes[held] @ vector).mean(), abs=1e-3)
+    assert found.std_without == pytest.approx((codes[~held] @ vector).std(), abs=1e-3)
+    code = encoded(model, square(0, 120))
+    wanted = [moved(code, [(found, k)])[0] for k in np.ravel(safe_range(found, code))]
+    assert near(panels(tmp_path / "out" / "0.png")[2:], decoded(model, np.stack(wanted)))
+    assert result(tmp_path / "out")["data"] == LABELLED
+    both = tool("edit", *asked, "--panel", "--k", "2", "--output", tmp_path / "panel")
+    assert both.json["directions"] == ["Smiling", "Eyeglasses", "Beard"], both.stderr
+    smiles = int(open_data(LABELLED, size=SIZE).labels["train"][:, 0].sum())
+    hows = [told["how"] for told in result(tmp_path / "panel")["directions"]]
+    assert hows[:2] == [f"mean codes of {smiles} pictures with it and {80 - smiles} without",
+                        model.attributes["Eyeglasses"].how] and hows[0] != hows[1]
+    np.testing.assert_array_equal(model.attributes["Smiling"].vector, own)
+
+
+def test_labelled_pictures_make_a_direction_of_a_bare_generator(tool, runs, tmp_path):
+    done = tool("edit", "--model", runs[0], "--data", LABELLED, "--samples", "2", "--direction",
+                "Beard", "--refine", "2", "--k", "safe", "--output", tmp_path)
+    assert done.code == 0 and done.json["written"] == 2, done.stderr
+    (told,) = result(tmp_path)["directions"]
+    assert told["name"] == "Beard" and told["std_with"] > 0
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["--direction", "Bear"], "has no direction Bear. Did you mean Beard"),
+    ([], "--data does nothing without --direction or --panel"),
+    (["--direction", "Smiling", "--data", "folder:{faces}?layout=single"], "no labels of attrib"),
+    (["--direction", "Smiling", "--data", "avatars:Smiling?n=20&test=8"], "no labels of attrib"),
+])
+def test_labelled_pictures_that_do_not_do(tool, runs, faces, tmp_path, arguments, says):
+    done = tool("edit", "--model", runs[1], "--samples", "1", "--data", LABELLED, "--output",
+                tmp_path, *(text.format(faces=faces) for text in arguments))
+    assert done.code and says in done.stderr, done.stderr
 
 
 def test_folders_measure_a_pair_and_an_orthogonal_direction(tool, runs, model, faces, tmp_path):
