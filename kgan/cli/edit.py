@@ -41,6 +41,7 @@ from kgan.core import registry
 from kgan.core.devices import quiet
 from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.process import tool
+from kgan.editing.attributes import labels_of
 from kgan.editing.directions import LONGEST, Direction
 from kgan.editing.drawing import plot
 from kgan.editing.grids import Panel
@@ -155,7 +156,7 @@ def _edit(flags, results, given, ks, out):
     coder = coder_of(flags)
     begun = time.perf_counter()
     data = labelled_data(coder, flags.data) if flags.data else None
-    if data:
+    if data and any(isinstance(name, str) for name in _names(*given) or [""]):
         coder.learn(data)
     steps, populations = _steps(coder, flags, *given)
     if flags.sort:
@@ -195,11 +196,17 @@ def _edit(flags, results, given, ks, out):
     }
 
 
+def _names(named, others, *_):
+    """What `--direction` and `--orthogonal` say: names, and `Direction`s of files."""
+    return [*(name for name, _ in named), *others]
+
+
 def _sort(coder, flags, direction, results, data, out):
     sources = bool(flags.input or flags.samples)
     pictures = batches(coder, flags, results) if sources else held_out(coder, data)
+    labels = None if sources else labels_of(data, "test", direction.name)
     with writing(out):
-        return sort_pictures(coder, flags, direction, pictures, out, results.skipped)
+        return sort_pictures(coder, flags, direction, pictures, out, results.skipped, labels)
 
 
 def _known(coder):

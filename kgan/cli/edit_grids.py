@@ -198,7 +198,7 @@ def _code(path, latent):
     return code.reshape(latent)
 
 
-def sort_pictures(coder, flags, direction, batches, out, skipped):
+def sort_pictures(coder, flags, direction, batches, out, skipped, labels=None):
     """Draws pictures in the order of a direction: `sorted.png` and `sorted.json`.
 
     Args:
@@ -208,6 +208,7 @@ def sort_pictures(coder, flags, direction, batches, out, skipped):
         batches: yields (strips, sources or None, uint8 pictures or None, codes).
         out: the folder.
         skipped: `{picture: reason}`, complete when `batches` is through.
+        labels: of all pictures, see `kgan.editing.grids.Order`.
 
     Returns:
         What the tool prints.
@@ -219,17 +220,22 @@ def sort_pictures(coder, flags, direction, batches, out, skipped):
         codes.append(found)
     if not names:
         raise UserError("None of the pictures could be read.")
-    order = Order.of(direction, np.concatenate(codes))
+    order = Order.of(direction, np.concatenate(codes), labels)
     order.draw(out / "sorted.png", np.concatenate(pictures), flags.sort)
     sigmas = order.sigmas()
+    labelled = labels is not None
+    told = {"data": flags.data} if flags.data else {}
+    tails = {"tails": order.disagreeing()} if labelled else {}
     with replacing(out / "sorted.json") as new:
         new.write_text(json.dumps({
             "model": flags.model, "direction": direction.name, "how": direction.how,
-            "mean": order.mean, "deviation": order.deviation,
+            **told, **tails, "mean": order.mean, "deviation": order.deviation,
             "pictures": [{"input": names[i], "projection": round(float(order.projections[i]), 6),
-                          "sigmas": round(float(sigmas[i]), 4)} for i in order.ranked],
+                          "sigmas": round(float(sigmas[i]), 4),
+                          **({"label": bool(labels[i])} if labelled else {})}
+                         for i in order.ranked],
             "skipped": skipped,
         }, indent=2) + "\n", encoding="utf-8")
     return {"status": "incomplete" if skipped else "done", "model": flags.model,
             "pictures": len(names), "skipped": skipped, "directions": [direction.name],
-            "output": str(out)}
+            **tails, "output": str(out)}

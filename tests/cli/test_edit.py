@@ -713,6 +713,33 @@ def test_pictures_in_the_order_of_a_direction(tool, runs, model, faces, tmp_path
     assert drawn.code == 0 and drawn.json["pictures"] == 5, drawn.stderr
 
 
+def test_held_out_pictures_in_order_with_the_labels_of_their_tails(tool, runs, model, tmp_path):
+    done = tool("edit", "--model", runs[1], "--data", LABELLED, "--direction", "Beard", "--sort",
+                "3", "--save", tmp_path / "beard.npz", "--output", tmp_path / "out")
+    assert done.code == 0 and done.json["pictures"] == 60, done.stderr
+    _, codes, vector, held = labelled(model)
+    places = codes @ vector
+    ranked = np.argsort(-places)
+    told = json.loads((tmp_path / "out" / "sorted.json").read_text())
+    assert told["data"] == LABELLED
+    assert [p["label"] for p in told["pictures"]] == held[ranked].tolist()
+    assert told["tails"] == done.json["tails"] == {
+        "share": 0.05, "pictures": 3, "highest": round((~held[ranked[:3]]).mean(), 4),
+        "lowest": round(held[ranked[-3:]].mean(), 4), "labelled": round(held.mean(), 4)}
+    assert told["pictures"][0]["input"] == f"held out {ranked[0]}"
+    assert told["mean"] == pytest.approx(places[held].mean(), abs=1e-3)
+    assert Image.open(tmp_path / "out" / "sorted.png").width == 3 * SIDE + 2 * GAP
+    # a direction that is kept is of the label of its name
+    again = tool("edit", "--model", runs[1], "--data", LABELLED, "--direction",
+                 tmp_path / "beard.npz", "--sort", "3", "--output", tmp_path / "again")
+    assert again.json["tails"] == done.json["tails"], again.stderr
+    kept = json.loads((tmp_path / "again" / "sorted.json").read_text())
+    assert kept["pictures"] == told["pictures"]
+    given = tool("edit", "--model", runs[1], "--samples", "4", "--data", LABELLED, "--direction",
+                 "Beard", "--sort", "1", "--output", tmp_path / "given")
+    assert given.json["pictures"] == 4 and "tails" not in given.json, given.stderr
+
+
 def test_a_panel_of_all_attributes(tool, runs, model, faces, tmp_path):
     done = tool("edit", "--model", runs[1], "--input", faces / "with" / "0.png", "--panel",
                 "--output", tmp_path)
