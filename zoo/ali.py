@@ -13,12 +13,13 @@ the mean of `ali`'s distribution, where the authors draw from it to reconstruct.
 
 from dataclasses import dataclass
 
+from kgan.core.batches import spread
 from kgan.core.errors import UsageError
 from kgan.core.lazy import losses, networks, np, ops, tf
 from kgan.core.recipe import Recipe, knob
 from kgan.core.registry import register
 from kgan.data.spec import FACES
-from kgan.models.encoding import Encodes, spread
+from kgan.models.encoding import Encodes
 
 MEAN_OF = 500  # pictures whose mean `ali` begins with, as in the authors' code
 SIZES = (16, 32, 64, 128)

@@ -19,9 +19,18 @@ from kgan.cli.edit_flags import (
     named_by,
     pairs_of,
     refuse_unheeded,
+    sums_of,
 )
-from kgan.cli.edit_grids import edit_between, sort_pictures
-from kgan.cli.edit_jobs import batches, coder_of, descent, jobs, writing
+from kgan.cli.edit_grids import edit_arithmetic, edit_between, sort_pictures
+from kgan.cli.edit_jobs import (
+    batches,
+    coder_of,
+    descent,
+    held_out,
+    jobs,
+    labelled_data,
+    writing,
+)
 from kgan.cli.edit_labels import edit_labels
 from kgan.cli.edit_objects import edit_objects
 from kgan.cli.edit_strokes import edit_strokes
@@ -32,6 +41,7 @@ from kgan.core import registry
 from kgan.core.devices import quiet
 from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.process import tool
+from kgan.editing.attributes import labels_of
 from kgan.editing.directions import LONGEST, Direction
 from kgan.editing.drawing import plot
 from kgan.editing.grids import Panel
@@ -53,6 +63,8 @@ def main(arguments):
         return edit_strokes(flags, words)
     if flags.between:
         return edit_between(flags, pairs_of(flags.between, words, "between"))
+    if flags.arithmetic:
+        return edit_arithmetic(flags, sums_of(flags.arithmetic, words))
     pairs = pairs_of(flags.pair, words)
     folders = [f for f in (flags.without, flags.values["with"].value) if f]
     named = [factored(text) for text in listed(flags.direction)]
@@ -79,7 +91,8 @@ def _check(flags, pairs, folders, named, ks):
     count = len(named) + bool(pairs)
     wrong = {
         "Say --output and either --input or --samples; see tools/edit --help.":
-            bool(flags.input) == bool(flags.samples) or not flags.output,
+            not flags.output or bool(flags.input and flags.samples) or not (
+                flags.input or flags.samples or (flags.sort > 0 and flags.data)),
         "Say what to edit: --direction NAME or FILE.npz, --pair A B, --without FOLDER --with "
         "FOLDER, or of models of labels --label NAME=1.":
             not count and not folders and not flags.panel,
@@ -98,7 +111,7 @@ def _check(flags, pairs, folders, named, ks):
         "--k safe says how far to go: give directions without a factor.":
             ks == SAFE and any(factor != 1 for _, factor in named),
         "--refine is for pictures that are given, not for --samples.":
-            bool(flags.samples and flags.refine) and not pairs and not folders,
+            bool(flags.samples and flags.refine) and not (pairs or folders or flags.data),
         f"--name {flags.name!r} is no name.":
             not flags.name.strip() or not flags.name.isprintable() or len(flags.name) > LONGEST,
         f"--save {flags.save} must end in .npz.": bool(flags.save) and flags.save[-4:] != ".npz",
@@ -142,18 +155,21 @@ def _check_kind(name):
 def _edit(flags, results, given, ks, out):
     coder = coder_of(flags)
     begun = time.perf_counter()
+    data = labelled_data(coder, flags.data) if flags.data else None
+    if data and any(isinstance(name, str) for name in _names(*given) or [""]):
+        coder.learn(data)
     steps, populations = _steps(coder, flags, *given)
     if flags.sort:
-        return _sort(coder, flags, steps[0][0], results, out)
+        _save(steps[0][0], flags, out)
+        return _sort(coder, flags, steps[0][0], results, data, out)
     edits = (Panel if flags.panel else Edits)(steps, ks, flags.n_sigma, flags.separate)
     journal = Journal(out / "edits.json", {
         "model": flags.model, "generator": coder.generator, "directions": edits.described(),
         "k": ks[0] if ks == LENGTH else "safe" if edits.safe else list(ks),
-        "n_sigma": flags.n_sigma, **descent(coder, flags),
+        "n_sigma": flags.n_sigma, **({"data": flags.data} if data else {}),
+        **descent(coder, flags),
     }, flags.overwrite)
-    if flags.save:
-        with writing(out):
-            _save(steps[0][0], pathlib.Path(flags.save), flags.overwrite)
+    _save(steps[0][0], flags, out)
     code = None
     for strips, sources, shown, codes in batches(coder, flags, results):
         source = dict(zip(strips, sources, strict=True))
@@ -180,24 +196,34 @@ def _edit(flags, results, given, ks, out):
     }
 
 
-def _sort(coder, flags, direction, results, out):
+def _names(named, others, *_):
+    """What `--direction` and `--orthogonal` say: names, and `Direction`s of files."""
+    return [*(name for name, _ in named), *others]
+
+
+def _sort(coder, flags, direction, results, data, out):
+    sources = bool(flags.input or flags.samples)
+    pictures = batches(coder, flags, results) if sources else held_out(coder, data)
+    labels = None if sources else labels_of(data, "test", direction.name)
     with writing(out):
-        return sort_pictures(coder, flags, direction, batches(coder, flags, results), out,
-                             results.skipped)
+        return sort_pictures(coder, flags, direction, pictures, out, results.skipped, labels)
 
 
 def _known(coder):
     """The names of all directions of a model."""
-    found = list(coder.model.attributes) if coder.encoder else []
+    found = list(coder.attributes)
     if not found:
         raise UserError(f"{coder.model.name_in_zoo} has no directions of its own: give --panel some"
                         " by --direction.")
     return found
 
 
-def _save(direction, path, overwrite):
-    """Keeps a direction; the same one may be there already."""
-    if path.exists() and not overwrite:
+def _save(direction, flags, out):
+    """Keeps a direction in `--save`, if it is said; the same one may be there already."""
+    if not flags.save:
+        return
+    path = pathlib.Path(flags.save)
+    if path.exists() and not flags.overwrite:
         known = Direction.load(path)
         if (known.name, known.generator) != (direction.name, direction.generator) or not (
             np.allclose(known.vector, direction.vector, atol=1e-4)
@@ -205,7 +231,8 @@ def _save(direction, path, overwrite):
             raise UserError(f"{path} holds another direction: choose another --save or say "
                             "--overwrite.")
         return
-    direction.save(path)
+    with writing(out):
+        direction.save(path)
 
 
 def _steps(coder, flags, named, others, pairs, references):

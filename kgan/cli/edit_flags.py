@@ -2,6 +2,7 @@
 
 import math
 import pathlib
+import re
 
 from kgan.cli.flags import Flags, expanded
 from kgan.core.errors import UsageError
@@ -19,6 +20,7 @@ NEEDS = {  # flags that nothing heeds but beside one of these
     "transfer": ("strokes",), "style": ("object",),
     "method": ("refine",), "rate": ("refine",), "feature_weight": ("reference",),
     "name": ("pair", "without"), "n_sigma": ("direction", "without", "panel"),
+    "data": ("direction", "panel"),
 }
 
 ABOUT = """Edit pictures by moving their codes, along directions or by strokes: for each a strip of
@@ -37,6 +39,9 @@ def edit_flags():
     flags.add("output", None, "folder of the strips and of edits.json; made if it does not exist")
     flags.add("direction", None, "NAME or FILE.npz, several joined by commas are added up; NAME:-1 "
               "goes the other way, NAME:0.5 half as far")
+    flags.add("data", None, "labelled pictures, as celeba:PATH?labels=Smiling,Male: the directions "
+              "of their labels, for --direction, before those of the model; with --sort and without"
+              " --input, its held-out pictures are sorted")
     flags.add("label", [], "of models that make pictures by labels, as icgan or cgan: NAME=1 sets "
               "a label, NAME=0 takes it away, several joined by commas; each --label is a picture "
               "of the strip, instead of directions")
@@ -70,6 +75,9 @@ def edit_flags():
               "16)", low=2)
     flags.add("path", "auto", "of such a way: on a sphere, or on a line; auto = as codes of the "
               "model lie", choices=("auto", *PATHS))
+    flags.add("arithmetic", [], 'a sum of codes, as "a.png - b.png + c.png", in quotation marks, '
+              "with a blank on each side of + and -; terms are as the ends of --between: a row of "
+              "them, their reconstructions and the result")
     flags.add("panel", False, "a grid of each picture with every attribute by itself: those of "
               "--direction, or all that the model knows")
     flags.add("sort", 0, "draw the pictures by their projections on a direction, sorted.png: so "
@@ -130,6 +138,25 @@ def pairs_of(values, words, flag="pair"):
     if words:
         raise UsageError(f"{words[0]!r} is one argument too many; see tools/edit --help.")
     return pairs
+
+
+def sums_of(values, words):
+    """`--arithmetic`s as [[("+" or "-", a term)]]; the first term of each is with "+".
+
+    Raises:
+        UsageError: it is no sum of two terms or more, or there are words beside it.
+    """
+    sums = []
+    for value in values:
+        # signs stand alone, so that names of files may hold both of them
+        first, *rest = re.split(r"\s+([+-])(?=\s|$)", f" {value}")
+        terms = [("+", first.strip()), *((s, t.strip()) for s, t in zip(rest[::2], rest[1::2],
+                                                                       strict=True))]
+        if len(terms) < 2 or words or not all(text for _, text in terms):
+            raise UsageError(f'--arithmetic {value}: say a sum in quotation marks, as "a.png - '
+                             'b.png + c.png", with a blank on each side of + and -.')
+        sums.append([(sign, expanded(text)) for sign, text in terms])
+    return sums
 
 
 def factored(text):

@@ -1,12 +1,15 @@
-"""`tools/edit --between` and `--sort`: ways between two codes, pictures in an order.
+"""`tools/edit --between`, `--arithmetic` and `--sort`: ways, sums of codes, orders.
 
-An end of a way is a picture, a file FILE.npy that holds a code, or a whole number: the code that is
-drawn with that seed.
+An end of a way, or a term of a sum, is a picture, a file FILE.npy that holds a code, or a whole
+number: the code that is drawn with that seed. A sum is that of vectors, as of DCGAN (Radford, Metz,
+Chintala 2015, figure 7) and of "Photoshop 2.0" (Roman Roman, Yang, Zhang).
 """
 
 import json
 import pathlib
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -36,64 +39,141 @@ def edit_between(flags, ends):
         UsageError: flags that do not go with it, or the same name twice.
         UserError: an end that is not there, or of another model.
     """
-    out, jobs = _jobs(flags, ends)
-    results = Results(jobs, overwrite=flags.overwrite, files=lambda s: [s, *_files(flags, s)])
+    def path(model):
+        return model.path if flags.path == "auto" else flags.path
+
+    digits = len(str(flags.steps - 1))
+    return _edit(flags, _Kind(
+        "between", ("steps", "path"), ends, texts=list, text=" ".join,
+        stem=lambda pair: "_to_".join(map(_stem, pair)),
+        parts=[f"{i:0{digits}}" for i in range(flags.steps)],
+        about=lambda model: {"path": path(model), "steps": flags.steps},
+        row=lambda coder, pair: _way(coder, pair, flags.steps, path(coder.model)),
+    ))
+
+
+def edit_arithmetic(flags, sums):
+    """Does what the flags of `tools/edit` with `--arithmetic` say.
+
+    Args:
+        flags: the parsed flags.
+        sums: [[(sign "+" or "-", text)]], see `kgan.cli.edit_flags.sums_of`.
+
+    Returns:
+        What the tool prints.
+
+    Raises:
+        UsageError: flags that do not go with it, or the same name twice.
+        UserError: a term that is not there, or of another model.
+    """
+    words = {"+": "_plus_", "-": "_minus_"}
+    return _edit(flags, _Kind(
+        "arithmetic", (), sums, texts=lambda terms: [text for _, text in terms],
+        text=lambda terms: " ".join(word for term in terms for word in term)[2:],
+        stem=lambda terms: "".join(words[sign] + _stem(text) for sign, text in terms)[6:],
+        parts=["result"], about=lambda model: {}, row=_sum,
+    ))
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What is made of several codes.
+
+    Attributes:
+        flag: that asks for it.
+        heeds: flags that only this kind heeds.
+        asked: what is to do.
+        texts, text, stem: of one of `asked`: its ends or terms; it in a line; its file's name.
+        parts: ends of the names of the files that `--separate` adds.
+        about: of a model, what the journal and the tool say of all strips.
+        row: (coder, one of `asked`) -> ([(picture, caption)] of the strip, pictures of `parts`).
+    """
+
+    flag: str
+    heeds: tuple
+    asked: list
+    texts: Callable
+    text: Callable
+    stem: Callable
+    parts: list
+    about: Callable
+    row: Callable
+
+
+def _edit(flags, kind):
+    out, jobs = _jobs(flags, kind)
+    results = Results(jobs, overwrite=flags.overwrite, files=lambda s: [s, *_files(flags, kind, s)])
     quiet()
     coder = coder_of(flags)
-    path = coder.model.path if flags.path == "auto" else flags.path
+    about = kind.about(coder.model)
     journal = Journal(out / "edits.json", {
-        "model": flags.model, "generator": coder.generator, "path": path, "steps": flags.steps,
-        **descent(coder, flags),
+        "model": flags.model, "generator": coder.generator, **about, **descent(coder, flags),
     }, flags.overwrite)
     begun = time.perf_counter()
-    for pair, strip in results.left:
-        with results.attempt(" ".join(pair), strip):
-            _draw(coder, pair, strip, flags, path)
-            files = [file.name for file in _files(flags, strip)]
-            journal.add({"between": list(pair), "strip": strip.name, "files": files})
+    for one, strip in results.left:
+        with results.attempt(kind.text(one), strip):
+            shown, made = kind.row(coder, one)
+            pictures, captions = zip(*shown, strict=True)
+            lines = [[caption] for caption in captions]
+            write_png(strip, np.asarray(draw_strip(np.stack(pictures), lines)))
+            files = _files(flags, kind, strip)
+            for file, picture in zip(files, made, strict=False):
+                write_png(file, picture)
+            said = list(one) if kind.flag == "between" else kind.text(one)
+            journal.add({kind.flag: said, "strip": strip.name, "files": [f.name for f in files]})
     found = results.summary()
     journal.write(results.skipped)
-    return {**found, "model": flags.model, "path": path, "output": str(out),
+    return {**found, "model": flags.model, **about, "output": str(out),
             "seconds": round(time.perf_counter() - begun, 2)}
 
 
-def _jobs(flags, ends):
-    """(the folder, [((A, B), strip)]), checked."""
-    given = others(flags, "between", "steps", "path", "separate", *DESCENT)
+def _jobs(flags, kind):
+    """(the folder, [(one of what is asked, strip)]), checked."""
+    given = others(flags, kind.flag, *kind.heeds, "separate", *DESCENT)
     if given or not flags.output:
-        raise UsageError("--between takes --output, --steps, --path, --separate and descent alone"
+        heeded = ", ".join(f"--{name}" for name in ("output", *kind.heeds))
+        raise UsageError(f"--{kind.flag} takes {heeded}, --separate and descent alone"
                          f"{f', not --{given[0]}' if given else ''}; see tools/edit --help.")
     out = pathlib.Path(flags.output)
     if out.exists() and not out.is_dir():
         raise UserError(f"--output {out} is no folder.")
-    texts = [text for pair in ends for text in pair]
+    texts = [text for one in kind.asked for text in kind.texts(one)]
     for text in texts:
         if not pathlib.Path(text).is_file() and not text.isdecimal():
             raise UserError(f"There is no picture {text}, and it is no number of a drawn code.")
-    jobs = [(pair, out / f"{'_to_'.join(pathlib.Path(text).stem for text in pair)}.png")
-            for pair in ends]
+    jobs = [(one, out / f"{kind.stem(one)}.png") for one in kind.asked]
     if len({strip for _, strip in jobs}) < len(jobs):
-        raise UsageError("Two --between would be written to one file: give them other names.")
-    results = [file for _, strip in jobs for file in (strip, *_files(flags, strip))]
+        raise UsageError(f"Two --{kind.flag} would be written to one file: give them other names.")
+    results = [file for _, strip in jobs for file in (strip, *_files(flags, kind, strip))]
     refuse_replacing(results, [pathlib.Path(text) for text in texts])
     return out, jobs
 
 
-def _files(flags, strip):
+def _files(flags, kind, strip):
     """What `--separate` adds to a strip."""
-    count = flags.steps if flags.separate else 0
-    return [strip.with_name(f"{strip.stem}.{i:0{len(str(count - 1))}}.png") for i in range(count)]
+    return [strip.with_name(f"{strip.stem}.{part}.png") for part in kind.parts if flags.separate]
 
 
-def _draw(coder, pair, strip, flags, path):
+def _stem(text):
+    return pathlib.Path(text).stem
+
+
+def _way(coder, pair, steps, path):
     (first, a), (last, b) = (_end(coder, text) for text in pair)
-    made = coder.decode(interpolated(a, b, flags.steps, path))
-    captions = [[f"{share:.2f}"] for share in np.linspace(0, 1, flags.steps)]
-    shown = [x for x in (first, *made, last) if x is not None]
-    captions = [["input"]] * (first is not None) + captions + [["input"]] * (last is not None)
-    write_png(strip, np.asarray(draw_strip(np.stack(shown), captions)))
-    for file, one in zip(_files(flags, strip), made, strict=False):
-        write_png(file, one)
+    made = coder.decode(interpolated(a, b, steps, path))
+    captions = [f"{share:.2f}" for share in np.linspace(0, 1, steps)]
+    row = [(first, "input"), *zip(made, captions, strict=True), (last, "input")]
+    return [cell for cell in row if cell[0] is not None], made
+
+
+def _sum(coder, terms):
+    pictures, codes = zip(*(_end(coder, text) for _, text in terms), strict=True)
+    signs = np.array([1.0 if sign == "+" else -1.0 for sign, _ in terms], np.float32)
+    total = signs @ np.stack(codes)
+    *made, result = coder.decode(np.stack([*codes, total]))
+    inputs = [(picture, "input") for picture in pictures if picture is not None]
+    shown = [(x, f"{sign} {_stem(text)}") for x, (sign, text) in zip(made, terms, strict=True)]
+    return [*inputs, *shown, (result, "result")], [result]
 
 
 def _end(coder, text):
@@ -118,7 +198,7 @@ def _code(path, latent):
     return code.reshape(latent)
 
 
-def sort_pictures(coder, flags, direction, batches, out, skipped):
+def sort_pictures(coder, flags, direction, batches, out, skipped, labels=None):
     """Draws pictures in the order of a direction: `sorted.png` and `sorted.json`.
 
     Args:
@@ -128,6 +208,7 @@ def sort_pictures(coder, flags, direction, batches, out, skipped):
         batches: yields (strips, sources or None, uint8 pictures or None, codes).
         out: the folder.
         skipped: `{picture: reason}`, complete when `batches` is through.
+        labels: of all pictures, see `kgan.editing.grids.Order`.
 
     Returns:
         What the tool prints.
@@ -139,17 +220,22 @@ def sort_pictures(coder, flags, direction, batches, out, skipped):
         codes.append(found)
     if not names:
         raise UserError("None of the pictures could be read.")
-    order = Order.of(direction, np.concatenate(codes))
+    order = Order.of(direction, np.concatenate(codes), labels)
     order.draw(out / "sorted.png", np.concatenate(pictures), flags.sort)
     sigmas = order.sigmas()
+    labelled = labels is not None
+    told = {"data": flags.data} if flags.data else {}
+    tails = {"tails": order.disagreeing()} if labelled else {}
     with replacing(out / "sorted.json") as new:
         new.write_text(json.dumps({
             "model": flags.model, "direction": direction.name, "how": direction.how,
-            "mean": order.mean, "deviation": order.deviation,
+            **told, **tails, "mean": order.mean, "deviation": order.deviation,
             "pictures": [{"input": names[i], "projection": round(float(order.projections[i]), 6),
-                          "sigmas": round(float(sigmas[i]), 4)} for i in order.ranked],
+                          "sigmas": round(float(sigmas[i]), 4),
+                          **({"label": bool(labels[i])} if labelled else {})}
+                         for i in order.ranked],
             "skipped": skipped,
         }, indent=2) + "\n", encoding="utf-8")
     return {"status": "incomplete" if skipped else "done", "model": flags.model,
             "pictures": len(names), "skipped": skipped, "directions": [direction.name],
-            "output": str(out)}
+            **tails, "output": str(out)}

@@ -6,6 +6,7 @@ import pathlib
 from kgan.cli.translate import jobs_of
 from kgan.core.batches import parts
 from kgan.core.errors import UsageError, UserError
+from kgan.core.lazy import np
 from kgan.models.encoding import BATCH
 
 
@@ -27,6 +28,33 @@ def coder_of(flags):
                  feature_weight=flags.feature_weight)
 
 
+def labelled_data(coder, spec):
+    """The `kgan.data.Data` of `--data`, of the size and the held-out pictures of a model.
+
+    Raises:
+        UsageError: its pictures have no labels of attributes.
+    """
+    from kgan.data import open_data
+
+    data = open_data(spec, size=coder.size, seed=coder.model.recipe.seed)
+    if not data.labels or data.exclusive:
+        raise UsageError(f"--data {spec} has no labels of attributes: name celeba:PATH, "
+                         "celeba:PATH?labels=Smiling,Male or avatars:Smiling,Eyeglasses.")
+    return data
+
+
+def held_out(coder, data):
+    """Yields (names, names, pictures, codes) of the held-out pictures of a source, see `batches`.
+
+    Without names of their own, pictures are numbered.
+    """
+    pictures = data.test["a"]
+    names = data.held_out.get("a") or [f"held out {i}" for i in range(len(pictures))]
+    for rows in parts(np.arange(len(pictures)), BATCH):
+        some = [names[row] for row in rows]
+        yield some, some, pictures[rows], coder.encode(pictures[rows])
+
+
 def descent(coder, flags):
     """What the journal keeps of how codes were found."""
     found = {"refine": flags.refine, "method": flags.method, "seed": flags.seed}
@@ -36,7 +64,9 @@ def descent(coder, flags):
 
 
 def jobs(flags, out):
-    """[(picture or None, strip)]."""
+    """[(picture or None, strip)]; none where the pictures are those of `--data`."""
+    if not (flags.samples or flags.input):
+        return []
     if flags.samples:
         digits = len(str(flags.samples - 1))
         return [(None, out / f"sample_{i:0{digits}}.png") for i in range(flags.samples)]

@@ -23,3 +23,8 @@ def in_parts(function, rows, size):
         size: of a part.
     """
     return np.concatenate([np.asarray(function(part)) for part in parts(rows, size)])
+
+
+def spread(count, most):
+    """Rows of at most `most` of `count` pictures, evenly spread."""
+    return np.arange(min(count, most)) * count // max(min(count, most), 1)

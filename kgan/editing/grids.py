@@ -6,7 +6,8 @@ tail of an attribute's projections, of the middle and of the left tail. `Panel` 
 
 Codes of a generator that sees their direction alone, as on a sphere, lie on a great circle between
 two ends, whose lengths are mixed evenly; others on a line (`PATHS`). Of the tails, which the paper
-draws from by chance, here the outermost pictures are taken.
+draws from by chance, here the outermost pictures are taken. Labelled with an attribute but lying
+among those without it, a picture has a wrong label, says the paper: `Order` marks such.
 """
 
 import math
@@ -22,6 +23,8 @@ from kgan.report.sheet import draw_rows
 
 PATHS = ("sphere", "line")
 COLUMNS = 8  # of a panel of one edit of each attribute
+TAIL = 0.05  # of the pictures of an order that are one of its tails
+MARK = (220, 0, 0)  # the frame of a picture whose label disagrees with its tail
 
 
 def interpolated(a, b, count, path):
@@ -65,22 +68,24 @@ class Order:
         projections: of their codes on a direction, float64 [n].
         mean, deviation: what they are compared with: those of pictures with the attribute where the
             direction knows them, else their own.
+        labels: whether each picture is labelled with the attribute, bool [n]; None if unknown.
     """
 
     projections: np.ndarray
     mean: float
     deviation: float
+    labels: np.ndarray | None = None
 
     @classmethod
-    def of(cls, direction, codes):
-        """The order of codes [n, latent], three or more, along a `Direction`."""
+    def of(cls, direction, codes, labels=None):
+        """The order of codes [n, latent], three or more, along a `Direction`; see `labels`."""
         if len(codes) < 3:
             raise UserError(f"An order needs three pictures or more, not {len(codes)}.")
         found = projections(codes, direction.vector)
         mean, deviation = direction.mean_with, direction.std_with
         if not math.isfinite(mean + deviation):
             mean, deviation = float(found.mean()), float(found.std())
-        return cls(found, mean, deviation)
+        return cls(found, mean, deviation, labels)
 
     @property
     def ranked(self):
@@ -99,8 +104,28 @@ class Order:
         near = np.argsort(np.abs(self.sigmas()[left]), kind="stable")[:count]
         return ranked[:count], left[np.sort(near)], ranked[-count:]
 
+    def disagreeing(self, share=TAIL):
+        """How far labels disagree with the outermost pictures.
+
+        Args:
+            share: of the pictures that are a tail; it has one picture at least.
+
+        Returns:
+            `{"share", "pictures": in a tail, "highest": the share of the upper tail that is
+            labelled without the attribute, "lowest": that of the lower tail that is labelled with
+            it, "labelled": that of all pictures that is labelled with it}`.
+        """
+        count, ranked = max(1, round(share * len(self.labels))), self.ranked
+        found = {"highest": ~self.labels[ranked[:count]], "lowest": self.labels[ranked[-count:]],
+                 "labelled": self.labels}
+        return {"share": share, "pictures": count,
+                **{name: round(float(rows.mean()), 4) for name, rows in found.items()}}
+
     def draw(self, target, pictures, most):
-        """Writes a grid: a row of each of the `tails`, with projections and deviations.
+        """Writes a grid: a row of each of the `tails`, with projections, deviations and labels.
+
+        A picture of the highest that is labelled without the attribute, or of the lowest that is
+        labelled with it, has a frame.
 
         Args:
             target: path.
@@ -108,10 +133,25 @@ class Order:
             most: pictures in a row, at most.
         """
         sigmas, rows = self.sigmas(), []
-        for chosen in self.tails(most):
+        for chosen, wanted in zip(self.tails(most), (True, None, False), strict=True):
             captions = [[f"{self.projections[i]:+.2f}", f"{sigmas[i]:+.1f} sigma"] for i in chosen]
-            rows.append((pictures[chosen], captions))
+            shown = pictures[chosen]
+            if self.labels is not None:
+                labels = self.labels[chosen]
+                captions = [[*lines, f"label: {'yes' if label else 'no'}"]
+                            for lines, label in zip(captions, labels, strict=True)]
+                shown = [x if wanted in (None, label) else _framed(x)
+                         for x, label in zip(shown, labels, strict=True)]
+            rows.append((np.stack(shown), captions))
         write_png(target, np.asarray(draw_rows(rows)))
+
+
+def _framed(picture):
+    """A picture [side, side, 3] with an edge of `MARK`."""
+    wide = max(1, len(picture) // 32)
+    framed = np.full_like(picture, MARK)
+    framed[wide:-wide, wide:-wide] = picture[wide:-wide, wide:-wide]
+    return framed
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,11 @@ a generator without tanh makes too bright or too dark has no gradient any more o
 
 import functools
 
-from kgan.core.batches import in_parts
+from kgan.core.batches import in_parts, parts
 from kgan.core.errors import UsageError, UserError
-from kgan.core.lazy import np, pixels, references, tf
+from kgan.core.lazy import latent_attributes, np, pixels, references, tf
 from kgan.core.progress import progress
+from kgan.core.recipe import nearest
 from kgan.data.pictures import BrokenPicture, read_reduced, resize_cover
 from kgan.editing.inversion import FEATURE_WEIGHT, feature_error, invert
 from kgan.models.encoding import BATCH, Encodes
@@ -32,6 +33,9 @@ class Coder:
             "" = pixels alone.
         feature_weight: of them.
 
+    Attributes:
+        attributes: `{name: Direction}`: the model's own, and what `learn` found.
+
     Raises:
         UsageError: the model has no codes, or it needs labels beside them; there is no such
             reference.
@@ -52,6 +56,7 @@ class Coder:
         if isinstance(model, Encodes):
             spec = tf.TensorSpec([None, self.size, self.size, 3], tf.uint8)
             self.encoder = tf.function(model.encode, input_signature=[spec], autograph=False)
+        self.attributes = dict(model.attributes) if self.encoder else {}
         self.decoder = tf.function(lambda codes: model.decode(codes), autograph=False,
                                    input_signature=[tf.TensorSpec([None, model.latent])])
 
@@ -62,6 +67,11 @@ class Coder:
 
     def attribute(self, direction):
         """A direction by its name, or the `Direction` itself if it is one of this generator."""
+        if isinstance(direction, str) and self.attributes:
+            if direction not in self.attributes:
+                raise UserError(f"{self.model.name_in_zoo} has no direction {direction}. "
+                                + nearest(direction, self.attributes))
+            return self.attributes[direction]
         if self.encoder:
             return self.model.attribute(direction)
         if isinstance(direction, str):
@@ -69,6 +79,20 @@ class Coder:
                             f"{direction}: give a file, FILE.npz, or pictures.")
         direction.check(self.generator)
         return direction
+
+    def learn(self, data):
+        """Adds the directions of the labels of a `kgan.data.Data` to `attributes`.
+
+        They take the place of the model's own of the same names; held-out pictures measure them,
+        see `kgan.editing.attributes.from_data`. Codes are the encoder's, without descent, if there
+        is one.
+        """
+        def encode(pictures, rows):
+            some = list(parts(rows, BATCH))
+            return np.concatenate([self.encode(pictures[part], refine=False) for part in progress(
+                some, len(some), f"encoding labelled pictures, {BATCH} at a time")])
+
+        self.attributes |= latent_attributes.from_data(encode, data, self.generator, (data, "test"))
 
     def encode(self, pictures, refine=True):
         """Codes of pictures.

@@ -8,18 +8,15 @@ whose codes were moved. Those that stand on a finished generator are `kgan.model
 """
 
 import pathlib
-import sys
 from typing import ClassVar
 
 from kgan.core.batches import parts
-from kgan.core.errors import UserError, printable
-from kgan.core.lazy import labelled, latent_directions, np, pixels, tf
+from kgan.core.errors import UserError
+from kgan.core.lazy import labelled, latent_attributes, latent_directions, np, pixels, tf
 from kgan.core.recipe import nearest
 from kgan.models.latent import LatentGAN
 
 BATCH = 64  # pictures that are encoded at a time
-LEARNT_FROM = 4000  # training pictures whose mean codes make a direction, at most
-FEWEST = 10  # pictures with a label, and without it, that make a direction
 
 
 class Encodes(LatentGAN):
@@ -41,32 +38,10 @@ class Encodes(LatentGAN):
         self.attributes = {}
         if not data.labels or data.exclusive:
             return
-        rows = spread(len(data.train["a"]), LEARNT_FROM)
-        learnt = self.encode_all(data.train["a"], rows), data.labels_of("train", rows)
-        measured = learnt
-        if held is not None:
-            rows = spread(len(held.train["a"]), LEARNT_FROM)
-            measured = self.encode_all(held.train["a"], rows), held.labels_of("train", rows)
-        for i, name in enumerate(data.label_names):
-            column = [(codes, labels[:, i]) for codes, labels in (learnt, measured)]
-            if name.startswith("No_"):
-                name, column = name[3:], [(codes, 1 - labels) for codes, labels in column]
-            if min(min((y == v).sum() for v in (0, 1)) for _, y in column) >= FEWEST:
-                self.attributes[name] = self._direction(name, *column)
-            else:
-                print(f"no direction of {printable(name)}: fewer than {FEWEST} pictures with it "
-                      "or without", file=sys.stderr)
-
-    def _direction(self, name, learnt, measured):
-        codes, labels = learnt
-        vector, length = latent_directions.from_labels(codes, labels)
-        found = latent_directions.Direction(
-            name, vector, length, self.generator_sha256,
-            how=f"mean codes of {int(labels.sum())} pictures with it and "
-                f"{int((1 - labels).sum())} without",
+        self.attributes = latent_attributes.from_data(
+            self.encode_all, data, self.generator_sha256,
+            None if held is None else (held, "train"),
         )
-        codes, labels = measured
-        return latent_directions.with_populations(found, codes[labels == 0], codes[labels == 1])
 
     def show(self, batch):
         shown = {"a": batch["a"]}
@@ -206,8 +181,3 @@ def _square(x):
     known = isinstance(height, int) and isinstance(width, int)
     side = min(height, width) if known else tf.minimum(height, width)
     return (height - side) // 2, (width - side) // 2, side
-
-
-def spread(count, most):
-    """Rows of at most `most` of `count` pictures, evenly spread."""
-    return np.arange(min(count, most)) * count // max(min(count, most), 1)

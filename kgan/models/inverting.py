@@ -9,12 +9,12 @@ import dataclasses
 from dataclasses import dataclass
 from typing import ClassVar
 
-from kgan.core.batches import parts
+from kgan.core.batches import parts, spread
 from kgan.core.errors import UsageError, UserError
 from kgan.core.lazy import generators, kept, np, pixels, plateau, tf
 from kgan.core.recipe import Recipe, knob
 from kgan.data.spec import FACES
-from kgan.models.encoding import BATCH, Encodes, spread
+from kgan.models.encoding import BATCH, Encodes
 
 WATCHED = 2000  # held-out pictures that a validation looks at, at most
 

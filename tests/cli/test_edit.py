@@ -19,6 +19,7 @@ from kgan.cli.edit_jobs import descent
 from kgan.core import registry
 from kgan.core.errors import UsageError
 from kgan.core.recipe import Machine
+from kgan.data import open_data
 from kgan.data.pictures import resize_cover
 from kgan.editing.directions import Direction, from_labels, from_pairs, moved, safe_range
 from kgan.editing.grids import interpolated
@@ -310,6 +311,65 @@ def test_folders_make_a_direction_measured_by_pictures_that_it_is_not_made_of(
     assert 'class="picture"' in drawing
 
 
+LABELLED = "avatars:Smiling,No_Beard?n=80&test=60"
+
+
+def labelled(model):
+    """The held-out pictures of `LABELLED`; the direction of their beards, and who has one."""
+    data = open_data(LABELLED, size=SIZE, seed=model.recipe.seed)
+    learnt, codes = (model.encode_all(x["a"]) for x in (data.train, data.test))
+    beards, held = (data.labels[split][:, 1] == 0 for split in ("train", "test"))
+    difference = learnt[beards].mean(0) - learnt[~beards].mean(0)
+    return data.test["a"], codes, difference / np.linalg.norm(difference), held
+
+
+def test_labelled_pictures_make_a_direction_and_say_how_far_is_safe(
+    tool, runs, model, faces, tmp_path
+):
+    assert "Beard" not in model.attributes
+    own = model.attributes["Smiling"].vector.copy()
+    asked = ["--model", runs[1], "--data", LABELLED, "--input", faces / "with" / "0.png"]
+    done = tool("edit", *asked, "--direction", "Beard", "--k", "safe", "--save",
+                tmp_path / "beard.npz", "--output", tmp_path / "out")
+    assert done.code == 0, done.stderr
+    _, codes, vector, held = labelled(model)
+    found = Direction.load(tmp_path / "beard.npz")
+    np.testing.assert_allclose(found.vector, vector, atol=1e-4)
+    assert found.mean_with == pytest.approx((codes[held] @ vector).mean(), abs=1e-3)
+    assert found.std_without == pytest.approx((codes[~held] @ vector).std(), abs=1e-3)
+    code = encoded(model, square(0, 120))
+    wanted = [moved(code, [(found, k)])[0] for k in np.ravel(safe_range(found, code))]
+    assert near(panels(tmp_path / "out" / "0.png")[2:], decoded(model, np.stack(wanted)))
+    assert result(tmp_path / "out")["data"] == LABELLED
+    both = tool("edit", *asked, "--panel", "--k", "2", "--output", tmp_path / "panel")
+    assert both.json["directions"] == ["Smiling", "Eyeglasses", "Beard"], both.stderr
+    smiles = int(open_data(LABELLED, size=SIZE).labels["train"][:, 0].sum())
+    hows = [told["how"] for told in result(tmp_path / "panel")["directions"]]
+    assert hows[:2] == [f"mean codes of {smiles} pictures with it and {80 - smiles} without",
+                        model.attributes["Eyeglasses"].how] and hows[0] != hows[1]
+    np.testing.assert_array_equal(model.attributes["Smiling"].vector, own)
+
+
+def test_labelled_pictures_make_a_direction_of_a_bare_generator(tool, runs, tmp_path):
+    done = tool("edit", "--model", runs[0], "--data", LABELLED, "--samples", "2", "--direction",
+                "Beard", "--refine", "2", "--k", "safe", "--output", tmp_path)
+    assert done.code == 0 and done.json["written"] == 2, done.stderr
+    (told,) = result(tmp_path)["directions"]
+    assert told["name"] == "Beard" and told["std_with"] > 0
+
+
+@pytest.mark.parametrize("arguments, says", [
+    (["--direction", "Bear"], "has no direction Bear. Did you mean Beard"),
+    ([], "--data does nothing without --direction or --panel"),
+    (["--direction", "Smiling", "--data", "folder:{faces}?layout=single"], "no labels of attrib"),
+    (["--direction", "Smiling", "--data", "avatars:Smiling?n=20&test=8"], "no labels of attrib"),
+])
+def test_labelled_pictures_that_do_not_do(tool, runs, faces, tmp_path, arguments, says):
+    done = tool("edit", "--model", runs[1], "--samples", "1", "--data", LABELLED, "--output",
+                tmp_path, *(text.format(faces=faces) for text in arguments))
+    assert done.code and says in done.stderr, done.stderr
+
+
 def test_folders_measure_a_pair_and_an_orthogonal_direction(tool, runs, model, faces, tmp_path):
     kept = tmp_path / "red.npz"
     call = ["edit", "--model", runs[1], "--samples", 1, "--k", "safe", "--orthogonal", "Smiling",
@@ -549,7 +609,47 @@ def test_a_way_between_drawn_and_kept_codes_of_a_generator(tool, runs, model, tm
         assert near(panels(tmp_path / "out" / f"{name}.png"), wanted)
 
 
+def test_a_sum_of_three_pictures(tool, runs, model, faces, tmp_path):
+    terms = [faces / "with" / "0.png", faces / "without" / "1.png", faces / "without" / "2.png"]
+    asked = ["--model", runs[1], "--arithmetic", "{} - {} + {}".format(*terms), "--output",
+             tmp_path, "--separate"]
+    done = tool("edit", *asked)
+    assert done.code == 0 and done.json["written"] == 1, done.stderr
+    inputs = np.stack([square(0, 120), square(1), square(2)])
+    a, b, c = codes = encoded(model, *inputs)
+    wanted = decoded(model, np.stack([*codes, a - b + c]))
+    assert not near(wanted[3], wanted[0])
+    name = "0_minus_1_plus_2"
+    assert near(panels(tmp_path / f"{name}.png"), np.concatenate([inputs, wanted]))
+    assert near(np.asarray(Image.open(tmp_path / f"{name}.result.png")), wanted[3])
+    (record,) = result(tmp_path)["pictures"]
+    assert record["arithmetic"] == "{} - {} + {}".format(*terms)
+    assert record["files"] == [f"{name}.result.png"]
+    assert tool("edit", *asked).json["kept"] == 1
+
+
+def test_a_sum_of_a_generator_whose_pictures_are_inverted(tool, runs, made, tmp_path):
+    first, second = sorted(made.iterdir())[:2]
+    done = tool("edit", "--model", runs[0], "--refine", "3", "--arithmetic",
+                f"{first} - {second} + 5", "--output", tmp_path)
+    assert done.code == 0, done.stderr
+    coder = Coder(weights.load(str(runs[0]), weights="required"), refine=3)
+    read = [coder.read(path) for path in (first, second)]
+    a, b = (coder.encode(x[None])[0] for x in read)
+    c = coder.model.codes(1, seed=5).numpy()[0]
+    wanted = [*read, *coder.decode(np.stack([a, b, c, a - b + c]))]
+    shown = panels(tmp_path / f"{first.stem}_minus_{second.stem}_plus_5.png")
+    assert near(shown, np.stack(wanted))
+
+
 @pytest.mark.parametrize("arguments, says", [
+    *((["--arithmetic", text, *more], "say a sum in quotation marks") for text, *more in (
+        ["1"], ["1 -"], ["1-2"], ["- 1 + 2"], ["1 + - 2"], ["1", "+", "2"])),
+    (["--arithmetic", "1 - none.png + 2"], "There is no picture none.png"),
+    (["--arithmetic", "1 - 2", "--arithmetic", "1 - 2"], "one file"),
+    (["--arithmetic", "1 - 2", "--steps", "3"], "--steps does nothing without"),
+    (["--arithmetic", "1 - 2", "--direction", "Smiling"], "not --direction"),
+    (["--arithmetic", "1 - 2", "--between", "1,2"], "not --arithmetic"),
     (["--between", "1"], "--between takes two ends"),
     (["--between", "1", "none.png"], "There is no picture none.png"),
     (["--between", "1", "2", "--direction", "Smiling"], "not --direction"),
@@ -611,6 +711,33 @@ def test_pictures_in_the_order_of_a_direction(tool, runs, model, faces, tmp_path
     drawn = tool("edit", "--model", runs[1], "--samples", "5", "--direction", "Smiling", "--sort",
                  "1", "--output", tmp_path / "drawn")
     assert drawn.code == 0 and drawn.json["pictures"] == 5, drawn.stderr
+
+
+def test_held_out_pictures_in_order_with_the_labels_of_their_tails(tool, runs, model, tmp_path):
+    done = tool("edit", "--model", runs[1], "--data", LABELLED, "--direction", "Beard", "--sort",
+                "3", "--save", tmp_path / "beard.npz", "--output", tmp_path / "out")
+    assert done.code == 0 and done.json["pictures"] == 60, done.stderr
+    _, codes, vector, held = labelled(model)
+    places = codes @ vector
+    ranked = np.argsort(-places)
+    told = json.loads((tmp_path / "out" / "sorted.json").read_text())
+    assert told["data"] == LABELLED
+    assert [p["label"] for p in told["pictures"]] == held[ranked].tolist()
+    assert told["tails"] == done.json["tails"] == {
+        "share": 0.05, "pictures": 3, "highest": round((~held[ranked[:3]]).mean(), 4),
+        "lowest": round(held[ranked[-3:]].mean(), 4), "labelled": round(held.mean(), 4)}
+    assert told["pictures"][0]["input"] == f"held out {ranked[0]}"
+    assert told["mean"] == pytest.approx(places[held].mean(), abs=1e-3)
+    assert Image.open(tmp_path / "out" / "sorted.png").width == 3 * SIDE + 2 * GAP
+    # a direction that is kept is of the label of its name
+    again = tool("edit", "--model", runs[1], "--data", LABELLED, "--direction",
+                 tmp_path / "beard.npz", "--sort", "3", "--output", tmp_path / "again")
+    assert again.json["tails"] == done.json["tails"], again.stderr
+    kept = json.loads((tmp_path / "again" / "sorted.json").read_text())
+    assert kept["pictures"] == told["pictures"]
+    given = tool("edit", "--model", runs[1], "--samples", "4", "--data", LABELLED, "--direction",
+                 "Beard", "--sort", "1", "--output", tmp_path / "given")
+    assert given.json["pictures"] == 4 and "tails" not in given.json, given.stderr
 
 
 def test_a_panel_of_all_attributes(tool, runs, model, faces, tmp_path):

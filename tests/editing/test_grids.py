@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from kgan.core.errors import UserError
 from kgan.editing.directions import Direction
-from kgan.editing.grids import Order, Panel, interpolated
+from kgan.editing.grids import MARK, Order, Panel, interpolated
+from kgan.report.sheet import GAP, LINE
 
 ONE = Direction("One", np.array([1.0, 0.0]), 1.0, "0")
 
@@ -41,6 +43,25 @@ def test_tails_are_the_outermost_and_the_middle_is_nearest_to_the_mean():
     known = Direction("One", np.array([1.0, 0.0]), 1.0, "0", 0.0, 1.0, 1.0, 2.0)
     np.testing.assert_allclose(Order.of(known, codes).sigmas(), (codes[:, 0] - 1) / 2)
     assert list(codes[Order.of(known, codes).tails(1)[1], 0]) == [1]
+
+
+def test_labels_that_disagree_with_a_tail_are_counted_and_framed(tmp_path):
+    codes = np.stack([np.arange(40.0), np.zeros(40)], 1)
+    labels = np.arange(40) >= 20
+    labels[[0, 39, 20]] = True, False, False  # the lowest and the highest are labelled wrongly
+    order = Order.of(ONE, codes, labels)
+    assert order.disagreeing() == {"share": 0.05, "pictures": 2, "highest": 0.5, "lowest": 0.5,
+                                   "labelled": 0.475}
+    assert order.disagreeing(0.1)["lowest"] == 0.25
+    pictures = np.full((40, 64, 64, 3), 200, np.uint8)
+    order.draw(tmp_path / "sorted.png", pictures, 2)
+    sheet = np.asarray(Image.open(tmp_path / "sorted.png")).astype(int)
+    head, side = 3 * LINE + GAP, 128
+    tops = [head + i * (head + side + GAP) for i in range(3)]
+    marks = [[tuple(sheet[top, left + 9]) == MARK for left in (0, side + GAP)] for top in tops]
+    assert marks == [[True, False], [False, False], [False, True]]
+    inside = sheet[tops[0] + 4 : tops[0] + side - 4, 4 : side - 4]
+    assert (inside == 200).all() and (pictures == 200).all()
 
 
 def test_directions_of_a_panel_do_not_add_up():
