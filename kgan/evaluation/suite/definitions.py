@@ -72,11 +72,14 @@ class Published:
         source: where it stands.
         figure: the column that it is compared with, `{}` for the direction.
         values: `{key of a row: number}`, more is better.
+        made: what the rows that it is of make, `"photographs"` of maps of labels, or `"labels"`;
+            `""` = whatever they make.
     """
 
     source: str
     figure: str
     values: dict
+    made: str = ""
 
 
 @dataclass(frozen=True)
@@ -131,22 +134,23 @@ def _pix2pix(title, tag, **changes):
     return Row(title, "pix2pix_small", changes, tag=tag)
 
 
-def _scores(source, values):
-    """FCN scores of Isola et al. 2017: `{tag: (accuracy of pixels, of classes, their IoU)}`."""
-    return _segmented(f"Isola et al. 2017, {source}", "{}",
-                      {f"pix2pix_small-{tag}": scores for tag, scores in values.items()})
+def _scores(source, values, made="photographs"):
+    """Scores of Isola et al. 2017: `{tag: (accuracy of pixels, of classes, their IoU)}`."""
+    return _segmented(f"Isola et al. 2017, {source}", "{}", {
+        f"pix2pix_small-{tag}": scores for tag, scores in values.items()}, made)
 
 
-def _segmented(source, made, values):
+def _segmented(source, end, values, made=""):
     """Scores of Cityscapes: `{key of a row: (accuracy of pixels, of classes, their IoU)}`.
 
     Args:
         source: where they stand.
-        made: how the names of the figures end, `"{}"` for the direction.
+        end: how the names of the figures end, `"{}"` for the direction.
         values: see above.
+        made: see `Published`.
     """
-    figures = (f"pixel_accuracy_{made}", f"class_accuracy_{made}", f"class_iou_{made}")
-    return tuple(Published(source, figure, {key: scores[i] for key, scores in values.items()})
+    figures = (f"pixel_accuracy_{end}", f"class_accuracy_{end}", f"class_iou_{end}")
+    return tuple(Published(source, figure, {key: scores[i] for key, scores in values.items()}, made)
                  for i, figure in enumerate(figures))
 
 
@@ -299,17 +303,23 @@ SUITES = {
         Row("the same network, not trained", "dcgan_features_small", tag="untrained",
             trained=False),
     )),
-    # Isola, Zhu, Zhou, Efros 2017 (arXiv 1611.07004), section 4.2, in small.
+    # Isola, Zhu, Zhou, Efros 2017 (arXiv 1611.07004), section 4.2, in small. Maps of photographs
+    # have a table of their own there.
     "pix2pix_losses": Suite("pairs", (
         _pix2pix("L1", "l1", lambda_adversarial=0.0),
         _pix2pix("GAN", "gan", conditional=False, lambda_l1=0.0),
         _pix2pix("cGAN", "cgan", lambda_l1=0.0),
         _pix2pix("L1 + GAN", "l1_gan", conditional=False),
         _pix2pix("L1 + cGAN", "l1_cgan"),
-    ), _scores("table 1", {
-        "l1": (.42, .15, .11), "gan": (.22, .05, .01), "cgan": (.57, .22, .16),
-        "l1_gan": (.64, .20, .15), "l1_cgan": (.66, .23, .17),
-    })),
+    ), (
+        *_scores("table 1", {
+            "l1": (.42, .15, .11), "gan": (.22, .05, .01), "cgan": (.57, .22, .16),
+            "l1_gan": (.64, .20, .15), "l1_cgan": (.66, .23, .17),
+        }),
+        *_scores("photographs to labels", {
+            "l1": (.86, .42, .35), "cgan": (.74, .28, .22), "l1_cgan": (.83, .36, .29),
+        }, made="labels"),
+    )),
     # Section 4.3.
     "pix2pix_generator": Suite("pairs", (
         _pix2pix("encoder-decoder, L1", "plain_l1", generator="encoder_decoder",
