@@ -434,6 +434,14 @@ def test_suites_of_pix2pix_are_the_papers():
             assert published.values.keys() <= keys
 
 
+def test_rows_of_generators_have_the_batch_that_their_card_says():
+    paper, small = ({row.recipe.batch for row in sized_rows(
+        SUITES["pix2pix_generator"].rows, size)} for size in ("paper", "small"))
+    text = " ".join(registry.card("pix2pix").split())
+    assert f"batch of the recipe, {paper.pop()} at `--size paper` and {small.pop()} in" in text
+    assert not paper | small
+
+
 def test_patches_of_286_px_are_of_the_papers_size_alone():
     suite = SUITES["pix2pix_patch"]
     layers = {size: {row.key: row.recipe.discriminator_layers
