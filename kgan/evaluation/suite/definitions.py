@@ -287,6 +287,12 @@ SUITES = {
             "deepsim_autoencoder_small-deepsim": .523,
         }),
     )),
+    # There, too, by what is drawn from them: a VAE with squared error and one with the three terms,
+    # of the same networks.
+    "vae_losses": Suite("generators", (
+        Row("VAE, squared error", "vae_small"),
+        Row("VAE, DeePSiM", "vae_deepsim_small"),
+    )),
     # The table of latent variables of Lotter, Kreiman, Cox 2015 (arXiv 1511.06380), in small.
     "pgn": Suite("readout", (
         _pgn("PGN, MSE", "mse", lambda_adversarial=0.0),
