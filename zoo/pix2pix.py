@@ -8,6 +8,7 @@ A generator sees the picture, a discriminator the picture and what was made of i
 paper's GAN without condition) the latter alone; beside that the generator pays for the distance to
 the truth. The paper's variants are fields: L1, GAN, cGAN, L1 + GAN, L1 + cGAN by `conditional`,
 `lambda_l1` and `lambda_adversarial`, patches by `discriminator_layers`, skips by `generator`.
+`lambda_vgg` adds pix2pixHD's perceptual term, which the paper has not.
 
 Deviations. Both players move at the same time, from one forward pass of the generator: the Torch
 code, too, takes what the generator pays from the logits before the discriminator moved. At test the
@@ -21,18 +22,20 @@ import math
 from dataclasses import dataclass
 
 from kgan.core.errors import UsageError
-from kgan.core.lazy import losses, networks, ops
-from kgan.core.recipe import Recipe, knob
+from kgan.core.lazy import losses, networks, ops, references
+from kgan.core.recipe import knob
 from kgan.core.registry import register
 from kgan.data.signals import Signal
 from kgan.models.gan import GAN, Phase, Stage
+from kgan.models.reference import VGGRecipe
 from kgan.models.translation import Translation
 
 DEEPEST = 8  # halvings of the paper's generator
+OFFLINE = "give --vgg_weights FILE, or --reference vgg_star_small.cifar10, which is packaged"
 
 
 @dataclass(frozen=True)
-class Pix2PixRecipe(Recipe):
+class Pix2PixRecipe(VGGRecipe):
     data: str = knob("avatars:parts", "pairs to train on: folder:PATH (pairs side by side, or A "
                      "and B with files of the same names), avatars:parts or avatars:edges",
                      group="data")
@@ -67,6 +70,10 @@ class Pix2PixRecipe(Recipe):
                                      "discriminator out", low=0, group="loss")
     lambda_l1: float = knob(100.0, "weight of the L1 distance to the truth; 0 leaves it out", low=0,
                             group="loss")
+    lambda_vgg: float = knob(0.0, "weight of a perceptual loss, that of pix2pixHD (our addition); "
+                             "0 = none, and no reference", low=0, group="loss")
+    reference: str = knob("vgg19", "network of the perceptual loss: vgg19, vgg_star_small.cifar10 "
+                          "or .avatars, or a run of vgg_star", source=True, group="loss")
 
     def check(self):
         super().check()
@@ -82,9 +89,12 @@ class Pix2PixRecipe(Recipe):
             raise UsageError("--test_statistics moving needs --statistics batch.")
         if self.test_dropout and not self.dropout:
             raise UsageError("--test_dropout needs --dropout above 0.")
-        if not self.lambda_adversarial + self.lambda_l1:
-            raise UsageError("Nothing to learn from: --lambda_adversarial or --lambda_l1 must be "
-                             "above 0.")
+        if not self.lambda_adversarial + self.lambda_l1 + self.lambda_vgg:
+            raise UsageError("Nothing to learn from: --lambda_adversarial, --lambda_l1 or "
+                             "--lambda_vgg must be above 0.")
+        if self.lambda_vgg and (min(self.sides) < 16 or self.channels_made != 3):
+            raise UsageError("--lambda_vgg looks at RGB pictures of 16 px or more: a larger "
+                             "--size, colours, or --lambda_vgg 0.")
 
     @property
     def sides(self):
@@ -96,6 +106,11 @@ class Pix2PixRecipe(Recipe):
         """How often the generator halves the sides."""
         both = math.gcd(*self.sides)
         return self.depth or min(DEEPEST, (both & -both).bit_length() - 1)
+
+    @property
+    def channels_made(self):
+        """Channels of what is made."""
+        return self.channels_b if self.direction == "a2b" else self.channels_a
 
     @property
     def names(self):
@@ -138,7 +153,13 @@ class Pix2Pix(GAN):
             "d", filters=r.discriminator_filters, strided=r.discriminator_layers,
             channels=made + given * r.conditional, statistics=r.statistics,
         )
-        return {"g": generator, "d": discriminator}
+        more = {"reference": references.build(r.reference)} if r.lambda_vgg else {}
+        return {"g": generator, "d": discriminator, **more}
+
+    def prepare(self, data):
+        r = self.recipe
+        if r.lambda_vgg:
+            references.prepare(self.reference, r, data.train[r.names[1]], OFFLINE)
 
     @classmethod
     def stages_of(cls, recipe):
@@ -152,6 +173,9 @@ class Pix2Pix(GAN):
         made, generator = self.g(given), {}
         if r.lambda_l1:
             generator["l1"] = r.lambda_l1 * losses.l1(made, truth)
+        if r.lambda_vgg:
+            apart = references.perceptual_loss(self.reference, truth, made)
+            generator["vgg"] = r.lambda_vgg * apart
         if not r.lambda_adversarial:
             return {"generator": generator}
         real, fake = self.judge(given, truth, made)

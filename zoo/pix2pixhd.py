@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kgan.core.errors import UsageError
-from kgan.core.lazy import losses, networks, np, ops, pix2pixhd, pixels, references
+from kgan.core.lazy import losses, networks, ops, pix2pixhd, references
 from kgan.core.recipe import knob
 from kgan.core.registry import register
 from kgan.data.signals import Signal
@@ -25,7 +25,6 @@ from kgan.models.reference import VGGRecipe
 from kgan.models.styles import Styled, StyledRecipe
 from kgan.models.translation import Translation
 
-VGG_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1)  # of relu1_1 to relu5_1, as published
 MOST_IDS = 65_536  # instances are numbered below it
 OFFLINE = "give --vgg_weights FILE, or --reference vgg_star_small.cifar10, which is packaged"
 
@@ -200,9 +199,7 @@ class Pix2PixHD(Styled, GAN):
     def prepare(self, data):
         r = self.recipe
         if r.lambda_vgg:
-            references.load(self.reference, r.reference, *r.vgg_file, instead=OFFLINE)
-            photos = data.train["photos"][np.arange(min(32, len(data.train["photos"])))]
-            references.calibrate(self.reference, pixels.array_to_float(photos))
+            references.prepare(self.reference, r, data.train["photos"], OFFLINE)
 
     def conclude(self, data, held):
         if self.recipe.features:
@@ -242,10 +239,8 @@ class Pix2PixHD(Styled, GAN):
         r, (given, fake) = self.recipe, self.made(batch, level)
         discriminator, generator = self.judge(given, batch["photos"], fake, level)
         if r.lambda_vgg:
-            both = zip(self.reference(batch["photos"]), self.reference(fake), strict=True)
-            apart = [losses.l1(truth, made) for truth, made in both]
-            weighed = zip(VGG_WEIGHTS, apart, strict=True)
-            generator["vgg"] = r.lambda_vgg * sum(w * x for w, x in weighed)
+            apart = references.perceptual_loss(self.reference, batch["photos"], fake)
+            generator["vgg"] = r.lambda_vgg * apart
         return dict(zip(players, (discriminator, generator), strict=True))
 
     def judge(self, given, real, fake, level):

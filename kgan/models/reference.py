@@ -20,7 +20,7 @@ from kgan.core import registry
 from kgan.core.batches import parts
 from kgan.core.errors import UsageError, UserError, printable
 from kgan.core.hashing import sha256_of_file
-from kgan.core.lazy import keras, networks, np, ops, tf
+from kgan.core.lazy import keras, losses, networks, np, ops, pixels, tf
 from kgan.core.recipe import Recipe, knob, nearest
 from kgan.models import source
 
@@ -33,6 +33,8 @@ OFFICIAL = {  # md5 of Keras' files without and with the fully connected layers
     "6d6bbae143d832006294945121d1f1fc", "64373286793e3c8b2b4e3219cbf3544b",
     "253f8cb515780f3b799900260a226db6", "cbe5617147190e668d6c5d5026f83318",
 }
+
+LATER_COUNT_MORE = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1)  # weights of relu1_1 to relu5_1, pix2pixHD's
 
 
 @dataclass(frozen=True)
@@ -225,6 +227,30 @@ def calibrate(network, pictures, batch=8):
         scale.centre.assign(mean)
         # a map that hardly ever answers stays small
         scale.by.assign(np.maximum(deviation, 0.1 * deviation.mean()) + 1e-6)
+
+
+def prepare(network, recipe, pictures, instead=""):
+    """Makes a network of `build` ready for a perceptual loss: `load`, then `calibrate`.
+
+    Args:
+        network: from `build(recipe.reference)`.
+        recipe: a `VGGRecipe` with a `reference`.
+        pictures: uint8 [n, h, w, 3] to train on; the first 32 are looked at.
+        instead: see `load`.
+    """
+    load(network, recipe.reference, *recipe.vgg_file, instead=instead)
+    calibrate(network, pixels.array_to_float(pictures[np.arange(min(32, len(pictures)))]))
+
+
+def perceptual_loss(network, truth, made):
+    """L1 distances of the maps of two batches, the later maps weighing more, as in pix2pixHD.
+
+    Args:
+        network: from `build`, with the usual taps.
+        truth, made: float [n, h, w, 3] in [-1, 1].
+    """
+    both = zip(LATER_COUNT_MORE, network(truth), network(made), strict=True)
+    return sum(weight * losses.l1(x, y) for weight, x, y in both)
 
 
 def _source(spec):

@@ -29,7 +29,7 @@ from kgan.evaluation.suite import jobs as suite_job
 from kgan.evaluation.suite import suite
 from kgan.evaluation.suite import time as suite_time
 from kgan.evaluation.suite.compare import _for_photographs, _on, compare
-from kgan.evaluation.suite.definitions import SUITES, Row, Suite, sized
+from kgan.evaluation.suite.definitions import SUITES, Row, Suite, sized, sized_rows
 from kgan.evaluation.suite.kinds import KINDS
 from kgan.evaluation.suite.options import SuiteOptions
 from kgan.metrics.c2st import c2st
@@ -421,7 +421,7 @@ def test_pairs_are_needed_and_have_a_direction(tiny):
 
 
 def test_suites_of_pix2pix_are_the_papers():
-    recipes = {name: [row.recipe for row in SUITES[f"pix2pix_{name}"].rows]
+    recipes = {name: [row.recipe for row in sized_rows(SUITES[f"pix2pix_{name}"].rows, "small")]
                for name in ("losses", "generator", "patch")}
     paid = [(r.lambda_l1, r.lambda_adversarial, r.conditional) for r in recipes["losses"]]
     assert paid == [(100, 0, True), (0, 1, False), (0, 1, True), (100, 1, False), (100, 1, True)]
@@ -432,6 +432,25 @@ def test_suites_of_pix2pix_are_the_papers():
         keys = {row.key for row in SUITES[f"pix2pix_{name}"].rows}
         for published in SUITES[f"pix2pix_{name}"].published:
             assert published.values.keys() <= keys
+
+
+def test_rows_of_generators_have_the_batch_that_their_card_says():
+    paper, small = ({row.recipe.batch for row in sized_rows(
+        SUITES["pix2pix_generator"].rows, size)} for size in ("paper", "small"))
+    text = " ".join(registry.card("pix2pix").split())
+    assert f"batch of the recipe, {paper.pop()} at `--size paper` and {small.pop()} in" in text
+    assert not paper | small
+
+
+def test_patches_of_286_px_are_of_the_papers_size_alone():
+    suite = SUITES["pix2pix_patch"]
+    layers = {size: {row.key: row.recipe.discriminator_layers
+                     for row in sized_rows(suite.rows, size)} for size in ("small", "128", "paper")}
+    assert layers["paper"] == {"pix2pix-1px": 0, "pix2pix-16px": 1, "pix2pix-34px": 2,
+                               "pix2pix-70px": 3, "pix2pix-286px": 5}
+    assert list(layers["small"]) == list(layers["128"]) == [
+        f"pix2pix_small-{patch}px" for patch in (1, 16, 34, 70)]
+    assert [p.values["pix2pix_small-286px"] for p in suite.published] == [.42, .16, .11]
 
 
 @pytest.mark.parametrize("name", SUITES)

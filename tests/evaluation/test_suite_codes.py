@@ -9,6 +9,7 @@ from kgan.evaluation.suite.definitions import SUITES
 from kgan.evaluation.suite.kinds import KINDS
 from kgan.evaluation.suite.table import lines, summary
 from kgan.metrics.linear_probe import linear_probe, linear_probes, most_frequent
+from kgan.models import weights
 
 FACES = "avatars:Smiling,Eyeglasses?n=48&test=20"
 
@@ -69,6 +70,26 @@ def test_pictures_without_labels_are_refused():
     lacks = KINDS["codes"].lacks
     assert lacks(open_data(FACES, size=16)) == ""
     assert "has two domains" in lacks(open_data("avatars:Smiling?n=4&test=2", size=16))
+
+
+def test_vaes_of_two_losses_are_drawn_from():
+    rows = SUITES["vae_losses"].rows
+    first, second = (row.recipe.as_dict() for row in rows)
+    unlike = {name for name in first.keys() & second.keys() if first[name] != second[name]}
+    assert unlike == {"steps", "lambda_kl", "weight_decay"}  # the decay is the discriminator's
+    kind = KINDS[SUITES["vae_losses"].kind]
+    asked = {"spec": FACES, "bad_images": "skip", "n": 12, "keras_fid": False,
+             "reference": "vgg_star_small.avatars"}
+    sizes = []
+    for row in rows:
+        tiny = {**registry.entry(row.name).tiny, "size": 32, "latent": 8, "filters": 4}
+        tiny.pop("data", None)
+        model = weights.build(row.name, registry.recipe(row.name).replace(**tiny))
+        sizes.append({name: model.nets[name].count_params() for name in ("e", "g")})
+        found, strips = kind.measure({**asked, "name": row.name, "changes": tiny}, "")
+        assert found["figures"]["frechet_vgg_star_small_avatars"] > 0
+        assert strips[""].shape == (12, 32, 32, 3)
+    assert sizes[0] == sizes[1]
 
 
 def test_the_rows_differ_in_their_losses_alone():

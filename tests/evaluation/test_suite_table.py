@@ -115,6 +115,23 @@ def test_the_order_of_a_paper_is_looked_for(monkeypatch):
     assert suite_table.orders({**content, "settings": {"suite": "none"}}) == []
 
 
+def test_maps_and_photographs_have_published_orders_of_their_own():
+    rows = [made(f"pix2pix_small-{tag}", pixel_accuracy_b2a=score, real_pixel_accuracy_b2a=0.9)
+            for tag, score in (("l1", .8), ("cgan", .7), ("l1_cgan", .6))]
+
+    def told(suite):
+        return suite_table.orders({"settings": {"suite": suite}, "data": [
+            {"spec": "pairs", "direction": "b2a", "rows": rows}]})
+
+    ((_, photographs),) = told("pix2pix_losses")
+    assert "table 1: " in photographs and "0 of 3 pairs" in photographs
+    rows = [{**row, "mean": {k: x for k, x in row["mean"].items() if not k.startswith("real_")}}
+            for row in rows]  # of maps that were made there is no real_
+    ((_, labels),) = told("pix2pix_losses")
+    assert "photographs to labels: " in labels and "2 of 3 pairs" in labels
+    assert "here " in labels and " 0.86, " in labels and told("pix2pix_patch") == []
+
+
 def page_text(folder):
     """The page, and a check that each of its tags is closed in order."""
     text = (folder / "index.html").read_text(encoding="utf-8")

@@ -1,6 +1,7 @@
 """pix2pix: what both players pay, by hand; what is done at test; pairs of any shape."""
 
 import math
+import types
 
 import keras
 import numpy as np
@@ -11,6 +12,7 @@ from PIL import Image
 from kgan.core import pixels, registry
 from kgan.core.errors import UsageError
 from kgan.export.saved_model import export_model
+from kgan.models import reference as references
 from kgan.models import weights
 
 GIVEN, TRUTH, MADE = 0.5, -0.25, 0.125
@@ -72,6 +74,43 @@ def test_the_papers_losses_are_fields():
                                  "discriminator/fake": 0.5}
     (phase,) = made(lambda_adversarial=0.0).stages()[0].phases
     assert phase.players == ("generator",)
+
+
+@pytest.mark.parametrize("direction", ["a2b", "b2a"])
+def test_a_perceptual_term_compares_maps_of_a_reference(direction):
+    look = {"reference": "vgg_star_small.avatars", "direction": direction}
+    model = made(**look, lambda_vgg=2.0, lambda_l1=0.0)
+    random = np.random.default_rng(0)
+    faces = random.integers(0, 256, (40, 20, 20, 3)).astype(np.uint8)
+    other = np.zeros_like(faces)
+    given, target = direction.split("2")
+    model.prepare(types.SimpleNamespace(train={given: other, target: faces}))
+    at_rest = [x.mean((0, 1, 2)) for x in map(np.asarray, model.reference(
+        pixels.array_to_float(faces[:32])))]
+    assert max(np.abs(x).max() for x in at_rest) < 1e-3  # calibrated on what is made
+    model, _ = with_toys(model)
+    truth = tf.constant(random.uniform(-1, 1, (2, 16, 16, 3)), tf.float32)
+    paid = pay(model, {given: flat(GIVEN), target: truth})
+    maps = zip((1 / 32, 1 / 16, 1 / 8, 1 / 4, 1), model.reference(truth),
+               model.reference(flat(MADE)), strict=True)
+    wanted = 2 * sum(w * np.abs(x - y).mean() for w, x, y in maps)
+    assert wanted > 0 and paid["generator/vgg"] == pytest.approx(wanted, rel=1e-4)
+    assert set(paid) == {"generator/vgg", "generator/adversarial", "discriminator/real",
+                         "discriminator/fake"}
+    assert not model.reference.trainable_variables
+    assert set(made(**look, lambda_vgg=2.0, lambda_adversarial=0.0).stages()[0].phases[
+        0].players) == {"generator"}
+
+
+def test_without_a_perceptual_term_there_is_no_reference(monkeypatch):
+    def never(*arguments, **more):
+        raise AssertionError("a reference was asked for")
+
+    for what in ("build", "load", "shape"):
+        monkeypatch.setattr(references, what, never)
+    model = made()
+    model.prepare(None)
+    assert set(model.nets) == {"g", "d"}
 
 
 @pytest.mark.parametrize("direction", ["a2b", "b2a"])
@@ -248,6 +287,8 @@ def test_the_paper_is_the_default():
     ({"statistics": "picture", "test_statistics": "moving"}, "needs --statistics batch"),
     ({"dropout": 0.0, "test_dropout": True}, "needs --dropout above 0"),
     ({"lambda_l1": 0.0, "lambda_adversarial": 0.0}, "Nothing to learn from"),
+    ({"lambda_vgg": 1.0, "channels_b": 1}, "looks at RGB pictures of 16 px or more"),
+    ({"lambda_vgg": 1.0, "size": 8, "load_size": 0, "discriminator_layers": 0}, "of 16 px or more"),
 ])
 def test_recipes_that_cannot_be(changes, says):
     with pytest.raises(UsageError, match=says):

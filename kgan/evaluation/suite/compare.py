@@ -7,7 +7,7 @@ import re
 from kgan.core.errors import UsageError, UserError
 from kgan.core.recipe import nearest
 from kgan.evaluation.measures import EMBEDDED
-from kgan.evaluation.suite.definitions import SUITES, sized
+from kgan.evaluation.suite.definitions import SUITES, sized_rows
 from kgan.evaluation.suite.jobs import folder_of
 from kgan.evaluation.suite.kinds import KINDS
 from kgan.evaluation.suite.options import SuiteOptions
@@ -44,8 +44,8 @@ def compare(data, output, options, *, n=0, seeds=3, bad_images="skip", reference
     """
     if options.suite not in SUITES:
         raise UsageError(f"There is no suite {options.suite}. {nearest(options.suite, SUITES)}")
-    kind, rows = KINDS[SUITES[options.suite].kind], SUITES[options.suite].rows
-    rows = tuple(sized(row, options.size) for row in rows)
+    kind = KINDS[SUITES[options.suite].kind]
+    rows = sized_rows(SUITES[options.suite].rows, options.size)
     if options.generator:
         if not kind.generator:
             raise UsageError(f"--generator is for encoders; {options.suite} has none.")

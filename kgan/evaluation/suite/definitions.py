@@ -23,6 +23,7 @@ class Row:
         paper: changes of the recipe of the paper's size; None = the same.
         joint: one training on faces with the labels of all data sets, with the time of all.
         trained: False = it is measured with its first weights.
+        small: False = it is of the paper's size alone.
     """
 
     title: str
@@ -35,6 +36,7 @@ class Row:
     repeated: bool = False
     joint: bool = False
     trained: bool = True
+    small: bool = True
 
     @property
     def key(self):
@@ -70,11 +72,14 @@ class Published:
         source: where it stands.
         figure: the column that it is compared with, `{}` for the direction.
         values: `{key of a row: number}`, more is better.
+        made: what the rows that it is of make, `"photographs"` of maps of labels, or `"labels"`;
+            `""` = whatever they make.
     """
 
     source: str
     figure: str
     values: dict
+    made: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,11 @@ def sized(row, size):
     return found
 
 
+def sized_rows(rows, size):
+    """Those of some rows that there are at a size, each `sized`."""
+    return tuple(sized(row, size) for row in rows if row.small or size == "paper")
+
+
 def _autoencoder(title, tag, **changes):
     return Row(title, "deepsim_autoencoder_small", changes, tag=tag)
 
@@ -124,22 +134,23 @@ def _pix2pix(title, tag, **changes):
     return Row(title, "pix2pix_small", changes, tag=tag)
 
 
-def _scores(source, values):
-    """FCN scores of Isola et al. 2017: `{tag: (accuracy of pixels, of classes, their IoU)}`."""
-    return _segmented(f"Isola et al. 2017, {source}", "{}",
-                      {f"pix2pix_small-{tag}": scores for tag, scores in values.items()})
+def _scores(source, values, made="photographs"):
+    """Scores of Isola et al. 2017: `{tag: (accuracy of pixels, of classes, their IoU)}`."""
+    return _segmented(f"Isola et al. 2017, {source}", "{}", {
+        f"pix2pix_small-{tag}": scores for tag, scores in values.items()}, made)
 
 
-def _segmented(source, made, values):
+def _segmented(source, end, values, made=""):
     """Scores of Cityscapes: `{key of a row: (accuracy of pixels, of classes, their IoU)}`.
 
     Args:
         source: where they stand.
-        made: how the names of the figures end, `"{}"` for the direction.
+        end: how the names of the figures end, `"{}"` for the direction.
         values: see above.
+        made: see `Published`.
     """
-    figures = (f"pixel_accuracy_{made}", f"class_accuracy_{made}", f"class_iou_{made}")
-    return tuple(Published(source, figure, {key: scores[i] for key, scores in values.items()})
+    figures = (f"pixel_accuracy_{end}", f"class_accuracy_{end}", f"class_iou_{end}")
+    return tuple(Published(source, figure, {key: scores[i] for key, scores in values.items()}, made)
                  for i, figure in enumerate(figures))
 
 
@@ -287,6 +298,12 @@ SUITES = {
             "deepsim_autoencoder_small-deepsim": .523,
         }),
     )),
+    # There, too, by what is drawn from them: a VAE with squared error and one with the three terms,
+    # of the same networks.
+    "vae_losses": Suite("generators", (
+        Row("VAE, squared error", "vae_small"),
+        Row("VAE, DeePSiM", "vae_deepsim_small"),
+    )),
     # The table of latent variables of Lotter, Kreiman, Cox 2015 (arXiv 1511.06380), in small.
     "pgn": Suite("readout", (
         _pgn("PGN, MSE", "mse", lambda_adversarial=0.0),
@@ -303,17 +320,23 @@ SUITES = {
         Row("the same network, not trained", "dcgan_features_small", tag="untrained",
             trained=False),
     )),
-    # Isola, Zhu, Zhou, Efros 2017 (arXiv 1611.07004), section 4.2, in small.
+    # Isola, Zhu, Zhou, Efros 2017 (arXiv 1611.07004), section 4.2, in small. Maps of photographs
+    # have a table of their own there.
     "pix2pix_losses": Suite("pairs", (
         _pix2pix("L1", "l1", lambda_adversarial=0.0),
         _pix2pix("GAN", "gan", conditional=False, lambda_l1=0.0),
         _pix2pix("cGAN", "cgan", lambda_l1=0.0),
         _pix2pix("L1 + GAN", "l1_gan", conditional=False),
         _pix2pix("L1 + cGAN", "l1_cgan"),
-    ), _scores("table 1", {
-        "l1": (.42, .15, .11), "gan": (.22, .05, .01), "cgan": (.57, .22, .16),
-        "l1_gan": (.64, .20, .15), "l1_cgan": (.66, .23, .17),
-    })),
+    ), (
+        *_scores("table 1", {
+            "l1": (.42, .15, .11), "gan": (.22, .05, .01), "cgan": (.57, .22, .16),
+            "l1_gan": (.64, .20, .15), "l1_cgan": (.66, .23, .17),
+        }),
+        *_scores("photographs to labels", {
+            "l1": (.86, .42, .35), "cgan": (.74, .28, .22), "l1_cgan": (.83, .36, .29),
+        }, made="labels"),
+    )),
     # Section 4.3.
     "pix2pix_generator": Suite("pairs", (
         _pix2pix("encoder-decoder, L1", "plain_l1", generator="encoder_decoder",
@@ -325,12 +348,15 @@ SUITES = {
         "plain_l1": (.35, .12, .08), "plain_l1_cgan": (.29, .09, .05), "unet_l1": (.48, .18, .13),
         "unet_l1_cgan": (.55, .20, .14),
     })),
-    # Section 4.4; 286 px are more than pictures of 64 px have.
-    "pix2pix_patch": Suite("pairs", tuple(
-        _pix2pix(f"{patch}x{patch}", f"{patch}px", discriminator_layers=layers)
-        for layers, patch in enumerate((1, 16, 34, 70))
+    # Section 4.4; 286 px are more than small pictures have.
+    "pix2pix_patch": Suite("pairs", (
+        *(_pix2pix(f"{patch}x{patch}", f"{patch}px", discriminator_layers=layers)
+          for layers, patch in enumerate((1, 16, 34, 70))),
+        Row("286x286", "pix2pix_small", tag="286px", paper={"discriminator_layers": 5},
+            small=False),
     ), _scores("table 3", {
         "1px": (.39, .15, .10), "16px": (.65, .21, .17), "70px": (.66, .23, .17),
+        "286px": (.42, .16, .11),
     })),
     # Zhu, Park, Isola, Efros 2017 (arXiv 1703.10593), section 5.1.2, in small. A of the embedded
     # data are the maps, so that the forward cycle begins with them, as in the paper.
