@@ -464,7 +464,7 @@ def test_a_suite_names_models_of_the_zoo(name):
     for row, small in zip(large, SUITES[name].rows, strict=True):
         assert row.name != small.name and row.model is small.model
         assert row.recipe.steps > small.recipe.steps or not row.trains
-    for rows in (sized_rows(SUITES[name].rows, "small"), large):  # no two are the same under two titles
+    for rows in (sized_rows(SUITES[name].rows, "small"), large):
         alike = {(r.name, r.trained, *r.shares, str(r.recipe.as_dict())) for r in rows}
         assert len(alike) == len(rows)
 
